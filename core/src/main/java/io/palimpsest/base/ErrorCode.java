@@ -1,0 +1,25 @@
+package io.palimpsest.base;
+
+/** Why a request or a job failed. A code exists only where some caller reacts differently to it. */
+public enum ErrorCode {
+    /** The caller asked for something that makes no sense; asking again will not help. */
+    BAD_REQUEST,
+    /** Tenant, timeline, relation or layer is not here. */
+    NOT_FOUND,
+    /** It exists already, or something else is using it. */
+    CONFLICT,
+    /** The LSN asked for did not arrive in time. */
+    LSN_TIMEOUT,
+    /** The LSN is below what history is kept for, or below where this timeline may be read. */
+    LSN_OUT_OF_RANGE,
+    /** Stored or received bytes are damaged: explicit, never served. */
+    CORRUPTION,
+    /** A record kind that this engine cannot redo; names it. */
+    UNSUPPORTED,
+    /** The WAL source cannot go on without a person: wrong cluster, slot gone, WAL recycled. */
+    SOURCE_BROKEN,
+    /** The connection or the disk failed; trying again may help. */
+    IO,
+    /** This timeline or server is going away. */
+    SHUTTING_DOWN
+}

@@ -1,0 +1,83 @@
+package io.palimpsest.port;
+
+import java.util.List;
+
+/**
+ * A tree of write-once files. Paths are relative, '/'-separated, without "." or "..". Every method
+ * may fail with {@code PageserverException(IO)} naming the path; after a failed {@link Output#sync}
+ * or {@link #syncDirectory} nothing is known about what was not synced before, and the caller must
+ * not retry it.
+ *
+ * <p>What survives a crash: a file's bytes only up to its last {@link Output#sync}; its name only
+ * after {@link #syncDirectory} of the directory that holds it (creation, rename and deletion alike,
+ * each independently of the others). Bytes not synced may be lost, kept or torn, in any mix of
+ * sectors.
+ */
+public interface Disk {
+    /** A file being written, once, front to back. */
+    interface Output extends AutoCloseable {
+        void append(byte[] bytes, int offset, int length);
+
+        /** Bytes appended so far. */
+        long size();
+
+        /** Makes the bytes appended so far durable (not the file's name). */
+        void sync();
+
+        @Override
+        void close();
+    }
+
+    /**
+     * A finished file, opened for reading. Reads at any position from any task. Deleting the file
+     * does not disturb it.
+     */
+    interface Input extends AutoCloseable {
+        long size();
+
+        /**
+         * Reads exactly {@code length} bytes at {@code position}; fewer there is an IO error. May
+         * block.
+         */
+        void read(long position, byte[] into, int offset, int length);
+
+        /**
+         * The same if it can be done without blocking, else false and {@code into} is undefined.
+         */
+        boolean tryRead(long position, byte[] into, int offset, int length);
+
+        @Override
+        void close();
+    }
+
+    /** Makes the directory and those above it, and makes them durable. Existing ones are fine. */
+    void createDirectories(String directory);
+
+    /** Creates a file for writing; CONFLICT if the name exists. */
+    Output create(String path);
+
+    /** Opens a file for reading; NOT_FOUND if there is none. */
+    Input open(String path);
+
+    boolean exists(String path);
+
+    /**
+     * Renames a file within a directory, atomically replacing one of the new name. Not durable
+     * before {@link #syncDirectory}.
+     */
+    void rename(String from, String to);
+
+    /** Deletes a file; none of that name is fine. */
+    void delete(String path);
+
+    /** Deletes a directory and all in it; none of that name is fine. */
+    void deleteTree(String directory);
+
+    /**
+     * Names (not paths) of the files and directories in it, sorted; empty if there is no such
+     * directory.
+     */
+    List<String> list(String directory);
+
+    void syncDirectory(String directory);
+}

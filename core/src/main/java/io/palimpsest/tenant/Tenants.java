@@ -45,7 +45,7 @@ public final class Tenants {
 
     private Tenants(Environment environment, Limits limits) {
         this.environment = environment;
-        this.store = new TimelineStore(environment, limits, new BlockCache(limits.blockCacheBytes()));
+        this.store = new TimelineStore(environment, limits, new BlockCache(limits));
         this.changing = environment.tasks().monitor("tenants");
     }
 

@@ -1,9 +1,14 @@
 package io.palimpsest.timeline;
 
+import io.palimpsest.base.Check;
+import io.palimpsest.base.Key;
 import io.palimpsest.base.KeyRange;
 import io.palimpsest.base.Limits;
+import io.palimpsest.base.Lsn;
 import io.palimpsest.base.LsnRange;
 import io.palimpsest.layer.DeltaLayerWriter;
+import io.palimpsest.layer.ImageLayerWriter;
+import io.palimpsest.layer.LayerCursor;
 import io.palimpsest.layer.LayerFile;
 import io.palimpsest.layer.LayerName;
 import io.palimpsest.layer.OpenLayer;
@@ -12,6 +17,7 @@ import io.palimpsest.port.Environment;
 import io.palimpsest.port.Tasks;
 import io.palimpsest.port.Tasks.Lane;
 import io.palimpsest.port.Tasks.Monitor;
+import io.palimpsest.value.StoredValue;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
@@ -144,26 +150,47 @@ final class Flusher {
         timeline.flushed(frozen, file, newIndex);
     }
 
+    /** The frozen layer as an L0; or, if it is a part of something, as an image layer of the keys it has. */
     private LayerFile write(Frozen frozen, TimelineIndex index) {
         Disk disk = environment.disk();
-        LayerName name =
-                new LayerName(
-                        frozen.commits() ? KeyRange.ALL : frozen.layer().keyRange(), frozen.lsns().start(), frozen.lsns().end(), false,
-                        index.tenant().number(), index.tenant().count(), index.generation());
-        String path = timeline.directory() + "/" + name;
-        String temporary = path + TEMPORARY;
+        String temporary = timeline.directory() + "/" + Lsn.toString(frozen.lsns().start()).replace('/', '-') + TEMPORARY;
         disk.delete(temporary);
+        KeyRange keys;
         try (Disk.Output out = disk.create(temporary)) {
-            DeltaLayerWriter writer = new DeltaLayerWriter(out, index.tenant(), index.timeline(), name, limits);
-            OpenLayer.Cursor c = frozen.layer().sorted();
-            while (c.next()) {
-                writer.append(c.hi(), c.mid(), c.lo(), c.lsn(), c.bytes(), c.offset(), c.length());
-            }
-            writer.finish();
+            keys = frozen.commits() ? writeDelta(frozen, index, out) : writeImages(frozen, index, out);
             out.sync();
         }
+        LayerName name =
+                frozen.commits()
+                        ? LayerName.delta(keys, frozen.lsns(), index.tenant(), index.generation())
+                        : LayerName.image(keys, frozen.lsns().start(), index.tenant(), index.generation());
+        String path = timeline.directory() + "/" + name;
         disk.rename(temporary, path);
         disk.syncDirectory(timeline.directory());
         return LayerFile.open(disk, path, name, timeline.cache());
+    }
+
+    private KeyRange writeDelta(Frozen frozen, TimelineIndex index, Disk.Output out) {
+        DeltaLayerWriter writer = new DeltaLayerWriter(out, index.tenant(), index.timeline(), frozen.lsns(), limits);
+        writer.appendAll(frozen.layer().sorted());
+        writer.finish();
+        return KeyRange.ALL;
+    }
+
+    private KeyRange writeImages(Frozen frozen, TimelineIndex index, Disk.Output out) {
+        ImageLayerWriter writer =
+                new ImageLayerWriter(out, index.tenant(), index.timeline(), frozen.lsns().start(), limits);
+        LayerCursor c = frozen.layer().sorted();
+        Key first = null;
+        Key last = Key.MIN;
+        while (c.next()) {
+            Check.that(StoredValue.kind(c.bytes(), c.offset()) == StoredValue.IMAGE, "a delta in part of a copy, LSN %x", c.lsn());
+            last = new Key(c.hi(), c.mid(), c.lo());
+            first = first == null ? last : first;
+            writer.append(c.hi(), c.mid(), c.lo(), c.bytes(), c.offset() + 1, c.length() - 1);
+        }
+        KeyRange keys = new KeyRange(first == null ? Key.MIN : first, last.next());
+        writer.finish(keys);
+        return keys;
     }
 }

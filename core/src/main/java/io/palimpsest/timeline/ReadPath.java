@@ -6,6 +6,7 @@ import io.palimpsest.base.Key;
 import io.palimpsest.base.KeyRange;
 import io.palimpsest.base.Lsn;
 import io.palimpsest.base.PageserverException;
+import io.palimpsest.layer.Collected;
 import io.palimpsest.layer.ImageScan;
 import io.palimpsest.layer.Reconstruction;
 import io.palimpsest.pg.Page;
@@ -117,11 +118,15 @@ final class ReadPath {
     /** Collects down to an initial value; false if there is none. */
     private boolean collect(Reconstruction values) {
         for (Timeline t = timeline; t != null; t = t.ancestor()) {
-            if (t.layers().collect(values)) {
+            Collected found = t.layers().collect(values);
+            while (found == Collected.STALE) {
+                found = t.layers().collect(values);
+            }
+            if (found == Collected.COMPLETE) {
                 return true;
             }
             // The ancestor's own history goes on past the branch point: not ours.
-            values.lower(t.ancestorLsn());
+            values.lower(t.ancestorLsn() + 1);
         }
         return false;
     }
@@ -130,7 +135,9 @@ final class ReadPath {
     void scan(KeyRange range, long lsn, ImageScan into) {
         long bound = lsn;
         for (Timeline t = timeline; t != null; t = t.ancestor()) {
-            t.layers().scan(range, bound, into);
+            while (t.layers().scan(range, bound, into) == Collected.STALE) {
+                // What was offered before is offered again, and does no harm.
+            }
             bound = Math.min(bound, t.ancestorLsn());
         }
     }

@@ -96,7 +96,7 @@ public final class Timeline {
         this.openStartLsn = lsn + 1;
         this.open = new OpenLayer(openStartLsn);
         this.openSinceNanos = environment.clock().monotonicNanos();
-        this.layers = LayerMap.of(open, files);
+        this.layers = LayerMap.of(files).with(open);
         this.flusher = new Flusher(this, environment, limits);
         this.reads = new ReadPath(this);
     }
@@ -389,18 +389,21 @@ public final class Timeline {
     }
 
     /**
-     * A part of something large that takes effect at {@code lsn}, ahead of the last record: readable (and committed)
-     * only with the {@link #commit} of that LSN, but flushed as it grows. Each key at most once.
+     * A part of something large that takes effect at {@code lsn}, ahead of the last record: readable only with the
+     * {@link #commit} of that LSN, but flushed as it grows, as image layers that nothing names before that commit is
+     * flushed. Images only, each key at most once in all parts.
      */
     void commitPart(Modifications m, long lsn) {
         checkWritable();
+        if (midway == 0) {
+            freeze();
+        }
         writing.lock();
         try {
             open.append(m, 0, m.count());
             midway = lsn;
             if (open.bytes() >= limits.openLayerBytes()) {
-                exchangeOpen(new LsnRange(Math.min(openStartLsn, lsn), lsn + 1), false);
-                openStartLsn = lsn;
+                exchangeOpen(new LsnRange(lsn, lsn + 1), false);
             }
         } finally {
             writing.unlock();
@@ -453,9 +456,9 @@ public final class Timeline {
 
     private void exchangeOpen(LsnRange lsns, boolean commits) {
         flusher.add(new Flusher.Frozen(open, lsns, lastRecord.lsn(), prevRecordLsn, commits));
-        open = new OpenLayer(lsns.end());
+        open = new OpenLayer(commits ? lsns.end() : lsns.start());
         openSinceNanos = environment.clock().monotonicNanos();
-        layers = layers.withOpen(open);
+        layers = layers.with(open);
     }
 
     /** Waits until everything up to {@code lsn} (at most the last record) is durable. */
@@ -485,8 +488,7 @@ public final class Timeline {
         writing.lock();
         try {
             index = newIndex;
-            LayerMap map = layers.without(frozen.layer());
-            layers = file == null ? map : map.with(file);
+            layers = layers.flushed(frozen.layer(), file == null ? List.of() : List.of(file));
         } finally {
             writing.unlock();
         }
@@ -501,16 +503,23 @@ public final class Timeline {
         diskConsistent.wake();
     }
 
+    /** Makes durable what has arrived, then {@link #close}. */
+    public void shutDown() {
+        try {
+            flushUpTo(lastRecord.lsn());
+        } catch (PageserverException e) {
+            environment.tracer().warn("flush-at-stop-failed", "timeline " + id() + ": " + e.getMessage());
+        }
+        close();
+    }
+
     /** Stops writing, lets waiting readers go with an error, closes the files. What is not flushed is fetched again. */
     void close() {
         closed = true;
         lastRecord.wake();
         diskConsistent.wake();
         flusher.stop();
-        layers.close();
+        layers.files().forEach(LayerFile::close);
     }
 
-    boolean isClosed() {
-        return closed;
-    }
 }

@@ -9,20 +9,39 @@ import com.tngtech.archunit.core.importer.ImportOption;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
-/** The architecture picture, as code: a room uses the rooms above it in this list, never one below. */
+/**
+ * The architecture picture, as code: a room uses the rooms above it in this list, never one below.
+ */
 class LayeringTest {
     private static final List<String> ROOMS =
             List.of(
-                    "base", "port", "pg", "wal", "protocol", "value", "redo", "layer", "ingest", "compaction", "remote",
-                    "timeline", "tenant", "service");
+                    "base",
+                    "port",
+                    "pg",
+                    "wal",
+                    "protocol",
+                    "value",
+                    "redo",
+                    "layer",
+                    "ingest",
+                    "compaction",
+                    "remote",
+                    "timeline",
+                    "tenant",
+                    "service");
 
     private static final JavaClasses CORE =
-            new ClassFileImporter().withImportOption(new ImportOption.DoNotIncludeTests()).importPackages("io.palimpsest");
+            new ClassFileImporter()
+                    .withImportOption(new ImportOption.DoNotIncludeTests())
+                    .importPackages("io.palimpsest");
 
     @Test
     void roomsUseOnlyTheRoomsAboveThem() {
         for (int i = 0; i < ROOMS.size(); i++) {
-            String[] below = ROOMS.subList(i + 1, ROOMS.size()).stream().map(r -> "io.palimpsest." + r + "..").toArray(String[]::new);
+            String[] below =
+                    ROOMS.subList(i + 1, ROOMS.size()).stream()
+                            .map(r -> "io.palimpsest." + r + "..")
+                            .toArray(String[]::new);
             if (below.length > 0) {
                 noClasses()
                         .that()
@@ -39,14 +58,34 @@ class LayeringTest {
 
     @Test
     void siblingsDoNotKnowEachOther() {
-        noClasses().that().resideInAPackage("io.palimpsest.redo..").should().dependOnClassesThat().resideInAPackage("io.palimpsest.protocol..").check(CORE);
-        noClasses().that().resideInAPackage("io.palimpsest.layer..").should().dependOnClassesThat().resideInAnyPackage("io.palimpsest.redo..", "io.palimpsest.protocol..").check(CORE);
-        noClasses().that().resideInAPackage("io.palimpsest.ingest..").should().dependOnClassesThat().resideInAnyPackage("io.palimpsest.redo..", "io.palimpsest.layer..", "io.palimpsest.protocol..").check(CORE);
+        noClasses()
+                .that()
+                .resideInAPackage("io.palimpsest.redo..")
+                .should()
+                .dependOnClassesThat()
+                .resideInAPackage("io.palimpsest.protocol..")
+                .check(CORE);
+        noClasses()
+                .that()
+                .resideInAPackage("io.palimpsest.layer..")
+                .should()
+                .dependOnClassesThat()
+                .resideInAnyPackage("io.palimpsest.redo..", "io.palimpsest.protocol..")
+                .check(CORE);
+        noClasses()
+                .that()
+                .resideInAPackage("io.palimpsest.ingest..")
+                .should()
+                .dependOnClassesThat()
+                .resideInAnyPackage(
+                        "io.palimpsest.redo..", "io.palimpsest.layer..", "io.palimpsest.protocol..")
+                .check(CORE);
     }
 
     @Test
     void everyClassLivesInARoom() {
-        String[] rooms = ROOMS.stream().map(r -> "io.palimpsest." + r + "..").toArray(String[]::new);
+        String[] rooms =
+                ROOMS.stream().map(r -> "io.palimpsest." + r + "..").toArray(String[]::new);
         classes().should().resideInAnyPackage(rooms).check(CORE);
     }
 
@@ -54,7 +93,13 @@ class LayeringTest {
     void pureRoomsTakeNothingFromTheWorld() {
         noClasses()
                 .that()
-                .resideInAnyPackage("io.palimpsest.base..", "io.palimpsest.pg..", "io.palimpsest.wal..", "io.palimpsest.value..", "io.palimpsest.redo..", "io.palimpsest.ingest..")
+                .resideInAnyPackage(
+                        "io.palimpsest.base..",
+                        "io.palimpsest.pg..",
+                        "io.palimpsest.wal..",
+                        "io.palimpsest.value..",
+                        "io.palimpsest.redo..",
+                        "io.palimpsest.ingest..")
                 .should()
                 .dependOnClassesThat()
                 .resideInAPackage("io.palimpsest.port..")

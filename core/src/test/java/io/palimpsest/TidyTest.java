@@ -11,11 +11,17 @@ import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
-/** House rules that a formatter or compiler does not hold, over all modules. Each message says what to do instead. */
+/**
+ * House rules that a formatter or compiler does not hold, over all modules. Each message says what
+ * to do instead.
+ */
 class TidyTest {
     private static final int LONG_FILE = 700;
-    private static final Pattern BAD_TYPE_NAME = Pattern.compile("^public .*\\b(class|interface|record|enum) \\w*(Impl|Util|Utils|Helper|Manager)\\b");
-    private static final Pattern OPEN_END = Pattern.compile("\\b(TODO|FIXME|XXX)\\b(?! \\(issue \\d+\\))");
+    private static final Pattern BAD_TYPE_NAME =
+            Pattern.compile(
+                    "^public .*\\b(class|interface|record|enum) \\w*(Impl|Util|Utils|Helper|Manager)\\b");
+    private static final Pattern OPEN_END =
+            Pattern.compile("\\b(TODO|FIXME|XXX)\\b(?! \\(issue \\d+\\))");
 
     @Test
     void sourcesAreTidy() throws IOException {
@@ -27,7 +33,8 @@ class TidyTest {
                 continue;
             }
             try (Stream<Path> files = Files.walk(sources)) {
-                for (Path file : files.filter(f -> f.toString().endsWith(".java")).sorted().toList()) {
+                for (Path file :
+                        files.filter(f -> f.toString().endsWith(".java")).sorted().toList()) {
                     check(root.relativize(file), Files.readAllLines(file), wrong);
                 }
             }
@@ -37,8 +44,14 @@ class TidyTest {
 
     private static void check(Path file, List<String> lines, List<String> wrong) {
         boolean main = file.toString().contains("/main/");
-        if (main && lines.size() > LONG_FILE && lines.stream().noneMatch(l -> l.contains("Why this file is long:"))) {
-            wrong.add(file + ": " + lines.size() + " lines; split it, or say why in a comment 'Why this file is long: ...'");
+        if (main
+                && lines.size() > LONG_FILE
+                && lines.stream().noneMatch(l -> l.contains("Why this file is long:"))) {
+            wrong.add(
+                    file
+                            + ": "
+                            + lines.size()
+                            + " lines; split it, or say why in a comment 'Why this file is long: ...'");
         }
         for (int i = 0; i < lines.size(); i++) {
             String line = lines.get(i);

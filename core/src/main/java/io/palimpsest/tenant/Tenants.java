@@ -23,12 +23,15 @@ import org.jspecify.annotations.Nullable;
 /**
  * The tenants of this server and their timelines, as found on disk at start and as created since.
  *
- * <p>Lookups read an immutable snapshot and never lock. A timeline that cannot be opened does not keep the others from
- * being served: asking for it gives the reason.
+ * <p>Lookups read an immutable snapshot and never lock. A timeline that cannot be opened does not
+ * keep the others from being served: asking for it gives the reason.
  */
 public final class Tenants {
     /** What a name leads to: a timeline, or why there is none. */
-    private record Entry(@Nullable Timeline timeline, @Nullable WalReceiver receiver, @Nullable PageserverException broken) {}
+    private record Entry(
+            @Nullable Timeline timeline,
+            @Nullable WalReceiver receiver,
+            @Nullable PageserverException broken) {}
 
     private record Name(TenantId tenant, TimelineId timeline) implements Comparable<Name> {
         @Override
@@ -77,16 +80,25 @@ public final class Tenants {
                             tenant,
                             id,
                             ancestor -> {
-                                Timeline found = store.exists(tenant, ancestor) ? open(tenant, ancestor) : null;
+                                Timeline found =
+                                        store.exists(tenant, ancestor)
+                                                ? open(tenant, ancestor)
+                                                : null;
                                 if (found == null) {
-                                    throw PageserverException.corruption("timeline %s: its ancestor %s is missing or damaged", id, ancestor);
+                                    throw PageserverException.corruption(
+                                            "timeline %s: its ancestor %s is missing or damaged",
+                                            id, ancestor);
                                 }
                                 return found;
                             });
             put(name, new Entry(timeline, null, null));
             return timeline;
         } catch (PageserverException e) {
-            environment.tracer().error("timeline-broken", "timeline " + id + " of tenant " + tenant + ": " + e.getMessage());
+            environment
+                    .tracer()
+                    .error(
+                            "timeline-broken",
+                            "timeline " + id + " of tenant " + tenant + ": " + e.getMessage());
             put(name, new Entry(null, null, e));
             return null;
         }
@@ -99,7 +111,12 @@ public final class Tenants {
         }
         WalSource source = store.source(timeline.tenant(), timeline.id());
         if (source != null) {
-            put(name, new Entry(timeline, WalReceiver.start(environment, store.limits(), timeline, source), null));
+            put(
+                    name,
+                    new Entry(
+                            timeline,
+                            WalReceiver.start(environment, store.limits(), timeline, source),
+                            null));
         }
     }
 
@@ -109,18 +126,26 @@ public final class Tenants {
         entries = next;
     }
 
-    /** The timeline, ready to be read; NOT_FOUND if it is not here, CORRUPTION with the reason if it could not be opened. */
+    /**
+     * The timeline, ready to be read; NOT_FOUND if it is not here, CORRUPTION with the reason if it
+     * could not be opened.
+     */
     public Timeline timeline(TenantId tenant, TimelineId timeline) {
         Entry entry = entries.get(new Name(tenant, timeline));
         if (entry == null) {
-            throw PageserverException.of(ErrorCode.NOT_FOUND, "timeline %s of tenant %s is not here", timeline, tenant);
+            throw PageserverException.of(
+                    ErrorCode.NOT_FOUND, "timeline %s of tenant %s is not here", timeline, tenant);
         }
         if (entry.broken != null) {
             throw entry.broken;
         }
         Timeline found = entry.timeline;
         if (found == null) {
-            throw PageserverException.of(ErrorCode.CONFLICT, "timeline %s of tenant %s is being created", timeline, tenant);
+            throw PageserverException.of(
+                    ErrorCode.CONFLICT,
+                    "timeline %s of tenant %s is being created",
+                    timeline,
+                    tenant);
         }
         return found;
     }
@@ -144,29 +169,33 @@ public final class Tenants {
     /** The timelines of a tenant that can be read, by id. */
     public List<Timeline> timelines(TenantId tenant) {
         List<Timeline> found = new ArrayList<>();
-        entries.forEach(
-                (name, entry) -> {
-                    if (name.tenant.equals(tenant) && entry.timeline != null) {
-                        found.add(entry.timeline);
-                    }
-                });
+        entries.forEach((name, entry) -> {
+            if (name.tenant.equals(tenant) && entry.timeline != null) {
+                found.add(entry.timeline);
+            }
+        });
         return found;
     }
 
     /**
-     * Makes a branch: one small file, whatever the size of the data. Making the same one again is fine.
+     * Makes a branch: one small file, whatever the size of the data. Making the same one again is
+     * fine.
      *
-     * @param atLsn the branch point, rounded up to a record boundary's alignment; 0 means the ancestor's last record.
-     *     Waits until WAL up to it has arrived
+     * @param atLsn the branch point, rounded up to a record boundary's alignment; 0 means the
+     *     ancestor's last record. Waits until WAL up to it has arrived
      */
-    public Timeline createBranch(TenantId tenant, TimelineId newId, TimelineId ancestorId, long atLsn) {
+    public Timeline createBranch(
+            TenantId tenant, TimelineId newId, TimelineId ancestorId, long atLsn) {
         Timeline ancestor = timeline(tenant, ancestorId);
         long lsn = atLsn == 0 ? ancestor.lastRecordLsn() : Lsn.align(atLsn);
         if (Long.compareUnsigned(lsn, ancestor.oldestReadableLsn()) < 0) {
             throw PageserverException.of(
                     ErrorCode.LSN_OUT_OF_RANGE,
                     "cannot branch at %s: the history of timeline %s starts at %s and goes up to %s",
-                    Lsn.toString(lsn), ancestorId, Lsn.toString(ancestor.oldestReadableLsn()), Lsn.toString(ancestor.lastRecordLsn()));
+                    Lsn.toString(lsn),
+                    ancestorId,
+                    Lsn.toString(ancestor.oldestReadableLsn()),
+                    Lsn.toString(ancestor.lastRecordLsn()));
         }
         ancestor.waitFor(lsn);
         ancestor.flushUpTo(lsn);
@@ -179,7 +208,10 @@ public final class Tenants {
                 if (same != null && same.ancestor() == ancestor && same.ancestorLsn() == lsn) {
                     return same;
                 }
-                throw PageserverException.of(ErrorCode.CONFLICT, "timeline %s exists already and is not this branch", newId);
+                throw PageserverException.of(
+                        ErrorCode.CONFLICT,
+                        "timeline %s exists already and is not this branch",
+                        newId);
             }
             Timeline branch = store.createBranch(ancestor, newId, lsn);
             put(name, new Entry(branch, null, null));
@@ -190,15 +222,16 @@ public final class Tenants {
     }
 
     /**
-     * Makes a timeline from a running Postgres: base backup, then its WAL from a replication slot. Returns when the
-     * backup is imported, durable, and the WAL receiver has been started.
+     * Makes a timeline from a running Postgres: base backup, then its WAL from a replication slot.
+     * Returns when the backup is imported, durable, and the WAL receiver has been started.
      */
     public Timeline createFromSource(TenantId tenant, TimelineId newId, WalSource source) {
         Name name = new Name(tenant, newId);
         changing.lock();
         try {
             if (entries.containsKey(name)) {
-                throw PageserverException.of(ErrorCode.CONFLICT, "timeline %s exists already", newId);
+                throw PageserverException.of(
+                        ErrorCode.CONFLICT, "timeline %s exists already", newId);
             }
             put(name, new Entry(null, null, null));
         } finally {
@@ -212,7 +245,11 @@ public final class Tenants {
                 remove(name);
             }
         }
-        Entry entry = new Entry(timeline, WalReceiver.start(environment, store.limits(), timeline, source), null);
+        Entry entry =
+                new Entry(
+                        timeline,
+                        WalReceiver.start(environment, store.limits(), timeline, source),
+                        null);
         changing.lock();
         try {
             put(name, entry);

@@ -8,8 +8,8 @@ import io.palimpsest.value.Modifications;
 import io.palimpsest.value.ReadView;
 
 /**
- * CREATE DATABASE by file copy, as replay does it: every fork of every relation of the source as it is at that point
- * of the WAL. Pages are read one by one and handed on in batches of bounded size.
+ * CREATE DATABASE by file copy, as replay does it: every fork of every relation of the source as it
+ * is at that point of the WAL. Pages are read one by one and handed on in batches of bounded size.
  */
 final class DatabaseCopier {
     private DatabaseCopier() {}

@@ -28,13 +28,14 @@ import org.jspecify.annotations.Nullable;
  *
  * <ol>
  *   <li>write the layer under a temporary name, sync it, rename it, sync the directory;
- *   <li>replace the index by one that names it too (the commit: from here on a crash keeps the layer, before it the
- *       layer is an orphan that start-up deletes);
+ *   <li>replace the index by one that names it too (the commit: from here on a crash keeps the
+ *       layer, before it the layer is an orphan that start-up deletes);
  *   <li>publish the new layer map, then the new disk-consistent LSN.
  * </ol>
  *
- * A task runs only while there is something to flush. A failed write or sync is not tried again, because nobody
- * knows what the disk has kept: the timeline takes no more WAL, and a restart begins at the last index.
+ * A task runs only while there is something to flush. A failed write or sync is not tried again,
+ * because nobody knows what the disk has kept: the timeline takes no more WAL, and a restart begins
+ * at the last index.
  */
 final class Flusher {
     private static final String TEMPORARY = ".___temp";
@@ -44,10 +45,15 @@ final class Flusher {
      *
      * @param lsns what it covers
      * @param lastRecordLsn what is durable once it is flushed
-     * @param commits false for a part of something that is not complete: its file is named by the index of a later
-     *     flush, and is an orphan if a crash comes first
+     * @param commits false for a part of something that is not complete: its file is named by the
+     *     index of a later flush, and is an orphan if a crash comes first
      */
-    record Frozen(OpenLayer layer, LsnRange lsns, long lastRecordLsn, long prevRecordLsn, boolean commits) {}
+    record Frozen(
+            OpenLayer layer,
+            LsnRange lsns,
+            long lastRecordLsn,
+            long prevRecordLsn,
+            boolean commits) {}
 
     private final Timeline timeline;
     private final Environment environment;
@@ -71,7 +77,10 @@ final class Flusher {
             queue.addLast(frozen);
             if (!running && !stopped) {
                 running = true;
-                task = environment.tasks().spawn(Lane.BACKGROUND, "flush " + timeline.id(), this::drain);
+                task =
+                        environment
+                                .tasks()
+                                .spawn(Lane.BACKGROUND, "flush " + timeline.id(), this::drain);
             }
         } finally {
             monitor.unlock();
@@ -143,27 +152,39 @@ final class Flusher {
         TimelineIndex newIndex =
                 frozen.commits()
                         ? index.withLayers(layers, frozen.lastRecordLsn(), frozen.prevRecordLsn())
-                        : index.withLayers(layers, index.diskConsistentLsn(), index.prevRecordLsn());
+                        : index.withLayers(
+                                layers, index.diskConsistentLsn(), index.prevRecordLsn());
         if (frozen.commits()) {
             newIndex.commit(disk, timeline.directory());
         }
         timeline.flushed(frozen, file, newIndex);
     }
 
-    /** The frozen layer as an L0; or, if it is a part of something, as an image layer of the keys it has. */
+    /**
+     * The frozen layer as an L0; or, if it is a part of something, as an image layer of the keys it
+     * has.
+     */
     private LayerFile write(Frozen frozen, TimelineIndex index) {
         Disk disk = environment.disk();
-        String temporary = timeline.directory() + "/" + Lsn.toString(frozen.lsns().start()).replace('/', '-') + TEMPORARY;
+        String temporary =
+                timeline.directory()
+                        + "/"
+                        + Lsn.toString(frozen.lsns().start()).replace('/', '-')
+                        + TEMPORARY;
         disk.delete(temporary);
         KeyRange keys;
         try (Disk.Output out = disk.create(temporary)) {
-            keys = frozen.commits() ? writeDelta(frozen, index, out) : writeImages(frozen, index, out);
+            keys =
+                    frozen.commits()
+                            ? writeDelta(frozen, index, out)
+                            : writeImages(frozen, index, out);
             out.sync();
         }
         LayerName name =
                 frozen.commits()
                         ? LayerName.delta(keys, frozen.lsns(), index.tenant(), index.generation())
-                        : LayerName.image(keys, frozen.lsns().start(), index.tenant(), index.generation());
+                        : LayerName.image(
+                                keys, frozen.lsns().start(), index.tenant(), index.generation());
         String path = timeline.directory() + "/" + name;
         disk.rename(temporary, path);
         disk.syncDirectory(timeline.directory());
@@ -171,7 +192,8 @@ final class Flusher {
     }
 
     private KeyRange writeDelta(Frozen frozen, TimelineIndex index, Disk.Output out) {
-        DeltaLayerWriter writer = new DeltaLayerWriter(out, index.tenant(), index.timeline(), frozen.lsns(), limits);
+        DeltaLayerWriter writer =
+                new DeltaLayerWriter(out, index.tenant(), index.timeline(), frozen.lsns(), limits);
         writer.appendAll(frozen.layer().sorted());
         writer.finish();
         return KeyRange.ALL;
@@ -179,12 +201,16 @@ final class Flusher {
 
     private KeyRange writeImages(Frozen frozen, TimelineIndex index, Disk.Output out) {
         ImageLayerWriter writer =
-                new ImageLayerWriter(out, index.tenant(), index.timeline(), frozen.lsns().start(), limits);
+                new ImageLayerWriter(
+                        out, index.tenant(), index.timeline(), frozen.lsns().start(), limits);
         LayerCursor c = frozen.layer().sorted();
         Key first = null;
         Key last = Key.MIN;
         while (c.next()) {
-            Check.that(StoredValue.kind(c.bytes(), c.offset()) == StoredValue.IMAGE, "a delta in part of a copy, LSN %x", c.lsn());
+            Check.that(
+                    StoredValue.kind(c.bytes(), c.offset()) == StoredValue.IMAGE,
+                    "a delta in part of a copy, LSN %x",
+                    c.lsn());
             last = new Key(c.hi(), c.mid(), c.lo());
             first = first == null ? last : first;
             writer.append(c.hi(), c.mid(), c.lo(), c.bytes(), c.offset() + 1, c.length() - 1);

@@ -4,8 +4,8 @@ import io.palimpsest.port.Clock;
 import io.palimpsest.port.Tasks.Monitor;
 
 /**
- * A growing LSN that readers can wait for. One task advances it. Advancing costs a volatile write and a volatile
- * read while nobody waits for an LSN that has been reached.
+ * A growing LSN that readers can wait for. One task advances it. Advancing costs a volatile write
+ * and a volatile read while nobody waits for an LSN that has been reached.
  */
 final class LsnWaiter {
     private static final long NOBODY = Long.MAX_VALUE;
@@ -13,6 +13,7 @@ final class LsnWaiter {
     private final Clock clock;
     private final Monitor monitor;
     private volatile long lsn;
+
     /** At most the smallest LSN somebody waits for. */
     private volatile long lowestAwaited = NOBODY;
 

@@ -22,7 +22,8 @@ import org.jspecify.annotations.Nullable;
  *
  * <ol>
  *   <li>take the timeline's layer map, an immutable snapshot;
- *   <li>collect the key's values newest first, layer by layer, down to the first that needs nothing below it;
+ *   <li>collect the key's values newest first, layer by layer, down to the first that needs nothing
+ *       below it;
  *   <li>if there is none, go on in the ancestor, from the branch point;
  *   <li>apply what was collected, oldest first.
  * </ol>
@@ -46,7 +47,8 @@ final class ReadPath {
     }
 
     private final Timeline timeline;
-    private final AtomicReferenceArray<@Nullable Scratch> spares = new AtomicReferenceArray<>(SPARES);
+    private final AtomicReferenceArray<@Nullable Scratch> spares =
+            new AtomicReferenceArray<>(SPARES);
 
     ReadPath(Timeline timeline) {
         this.timeline = timeline;
@@ -63,14 +65,19 @@ final class ReadPath {
         }
     }
 
-    /** The content under a key that holds images only, or null. Without scratch: how to redo is itself read this way. */
+    /**
+     * The content under a key that holds images only, or null. Without scratch: how to redo is
+     * itself read this way.
+     */
     byte @Nullable [] image(long hi, long mid, long lo, long lsn) {
         Reconstruction values = new Reconstruction();
         int at = collectImage(values, hi, mid, lo, lsn);
         return at < 0 ? null : Arrays.copyOfRange(values.bytes(), at, at + values.length(0) - 1);
     }
 
-    /** Offset of the content in the collected bytes, or -1 if there is none or it is a tombstone. */
+    /**
+     * Offset of the content in the collected bytes, or -1 if there is none or it is a tombstone.
+     */
     private int collectImage(Reconstruction values, long hi, long mid, long lo, long lsn) {
         values.reset(hi, mid, lo, lsn);
         collect(values);
@@ -81,7 +88,9 @@ final class ReadPath {
         if (StoredValue.kind(values.bytes(), at) != StoredValue.IMAGE) {
             throw PageserverException.corruption(
                     "key %s at %s: expected an image, found a value of kind %d",
-                    new Key(hi, mid, lo), Lsn.toString(values.lsn(0)), StoredValue.kind(values.bytes(), at));
+                    new Key(hi, mid, lo),
+                    Lsn.toString(values.lsn(0)),
+                    StoredValue.kind(values.bytes(), at));
         }
         return at + 1;
     }
@@ -97,7 +106,8 @@ final class ReadPath {
             }
             Arrays.fill(s.page, (byte) 0);
             for (int i = values.count() - 1; i >= 0; i--) {
-                s.redo.apply(s.page, values.bytes(), values.offset(i), values.length(i), values.lsn(i));
+                s.redo.apply(
+                        s.page, values.bytes(), values.offset(i), values.length(i), values.lsn(i));
             }
             System.arraycopy(s.page, 0, into, at, Page.SIZE);
         } finally {
@@ -105,14 +115,25 @@ final class ReadPath {
         }
     }
 
-    private PageserverException incomplete(Reconstruction values, long hi, long mid, long lo, long lsn) {
+    private PageserverException incomplete(
+            Reconstruction values, long hi, long mid, long lo, long lsn) {
         String found =
                 values.count() == 0
                         ? "nothing at all"
-                        : values.count() + " deltas from " + Lsn.toString(values.lsn(values.count() - 1)) + " on, and nothing to apply them to";
+                        : values.count()
+                                + " deltas from "
+                                + Lsn.toString(values.lsn(values.count() - 1))
+                                + " on, and nothing to apply them to";
         return new PageserverException(
                 ErrorCode.CORRUPTION,
-                "page under key " + new Key(hi, mid, lo) + " at " + Lsn.toString(lsn) + " of timeline " + timeline.id() + ": expected an image or an initialising record, found " + found);
+                "page under key "
+                        + new Key(hi, mid, lo)
+                        + " at "
+                        + Lsn.toString(lsn)
+                        + " of timeline "
+                        + timeline.id()
+                        + ": expected an image or an initialising record, found "
+                        + found);
     }
 
     /** Collects down to an initial value; false if there is none. */

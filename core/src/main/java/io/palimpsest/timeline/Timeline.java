@@ -35,10 +35,10 @@ import org.jspecify.annotations.Nullable;
 /**
  * One branch of a tenant's history: what is written, what is durable, what can be read.
  *
- * <p>Writing is one task's business (the WAL receiver or an import): it commits batches of modifications to the open
- * layer and then publishes the new last record LSN. An open layer that is full, wide or old is frozen, and the
- * {@link Flusher} turns it into a file; the index that names the file is the commit. Readers take the layer map, an
- * immutable snapshot, and never lock.
+ * <p>Writing is one task's business (the WAL receiver or an import): it commits batches of
+ * modifications to the open layer and then publishes the new last record LSN. An open layer that is
+ * full, wide or old is frozen, and the {@link Flusher} turns it into a file; the index that names
+ * the file is the commit. Readers take the layer map, an immutable snapshot, and never lock.
  *
  * <p>LSNs, never decreasing: {@code oldestReadable <= diskConsistent (once past it) <= lastRecord}.
  */
@@ -56,6 +56,7 @@ public final class Timeline {
     private final LsnWaiter diskConsistent;
     private final Flusher flusher;
     private final ReadPath reads;
+
     /** Held while a batch is appended and while the open layer is exchanged. */
     private final Monitor writing;
 
@@ -68,8 +69,10 @@ public final class Timeline {
     private long openSinceNanos;
     private long openStartLsn;
     private long prevRecordLsn;
+
     /** LSN of the large thing that is under way, see {@link #commitPart}; 0 if none. */
     private long midway;
+
     private boolean freezeWanted;
 
     private Timeline(
@@ -89,8 +92,14 @@ public final class Timeline {
         TimelineIndex.Ancestor origin = index.ancestor();
         this.ancestorLsn = origin == null ? 0 : origin.lsn();
         long lsn = index.diskConsistentLsn();
-        this.lastRecord = new LsnWaiter(environment.clock(), environment.tasks().monitor("last-record-lsn"), lsn);
-        this.diskConsistent = new LsnWaiter(environment.clock(), environment.tasks().monitor("disk-consistent-lsn"), lsn);
+        this.lastRecord =
+                new LsnWaiter(
+                        environment.clock(), environment.tasks().monitor("last-record-lsn"), lsn);
+        this.diskConsistent =
+                new LsnWaiter(
+                        environment.clock(),
+                        environment.tasks().monitor("disk-consistent-lsn"),
+                        lsn);
         this.writing = environment.tasks().monitor("timeline-write");
         this.prevRecordLsn = index.prevRecordLsn();
         this.openStartLsn = lsn + 1;
@@ -101,28 +110,47 @@ public final class Timeline {
         this.reads = new ReadPath(this);
     }
 
-    /** A timeline that is to be filled by an import: it has no index, and so does not exist, before {@link #finishImport}. */
+    /**
+     * A timeline that is to be filled by an import: it has no index, and so does not exist, before
+     * {@link #finishImport}.
+     */
     static Timeline beginImport(
-            Environment environment, Limits limits, BlockCache cache, String directory, TimelineIndex index) {
+            Environment environment,
+            Limits limits,
+            BlockCache cache,
+            String directory,
+            TimelineIndex index) {
         environment.disk().createDirectories(directory);
         return new Timeline(environment, limits, cache, directory, index, null, List.of());
     }
 
     /** Creates a branch: one small file. The ancestor must be durable up to the branch point. */
     static Timeline createBranch(
-            Environment environment, Limits limits, BlockCache cache, String directory, TimelineIndex index, Timeline ancestor) {
+            Environment environment,
+            Limits limits,
+            BlockCache cache,
+            String directory,
+            TimelineIndex index,
+            Timeline ancestor) {
         environment.disk().createDirectories(directory);
         index.commit(environment.disk(), directory);
         return new Timeline(environment, limits, cache, directory, index, ancestor, List.of());
     }
 
     /**
-     * Opens a timeline that exists. Files the index does not name are left-overs of a crash and are deleted.
+     * Opens a timeline that exists. Files the index does not name are left-overs of a crash and are
+     * deleted.
      *
-     * @throws PageserverException CORRUPTION if a layer that the index names is missing, cut or damaged
+     * @throws PageserverException CORRUPTION if a layer that the index names is missing, cut or
+     *     damaged
      */
     static Timeline load(
-            Environment environment, Limits limits, BlockCache cache, String directory, TimelineIndex index, @Nullable Timeline ancestor) {
+            Environment environment,
+            Limits limits,
+            BlockCache cache,
+            String directory,
+            TimelineIndex index,
+            @Nullable Timeline ancestor) {
         Disk disk = environment.disk();
         List<String> names = new ArrayList<>();
         List<LayerFile> files = new ArrayList<>();
@@ -133,7 +161,8 @@ public final class Timeline {
             files.add(file);
             if (file.size() != layer.size()) {
                 throw PageserverException.corruption(
-                        "%s/%s: %d bytes, the index says %d", directory, name, file.size(), layer.size());
+                        "%s/%s: %d bytes, the index says %d",
+                        directory, name, file.size(), layer.size());
             }
         }
         for (String found : disk.list(directory)) {
@@ -235,8 +264,9 @@ public final class Timeline {
     // ---- reading ----
 
     /**
-     * The LSN that a request reads at: R &lt; M or R = 0 is BAD_REQUEST, R below the oldest readable LSN is
-     * LSN_OUT_OF_RANGE; else min(R, last record), and if M is not there yet, M after waiting for it, or LSN_TIMEOUT.
+     * The LSN that a request reads at: R &lt; M or R = 0 is BAD_REQUEST, R below the oldest
+     * readable LSN is LSN_OUT_OF_RANGE; else min(R, last record), and if M is not there yet, M
+     * after waiting for it, or LSN_TIMEOUT.
      */
     public long effectiveLsn(long requestLsn, long notModifiedSince) {
         if (requestLsn == 0 || Long.compareUnsigned(requestLsn, notModifiedSince) < 0) {
@@ -261,7 +291,10 @@ public final class Timeline {
             throw PageserverException.of(
                     ErrorCode.LSN_OUT_OF_RANGE,
                     "LSN %s is before the history of timeline %s: the oldest readable LSN is %s, the latest %s",
-                    Lsn.toString(lsn), id(), Lsn.toString(oldestReadableLsn()), Lsn.toString(lastRecordLsn()));
+                    Lsn.toString(lsn),
+                    id(),
+                    Lsn.toString(oldestReadableLsn()),
+                    Lsn.toString(lastRecordLsn()));
         }
     }
 
@@ -271,30 +304,50 @@ public final class Timeline {
             throw PageserverException.of(
                     ErrorCode.LSN_TIMEOUT,
                     "timed out after %d s waiting for LSN %s of timeline %s: WAL has arrived up to %s; is the source running?",
-                    limits.waitLsnNanos() / 1_000_000_000L, Lsn.toString(lsn), id(), Lsn.toString(lastRecordLsn()));
+                    limits.waitLsnNanos() / 1_000_000_000L,
+                    Lsn.toString(lsn),
+                    id(),
+                    Lsn.toString(lastRecordLsn()));
         }
         if (closed) {
-            throw PageserverException.of(ErrorCode.SHUTTING_DOWN, "timeline %s is shutting down", id());
+            throw PageserverException.of(
+                    ErrorCode.SHUTTING_DOWN, "timeline %s is shutting down", id());
         }
     }
 
     /** Number of blocks, or -1 if the fork does not exist at that LSN. */
     public int relationBlocks(RelTag tag, long lsn) {
         return reads.size(
-                Keys.hi(Keys.REL_SIZE, tag.spc()), Keys.mid(tag.db(), tag.rel()), Keys.lo(tag.fork(), 0), lsn);
+                Keys.hi(Keys.REL_SIZE, tag.spc()),
+                Keys.mid(tag.db(), tag.rel()),
+                Keys.lo(tag.fork(), 0),
+                lsn);
     }
 
-    /** Writes the page to {@code into[at .. at+8192)}; zeros past the relation's end; NOT_FOUND if there is no such fork. */
+    /**
+     * Writes the page to {@code into[at .. at+8192)}; zeros past the relation's end; NOT_FOUND if
+     * there is no such fork.
+     */
     public void readPage(RelTag tag, int block, long lsn, byte[] into, int at) {
         int blocks = relationBlocks(tag, lsn);
         if (blocks < 0) {
-            throw PageserverException.of(ErrorCode.NOT_FOUND, "relation %s does not exist at %s", tag, Lsn.toString(lsn));
+            throw PageserverException.of(
+                    ErrorCode.NOT_FOUND,
+                    "relation %s does not exist at %s",
+                    tag,
+                    Lsn.toString(lsn));
         }
         if (Integer.compareUnsigned(block, blocks) >= 0) {
             Arrays.fill(into, at, at + Page.SIZE, (byte) 0);
             return;
         }
-        reads.page(Keys.hi(Keys.REL_BLOCK, tag.spc()), Keys.mid(tag.db(), tag.rel()), Keys.lo(tag.fork(), block), lsn, into, at);
+        reads.page(
+                Keys.hi(Keys.REL_BLOCK, tag.spc()),
+                Keys.mid(tag.db(), tag.rel()),
+                Keys.lo(tag.fork(), block),
+                lsn,
+                into,
+                at);
     }
 
     /** Pages in an SLRU segment, or -1 if it does not exist. */
@@ -304,10 +357,19 @@ public final class Timeline {
 
     /** Writes one page of an SLRU segment that exists. */
     public void readSlruPage(Slru slru, int segment, int page, long lsn, byte[] into, int at) {
-        reads.page(Keys.hi(Keys.SLRU_BLOCK, slru.number()), Keys.mid(0, segment), Keys.lo(0, page), lsn, into, at);
+        reads.page(
+                Keys.hi(Keys.SLRU_BLOCK, slru.number()),
+                Keys.mid(0, segment),
+                Keys.lo(0, page),
+                lsn,
+                into,
+                at);
     }
 
-    /** The page under a REL_BLOCK or SLRU_BLOCK key, without asking whether it is within its relation. */
+    /**
+     * The page under a REL_BLOCK or SLRU_BLOCK key, without asking whether it is within its
+     * relation.
+     */
     public void readPageUnderKey(Key key, long lsn, byte[] into, int at) {
         reads.page(key.hi(), key.mid(), key.lo(), lsn, into, at);
     }
@@ -349,7 +411,11 @@ public final class Timeline {
         RedoContext context = redoContext;
         if (context == null) {
             byte[] control = viewAt(Long.MAX_VALUE).image(Keys.CONTROL_FILE);
-            context = new RedoContext(version(), control != null && ControlFile.parse(control).hintBitsLogged());
+            context =
+                    new RedoContext(
+                            version(),
+                            control != null
+                                    && ControlFile.parse(control, version()).hintBitsLogged());
             redoContext = context;
         }
         return context;
@@ -363,13 +429,18 @@ public final class Timeline {
     // ---- writing: one task ----
 
     /**
-     * Takes what records up to {@code endLsn} changed, and makes it readable. May wait for the flusher.
+     * Takes what records up to {@code endLsn} changed, and makes it readable. May wait for the
+     * flusher.
      *
      * @param recordStart where the last of the records starts
      */
     void commit(Modifications m, long recordStart, long endLsn) {
         checkWritable();
-        Check.that(endLsn >= lastRecord.lsn(), "commit at %s behind %s", Lsn.toString(endLsn), Lsn.toString(lastRecord.lsn()));
+        Check.that(
+                endLsn >= lastRecord.lsn(),
+                "commit at %s behind %s",
+                Lsn.toString(endLsn),
+                Lsn.toString(lastRecord.lsn()));
         boolean full;
         writing.lock();
         try {
@@ -377,7 +448,10 @@ public final class Timeline {
             prevRecordLsn = recordStart;
             lastRecord.advance(endLsn);
             midway = 0;
-            full = freezeWanted || open.bytes() >= limits.openLayerBytes() || endLsn - openStartLsn >= limits.flushDistance();
+            full =
+                    freezeWanted
+                            || open.bytes() >= limits.openLayerBytes()
+                            || endLsn - openStartLsn >= limits.flushDistance();
         } finally {
             writing.unlock();
         }
@@ -389,9 +463,10 @@ public final class Timeline {
     }
 
     /**
-     * A part of something large that takes effect at {@code lsn}, ahead of the last record: readable only with the
-     * {@link #commit} of that LSN, but flushed as it grows, as image layers that nothing names before that commit is
-     * flushed. Images only, each key at most once in all parts.
+     * A part of something large that takes effect at {@code lsn}, ahead of the last record:
+     * readable only with the {@link #commit} of that LSN, but flushed as it grows, as image layers
+     * that nothing names before that commit is flushed. Images only, each key at most once in all
+     * parts.
      */
     void commitPart(Modifications m, long lsn) {
         checkWritable();
@@ -412,7 +487,10 @@ public final class Timeline {
         checkWritable();
     }
 
-    /** Ends an import, which was done in parts at {@code startLsn}: all durable, then the index, and the timeline exists. */
+    /**
+     * Ends an import, which was done in parts at {@code startLsn}: all durable, then the index, and
+     * the timeline exists.
+     */
     void finishImport(long startLsn, long readableLsn, int walTimeline) {
         flusher.awaitFewerThan(1);
         index = index.readable(readableLsn, walTimeline);
@@ -421,8 +499,9 @@ public final class Timeline {
     }
 
     /**
-     * Does what {@link Modifications.DatabaseCopy} asks for: every page and size of the source as of the last
-     * committed record, in bounded steps, at the copy's LSN; the caller then commits that LSN.
+     * Does what {@link Modifications.DatabaseCopy} asks for: every page and size of the source as
+     * of the last committed record, in bounded steps, at the copy's LSN; the caller then commits
+     * that LSN.
      */
     void copyDatabase(Modifications.DatabaseCopy copy) {
         DatabaseCopier.copy(this, copy, limits.ingestBatchBytes());
@@ -430,7 +509,9 @@ public final class Timeline {
 
     /** Freezes the open layer if its oldest value is older than the limit says. */
     void flushIfOld() {
-        if (!open.isEmpty() && environment.clock().monotonicNanos() - openSinceNanos >= limits.flushAgeNanos()) {
+        if (!open.isEmpty()
+                && environment.clock().monotonicNanos() - openSinceNanos
+                        >= limits.flushAgeNanos()) {
             freeze();
         }
     }
@@ -474,16 +555,21 @@ public final class Timeline {
     private void checkWritable() {
         RuntimeException f = failure;
         if (f != null) {
-            throw new PageserverException(ErrorCode.IO, "timeline " + id() + " takes no more WAL: " + f.getMessage(), f);
+            throw new PageserverException(
+                    ErrorCode.IO, "timeline " + id() + " takes no more WAL: " + f.getMessage(), f);
         }
         if (closed) {
-            throw PageserverException.of(ErrorCode.SHUTTING_DOWN, "timeline %s is shutting down", id());
+            throw PageserverException.of(
+                    ErrorCode.SHUTTING_DOWN, "timeline %s is shutting down", id());
         }
     }
 
     // ---- called by the flusher ----
 
-    /** Publishes what a flush has made durable: the file in place of the frozen layer, and the index. */
+    /**
+     * Publishes what a flush has made durable: the file in place of the frozen layer, and the
+     * index.
+     */
     void flushed(Flusher.Frozen frozen, @Nullable LayerFile file, TimelineIndex newIndex) {
         writing.lock();
         try {
@@ -499,7 +585,11 @@ public final class Timeline {
 
     void fail(RuntimeException why) {
         failure = why;
-        environment.tracer().error("timeline-stopped", "timeline " + id() + " takes no more WAL: " + why.getMessage());
+        environment
+                .tracer()
+                .error(
+                        "timeline-stopped",
+                        "timeline " + id() + " takes no more WAL: " + why.getMessage());
         diskConsistent.wake();
     }
 
@@ -508,12 +598,17 @@ public final class Timeline {
         try {
             flushUpTo(lastRecord.lsn());
         } catch (PageserverException e) {
-            environment.tracer().warn("flush-at-stop-failed", "timeline " + id() + ": " + e.getMessage());
+            environment
+                    .tracer()
+                    .warn("flush-at-stop-failed", "timeline " + id() + ": " + e.getMessage());
         }
         close();
     }
 
-    /** Stops writing, lets waiting readers go with an error, closes the files. What is not flushed is fetched again. */
+    /**
+     * Stops writing, lets waiting readers go with an error, closes the files. What is not flushed
+     * is fetched again.
+     */
     void close() {
         closed = true;
         lastRecord.wake();
@@ -521,5 +616,4 @@ public final class Timeline {
         flusher.stop();
         layers.files().forEach(LayerFile::close);
     }
-
 }

@@ -17,8 +17,8 @@ import java.util.zip.CRC32C;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The one file that names a timeline's layers: replacing it, atomically, is the commit. Text, one fact a line, the
- * last line a checksum of all bytes before it; docs/formats.md has an example.
+ * The one file that names a timeline's layers: replacing it, atomically, is the commit. Text, one
+ * fact a line, the last line a checksum of all bytes before it; docs/formats.md has an example.
  *
  * @param systemIdentifier of the Postgres cluster the history comes from
  * @param segmentSize of its WAL, bytes
@@ -55,21 +55,45 @@ record TimelineIndex(
         layers = List.copyOf(layers);
     }
 
-    TimelineIndex withLayers(List<Layer> newLayers, long newDiskConsistentLsn, long newPrevRecordLsn) {
+    TimelineIndex withLayers(
+            List<Layer> newLayers, long newDiskConsistentLsn, long newPrevRecordLsn) {
         List<Layer> sorted = new ArrayList<>(newLayers);
         sorted.sort(Comparator.comparing(l -> l.name().toString()));
         return new TimelineIndex(
-                tenant, timeline, generation, version, systemIdentifier, segmentSize, walTimeline, ancestor,
-                oldestReadableLsn, newDiskConsistentLsn, newPrevRecordLsn, sorted);
+                tenant,
+                timeline,
+                generation,
+                version,
+                systemIdentifier,
+                segmentSize,
+                walTimeline,
+                ancestor,
+                oldestReadableLsn,
+                newDiskConsistentLsn,
+                newPrevRecordLsn,
+                sorted);
     }
 
     TimelineIndex readable(long newOldestReadableLsn, int newWalTimeline) {
         return new TimelineIndex(
-                tenant, timeline, generation, version, systemIdentifier, segmentSize, newWalTimeline, ancestor,
-                newOldestReadableLsn, diskConsistentLsn, prevRecordLsn, layers);
+                tenant,
+                timeline,
+                generation,
+                version,
+                systemIdentifier,
+                segmentSize,
+                newWalTimeline,
+                ancestor,
+                newOldestReadableLsn,
+                diskConsistentLsn,
+                prevRecordLsn,
+                layers);
     }
 
-    /** Makes this the directory's index, durably. All layers it names must be durable, names included. */
+    /**
+     * Makes this the directory's index, durably. All layers it names must be durable, names
+     * included.
+     */
     void commit(Disk disk, String directory) {
         byte[] text = encode();
         String temporary = directory + "/" + TEMPORARY;
@@ -87,7 +111,8 @@ record TimelineIndex(
         byte[] text;
         try (Disk.Input in = disk.open(path)) {
             if (in.size() > 1 << 30) {
-                throw PageserverException.corruption("%s: %d bytes, an index is smaller", path, in.size());
+                throw PageserverException.corruption(
+                        "%s: %d bytes, an index is smaller", path, in.size());
             }
             text = new byte[(int) in.size()];
             in.read(0, text, 0, text.length);
@@ -105,7 +130,10 @@ record TimelineIndex(
         line(s, "system_identifier", Long.toUnsignedString(systemIdentifier));
         line(s, "segment_size", segmentSize);
         line(s, "wal_timeline", walTimeline);
-        line(s, "ancestor", ancestor == null ? "none" : ancestor.timeline + " " + Lsn.toString(ancestor.lsn));
+        line(
+                s,
+                "ancestor",
+                ancestor == null ? "none" : ancestor.timeline + " " + Lsn.toString(ancestor.lsn));
         line(s, "oldest_readable_lsn", Lsn.toString(oldestReadableLsn));
         line(s, "disk_consistent_lsn", Lsn.toString(diskConsistentLsn));
         line(s, "prev_record_lsn", Lsn.toString(prevRecordLsn));
@@ -131,26 +159,34 @@ record TimelineIndex(
         String text = new String(bytes, StandardCharsets.UTF_8);
         int last = text.lastIndexOf("crc32c ");
         if (last < 0 || !text.endsWith("\n")) {
-            throw PageserverException.corruption("%s: no checksum in the last line: the file is torn", path);
+            throw PageserverException.corruption(
+                    "%s: no checksum in the last line: the file is torn", path);
         }
         String found = text.substring(last + 7, text.length() - 1);
-        String expected = checksum(bytes, text.substring(0, last).getBytes(StandardCharsets.UTF_8).length);
+        String expected =
+                checksum(bytes, text.substring(0, last).getBytes(StandardCharsets.UTF_8).length);
         if (!found.equals(expected)) {
-            throw PageserverException.corruption("%s: checksum is %s, expected %s", path, found, expected);
+            throw PageserverException.corruption(
+                    "%s: checksum is %s, expected %s", path, found, expected);
         }
         Lines lines = new Lines(text.substring(0, last).split("\n"), path);
         if (!lines.next().equals(MAGIC)) {
-            throw PageserverException.corruption("%s: expected '%s' in the first line: another format version?", path, MAGIC);
+            throw PageserverException.corruption(
+                    "%s: expected '%s' in the first line: another format version?", path, MAGIC);
         }
         TenantShardId tenant = TenantShardId.parse(lines.value("tenant"));
         TimelineId timeline = TimelineId.parse(lines.value("timeline"));
-        Generation generation = new Generation(Integer.parseUnsignedInt(lines.value("generation"), 16));
+        Generation generation =
+                new Generation(Integer.parseUnsignedInt(lines.value("generation"), 16));
         PgVersion version = PgVersion.ofMajor(Integer.parseInt(lines.value("postgres")));
         long system = Long.parseUnsignedLong(lines.value("system_identifier"));
         int segmentSize = Integer.parseInt(lines.value("segment_size"));
         int walTimeline = Integer.parseInt(lines.value("wal_timeline"));
         String[] a = lines.value("ancestor").split(" ");
-        Ancestor ancestor = a.length == 2 ? new Ancestor(TimelineId.parse(a[0]), Lsn.parse(a[1]).value()) : null;
+        Ancestor ancestor =
+                a.length == 2
+                        ? new Ancestor(TimelineId.parse(a[0]), Lsn.parse(a[1]).value())
+                        : null;
         long readable = Lsn.parse(lines.value("oldest_readable_lsn")).value();
         long disk = Lsn.parse(lines.value("disk_consistent_lsn")).value();
         long prev = Lsn.parse(lines.value("prev_record_lsn")).value();
@@ -159,10 +195,24 @@ record TimelineIndex(
             String[] l = lines.value("layer").split(" ");
             layers.add(new Layer(LayerName.parse(l[0]), Long.parseLong(l[1])));
         }
-        return new TimelineIndex(tenant, timeline, generation, version, system, segmentSize, walTimeline, ancestor, readable, disk, prev, layers);
+        return new TimelineIndex(
+                tenant,
+                timeline,
+                generation,
+                version,
+                system,
+                segmentSize,
+                walTimeline,
+                ancestor,
+                readable,
+                disk,
+                prev,
+                layers);
     }
 
-    /** The lines, one after the other; the checksum has been right, so a surprise is a format error. */
+    /**
+     * The lines, one after the other; the checksum has been right, so a surprise is a format error.
+     */
     private static final class Lines {
         private final String[] lines;
         private final String path;
@@ -184,7 +234,8 @@ record TimelineIndex(
         String value(String name) {
             String line = next();
             if (!line.startsWith(name + " ")) {
-                throw PageserverException.corruption("%s line %d: expected '%s ...', found '%s'", path, at, name, line);
+                throw PageserverException.corruption(
+                        "%s line %d: expected '%s ...', found '%s'", path, at, name, line);
             }
             return line.substring(name.length() + 1);
         }

@@ -74,7 +74,8 @@ public final class TimelineStore {
     }
 
     /** Opens a timeline; {@code ancestors} gives (opens) the one it branched off. */
-    public Timeline open(TenantShardId tenant, TimelineId id, Function<TimelineId, Timeline> ancestors) {
+    public Timeline open(
+            TenantShardId tenant, TimelineId id, Function<TimelineId, Timeline> ancestors) {
         String directory = directory(tenant, id);
         TimelineIndex index = TimelineIndex.read(environment.disk(), directory);
         if (!index.tenant().equals(tenant) || !index.timeline().equals(id)) {
@@ -91,18 +92,33 @@ public final class TimelineStore {
     public Timeline createBranch(Timeline ancestor, TimelineId id, long lsn) {
         TimelineIndex index =
                 new TimelineIndex(
-                        ancestor.tenant(), id, Generation.FIRST, ancestor.version(), ancestor.systemIdentifier(), ancestor.segmentSize(),
-                        ancestor.walTimeline(), new TimelineIndex.Ancestor(ancestor.id(), lsn), lsn, lsn, 0, List.of());
-        return Timeline.createBranch(environment, limits, cache, directory(ancestor.tenant(), id), index, ancestor);
+                        ancestor.tenant(),
+                        id,
+                        Generation.FIRST,
+                        ancestor.version(),
+                        ancestor.systemIdentifier(),
+                        ancestor.segmentSize(),
+                        ancestor.walTimeline(),
+                        new TimelineIndex.Ancestor(ancestor.id(), lsn),
+                        lsn,
+                        lsn,
+                        0,
+                        List.of());
+        return Timeline.createBranch(
+                environment, limits, cache, directory(ancestor.tenant(), id), index, ancestor);
     }
 
-    /** A timeline from a running Postgres, filled by its base backup. Leaves nothing behind if it fails. */
+    /**
+     * A timeline from a running Postgres, filled by its base backup. Leaves nothing behind if it
+     * fails.
+     */
     public Timeline importFrom(TenantShardId tenant, TimelineId id, WalSource source) {
         String directory = directory(tenant, id);
         environment.disk().deleteTree(directory);
         try {
             writeSource(tenant, id, source);
-            return new TimelineImport(environment, limits, cache, tenant, id, directory, source).run();
+            return new TimelineImport(environment, limits, cache, tenant, id, directory, source)
+                    .run();
         } catch (RuntimeException e) {
             environment.disk().deleteTree(directory);
             environment.disk().delete(sources(tenant) + "/" + id);
@@ -115,7 +131,8 @@ public final class TimelineStore {
         String path = sources(tenant) + "/" + id;
         disk.createDirectories(sources(tenant));
         disk.delete(path);
-        byte[] text = (source.conninfo() + "\n" + source.slot() + "\n").getBytes(StandardCharsets.UTF_8);
+        byte[] text =
+                (source.conninfo() + "\n" + source.slot() + "\n").getBytes(StandardCharsets.UTF_8);
         try (Disk.Output out = disk.create(path)) {
             out.append(text, 0, text.length);
             out.sync();
@@ -137,7 +154,9 @@ public final class TimelineStore {
         }
         String[] lines = new String(text, StandardCharsets.UTF_8).split("\n");
         if (lines.length != 2) {
-            throw PageserverException.corruption("%s: expected a connection string and a slot, found %d lines", path, lines.length);
+            throw PageserverException.corruption(
+                    "%s: expected a connection string and a slot, found %d lines",
+                    path, lines.length);
         }
         return WalSource.parse(lines[0], lines[1]);
     }

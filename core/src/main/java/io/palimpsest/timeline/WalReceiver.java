@@ -17,14 +17,16 @@ import io.palimpsest.protocol.ReplicationStream;
 import io.palimpsest.protocol.SystemIdentity;
 
 /**
- * Follows an ordinary Postgres: connects, streams from the last record on, writes what comes, reports what is durable,
- * and connects again when either side was away.
+ * Follows an ordinary Postgres: connects, streams from the last record on, writes what comes,
+ * reports what is durable, and connects again when either side was away.
  *
- * <p>States: CONNECTING -&gt; STREAMING -&gt; (connection lost) WAITING -&gt; CONNECTING ...; any -&gt; BROKEN when only a
- * person can help (another cluster, slot gone, WAL recycled, timeline switch, damaged WAL); any -&gt; STOPPED.
+ * <p>States: CONNECTING -&gt; STREAMING -&gt; (connection lost) WAITING -&gt; CONNECTING ...; any
+ * -&gt; BROKEN when only a person can help (another cluster, slot gone, WAL recycled, timeline
+ * switch, damaged WAL); any -&gt; STOPPED.
  *
- * <p>Reported as flushed is what the index names, never more: Postgres may drop WAL before it. When we have all there
- * is and the server wants an answer, everything is flushed first, because a Postgres that shuts down waits for just that.
+ * <p>Reported as flushed is what the index names, never more: Postgres may drop WAL before it. When
+ * we have all there is and the server wants an answer, everything is flushed first, because a
+ * Postgres that shuts down waits for just that.
  */
 public final class WalReceiver {
     /** What the receiver is doing. */
@@ -54,7 +56,8 @@ public final class WalReceiver {
     private Tasks.Task task;
 
     @SuppressWarnings("NullAway.Init")
-    private WalReceiver(Environment environment, Limits limits, Timeline timeline, WalSource source) {
+    private WalReceiver(
+            Environment environment, Limits limits, Timeline timeline, WalSource source) {
         this.environment = environment;
         this.limits = limits;
         this.timeline = timeline;
@@ -63,9 +66,13 @@ public final class WalReceiver {
     }
 
     /** Starts following {@code source}. */
-    public static WalReceiver start(Environment environment, Limits limits, Timeline timeline, WalSource source) {
+    public static WalReceiver start(
+            Environment environment, Limits limits, Timeline timeline, WalSource source) {
         WalReceiver receiver = new WalReceiver(environment, limits, timeline, source);
-        receiver.task = environment.tasks().spawn(Lane.LATENCY, "walreceiver " + timeline.id(), receiver::run);
+        receiver.task =
+                environment
+                        .tasks()
+                        .spawn(Lane.LATENCY, "walreceiver " + timeline.id(), receiver::run);
         return receiver;
     }
 
@@ -127,7 +134,11 @@ public final class WalReceiver {
                 backoff = progressed ? FIRST_BACKOFF : Math.min(LONGEST_BACKOFF, backoff * 3 / 2);
                 if (!stopping) {
                     state = State.WAITING;
-                    environment.tracer().info("walreceiver-waiting", "timeline " + timeline.id() + ": " + detail);
+                    environment
+                            .tracer()
+                            .info(
+                                    "walreceiver-waiting",
+                                    "timeline " + timeline.id() + ": " + detail);
                     environment.tasks().sleep(backoff);
                 }
             }
@@ -143,10 +154,17 @@ public final class WalReceiver {
     private void broken(RuntimeException why) {
         detail = String.valueOf(why.getMessage());
         state = State.BROKEN;
-        environment.tracer().error("walreceiver-broken", "timeline " + timeline.id() + " follows " + source + " no more: " + detail);
+        environment
+                .tracer()
+                .error(
+                        "walreceiver-broken",
+                        "timeline " + timeline.id() + " follows " + source + " no more: " + detail);
     }
 
-    /** Worth another try without a person: the network, a restart of the source, a slot our own dead connection still holds. */
+    /**
+     * Worth another try without a person: the network, a restart of the source, a slot our own dead
+     * connection still holds.
+     */
     private boolean retryable(PageserverException e) {
         if (timeline.failure() != null) {
             return false;
@@ -154,15 +172,21 @@ public final class WalReceiver {
         return switch (e.code()) {
             case IO, LSN_TIMEOUT, SHUTTING_DOWN -> true;
             case CONFLICT -> ReplicationError.is(e, ReplicationError.SLOT_IN_USE);
-            case BAD_REQUEST, NOT_FOUND, LSN_OUT_OF_RANGE, CORRUPTION, UNSUPPORTED, SOURCE_BROKEN -> false;
+            case BAD_REQUEST, NOT_FOUND, LSN_OUT_OF_RANGE, CORRUPTION, UNSUPPORTED, SOURCE_BROKEN ->
+                    false;
         };
     }
 
     private void follow() {
         ReplicationSettings settings =
-                new ReplicationSettings(source.host(), source.port(), source.user(), source.password().isEmpty() ? null : source.password());
+                new ReplicationSettings(
+                        source.host(),
+                        source.port(),
+                        source.user(),
+                        source.password().isEmpty() ? null : source.password());
         try (ReplicationConnection connection =
-                ReplicationConnection.open(environment.net(), environment.clock(), environment.ids(), settings)) {
+                ReplicationConnection.open(
+                        environment.net(), environment.clock(), environment.ids(), settings)) {
             check(connection);
             long from = timeline.lastRecordLsn();
             ReplicationStream stream;
@@ -180,20 +204,23 @@ public final class WalReceiver {
             throw PageserverException.of(
                     ErrorCode.SOURCE_BROKEN,
                     "the source runs PostgreSQL %d, this timeline holds %d; after a major upgrade import it as a new timeline",
-                    connection.version().major(), timeline.version().major());
+                    connection.version().major(),
+                    timeline.version().major());
         }
         SystemIdentity identity = connection.identifySystem();
         if (identity.systemId() != timeline.systemIdentifier()) {
             throw PageserverException.of(
                     ErrorCode.SOURCE_BROKEN,
                     "the source is another cluster: system identifier %s, expected %s; point the source at the right server",
-                    Long.toUnsignedString(identity.systemId()), Long.toUnsignedString(timeline.systemIdentifier()));
+                    Long.toUnsignedString(identity.systemId()),
+                    Long.toUnsignedString(timeline.systemIdentifier()));
         }
         if (connection.walSegmentSize() != timeline.segmentSize()) {
             throw PageserverException.of(
                     ErrorCode.SOURCE_BROKEN,
                     "the source has WAL segments of %d bytes, expected %d; pg_resetwal has changed them: import it as a new timeline",
-                    connection.walSegmentSize(), timeline.segmentSize());
+                    connection.walSegmentSize(),
+                    timeline.segmentSize());
         }
         if (connection.readReplicationSlot(source.slot()) instanceof ReplicationSlot.Absent) {
             throw PageserverException.of(ErrorCode.SOURCE_BROKEN, "%s", slotGone());
@@ -202,7 +229,10 @@ public final class WalReceiver {
     }
 
     private String slotGone() {
-        return "replication slot " + source.slot() + " is gone from the source, so WAL after " + Lsn.toString(timeline.lastRecordLsn())
+        return "replication slot "
+                + source.slot()
+                + " is gone from the source, so WAL after "
+                + Lsn.toString(timeline.lastRecordLsn())
                 + " may be gone too; create the slot again if that WAL is still there (then restart), else import as a new timeline";
     }
 
@@ -210,7 +240,10 @@ public final class WalReceiver {
         if (ReplicationError.is(e, ReplicationError.WAL_REMOVED)) {
             return new PageserverException(
                     ErrorCode.SOURCE_BROKEN,
-                    "the source has recycled the WAL at " + Lsn.toString(from) + " (" + e.getMessage()
+                    "the source has recycled the WAL at "
+                            + Lsn.toString(from)
+                            + " ("
+                            + e.getMessage()
                             + "); import it as a new timeline, and see that max_slot_wal_keep_size does not invalidate the slot",
                     e);
         }
@@ -225,7 +258,16 @@ public final class WalReceiver {
         Clock clock = environment.clock();
         receivedLsn = from;
         state = State.STREAMING;
-        environment.tracer().info("walreceiver-streaming", "timeline " + timeline.id() + " from " + source + " at " + Lsn.toString(from));
+        environment
+                .tracer()
+                .info(
+                        "walreceiver-streaming",
+                        "timeline "
+                                + timeline.id()
+                                + " from "
+                                + source
+                                + " at "
+                                + Lsn.toString(from));
         long lastHeard = clock.monotonicNanos();
         long lastStatus = 0;
         while (!stopping) {
@@ -234,7 +276,8 @@ public final class WalReceiver {
             switch (event) {
                 case WAL -> {
                     serverEnd = Math.max(serverEnd, stream.serverEnd());
-                    writing.write(stream.walStart(), stream.array(), stream.offset(), stream.length());
+                    writing.write(
+                            stream.walStart(), stream.array(), stream.offset(), stream.length());
                     receivedLsn = writing.position();
                     progressed = true;
                 }
@@ -251,8 +294,10 @@ public final class WalReceiver {
                                 ErrorCode.SOURCE_BROKEN,
                                 "the source went over from WAL timeline %d to %s at %s (a promotion or a point-in-time recovery); "
                                         + "this timeline holds everything up to %s and ends here: import the source as a new timeline",
-                                timeline.walTimeline(), Integer.toUnsignedString(stream.nextTimelineId()),
-                                Lsn.toString(stream.nextTimelineStart()), Lsn.toString(timeline.lastRecordLsn()));
+                                timeline.walTimeline(),
+                                Integer.toUnsignedString(stream.nextTimelineId()),
+                                Lsn.toString(stream.nextTimelineStart()),
+                                Lsn.toString(timeline.lastRecordLsn()));
                 case STOPPED, SERVER_CLOSING -> {
                     return;
                 }
@@ -260,11 +305,20 @@ public final class WalReceiver {
             long now = clock.monotonicNanos();
             lastHeard = event == ReplicationStream.Event.NOTHING ? lastHeard : now;
             if (now - lastHeard > SERVER_SILENCE) {
-                throw PageserverException.of(ErrorCode.IO, "nothing heard from %s for %d s", source, SERVER_SILENCE / 1_000_000_000L);
+                throw PageserverException.of(
+                        ErrorCode.IO,
+                        "nothing heard from %s for %d s",
+                        source,
+                        SERVER_SILENCE / 1_000_000_000L);
             }
             if (replyNow || now - lastStatus >= STATUS_INTERVAL) {
                 long durable = timeline.diskConsistentLsn();
-                stream.sendStatus(writing.position(), durable, durable, environment.clock().wallMillis(), now - lastHeard > SERVER_SILENCE / 2);
+                stream.sendStatus(
+                        writing.position(),
+                        durable,
+                        durable,
+                        environment.clock().wallMillis(),
+                        now - lastHeard > SERVER_SILENCE / 2);
                 lastStatus = now;
             }
         }

@@ -12,10 +12,13 @@ import java.util.TreeMap;
 public record WalSource(String host, int port, String user, String password, String slot) {
     public WalSource {
         if (host.isEmpty() || port < 1 || port > 65535) {
-            throw PageserverException.badRequest("WAL source: expected host and a port of 1 to 65535, found '%s' and %d", host, port);
+            throw PageserverException.badRequest(
+                    "WAL source: expected host and a port of 1 to 65535, found '%s' and %d",
+                    host, port);
         }
         if (!slot.matches("[a-z0-9_]{1,63}")) {
-            throw PageserverException.badRequest("WAL source: '%s' is no slot name: expected up to 63 of a-z, 0-9 and _", slot);
+            throw PageserverException.badRequest(
+                    "WAL source: '%s' is no slot name: expected up to 63 of a-z, 0-9 and _", slot);
         }
     }
 
@@ -31,7 +34,8 @@ public record WalSource(String host, int port, String user, String password, Str
             }
             int equals = conninfo.indexOf('=', at);
             if (equals < 0) {
-                throw PageserverException.badRequest("connection string: expected key=value at character %d", at + 1);
+                throw PageserverException.badRequest(
+                        "connection string: expected key=value at character %d", at + 1);
             }
             String key = conninfo.substring(at, equals).strip();
             StringBuilder value = new StringBuilder();
@@ -53,30 +57,46 @@ public record WalSource(String host, int port, String user, String password, Str
                 }
             }
             if (!closed) {
-                throw PageserverException.badRequest("connection string: the quote after %s= is not closed", key);
+                throw PageserverException.badRequest(
+                        "connection string: the quote after %s= is not closed", key);
             }
             found.put(key, value.toString());
         }
         for (String key : found.keySet()) {
             switch (key) {
                 case "host", "port", "user", "password" -> {}
-                default -> throw PageserverException.badRequest("connection string: '%s' is not known; known are host, port, user, password", key);
+                default ->
+                        throw PageserverException.badRequest(
+                                "connection string: '%s' is not known; known are host, port, user, password",
+                                key);
             }
         }
         int port;
         try {
             port = Integer.parseInt(found.getOrDefault("port", "5432"));
         } catch (NumberFormatException e) {
-            throw PageserverException.badRequest("connection string: port '%s' is no number", found.get("port"));
+            throw PageserverException.badRequest(
+                    "connection string: port '%s' is no number", found.get("port"));
         }
         return new WalSource(
-                found.getOrDefault("host", "127.0.0.1"), port, found.getOrDefault("user", "postgres"),
-                found.getOrDefault("password", ""), slot);
+                found.getOrDefault("host", "127.0.0.1"),
+                port,
+                found.getOrDefault("user", "postgres"),
+                found.getOrDefault("password", ""),
+                slot);
     }
 
-    /** The form {@link #parse} reads, password included: for the file that only the server reads. */
+    /**
+     * The form {@link #parse} reads, password included: for the file that only the server reads.
+     */
     public String conninfo() {
-        return "host=" + quote(host) + " port=" + port + " user=" + quote(user) + (password.isEmpty() ? "" : " password=" + quote(password));
+        return "host="
+                + quote(host)
+                + " port="
+                + port
+                + " user="
+                + quote(user)
+                + (password.isEmpty() ? "" : " password=" + quote(password));
     }
 
     private static String quote(String value) {

@@ -11,8 +11,8 @@ import io.palimpsest.wal.WalDecoder;
 import io.palimpsest.wal.WalRecord;
 
 /**
- * WAL bytes into a timeline: decode, ingest, commit in batches. One stream from one start; after any error another one
- * starts at the timeline's last record.
+ * WAL bytes into a timeline: decode, ingest, commit in batches. One stream from one start; after
+ * any error another one starts at the timeline's last record.
  */
 public final class WalWriting {
     private final Timeline timeline;
@@ -24,14 +24,24 @@ public final class WalWriting {
     private int records;
     private long recordStart;
     private long recordEnd;
+    private boolean hintBitsLogged;
 
-    /** @param from the timeline's last record LSN */
+    /**
+     * @param from the timeline's last record LSN
+     */
     public WalWriting(Timeline timeline, Limits limits, long from) {
         this.timeline = timeline;
         this.limits = limits;
-        this.decoder = new WalDecoder(timeline.version(), from, timeline.segmentSize(), timeline.systemIdentifier(), limits.recordBytes());
+        this.decoder =
+                new WalDecoder(
+                        timeline.version(),
+                        from,
+                        timeline.segmentSize(),
+                        timeline.systemIdentifier(),
+                        limits.recordBytes());
         this.ingest = new WalIngest(timeline.version(), timeline.latest());
         this.recordEnd = from;
+        this.hintBitsLogged = ingest.hintBitsLogged();
     }
 
     /** LSN of the next byte. */
@@ -40,14 +50,18 @@ public final class WalWriting {
     }
 
     /**
-     * Takes the bytes that start at {@code lsn}; returns when all complete records in them are committed.
+     * Takes the bytes that start at {@code lsn}; returns when all complete records in them are
+     * committed.
      *
      * @throws PageserverException IO if they do not follow on what came before
      */
     public void write(long lsn, byte[] b, int offset, int length) {
         if (lsn != decoder.position()) {
             throw PageserverException.of(
-                    ErrorCode.IO, "WAL stream: expected bytes at %s, found %s", Lsn.toString(decoder.position()), Lsn.toString(lsn));
+                    ErrorCode.IO,
+                    "WAL stream: expected bytes at %s, found %s",
+                    Lsn.toString(decoder.position()),
+                    Lsn.toString(lsn));
         }
         decoder.feed(b, offset, length);
         while (decoder.next(record)) {
@@ -61,7 +75,8 @@ public final class WalWriting {
             Modifications.DatabaseCopy copy = batch.copy();
             if (copy != null) {
                 copy(copy);
-            } else if (++records >= limits.ingestBatchRecords() || batch.bytes() >= limits.ingestBatchBytes()) {
+            } else if (++records >= limits.ingestBatchRecords()
+                    || batch.bytes() >= limits.ingestBatchBytes()) {
                 commit();
             }
         }
@@ -79,7 +94,9 @@ public final class WalWriting {
 
     private void commit() {
         timeline.commit(batch, recordStart, recordEnd);
-        if (ingest.committed()) {
+        ingest.committed();
+        if (ingest.hintBitsLogged() != hintBitsLogged) {
+            hintBitsLogged = ingest.hintBitsLogged();
             timeline.redoContextChanged();
         }
         batch.clear();

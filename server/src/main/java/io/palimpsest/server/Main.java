@@ -33,16 +33,29 @@ import picocli.CommandLine.Option;
         name = "pageserver",
         mixinStandardHelpOptions = true,
         version = "palimpsest 0.1.0",
-        description = "Receives the WAL of Postgres, keeps every page version, answers GetPage@LSN.",
+        description =
+                "Receives the WAL of Postgres, keeps every page version, answers GetPage@LSN.",
         exitCodeListHeading = "%nExit status:%n",
-        exitCodeList = {"0:stopped by a signal", "1:could not start or run", "2:wrong arguments or configuration"})
+        exitCodeList = {
+            "0:stopped by a signal",
+            "1:could not start or run",
+            "2:wrong arguments or configuration"
+        })
 public final class Main implements Callable<Integer> {
     private static final Logger LOG = LoggerFactory.getLogger(Main.class);
 
-    @Option(names = {"-D", "--workdir"}, paramLabel = "DIR", defaultValue = "work", description = "Working directory, made if it is not there. Default: ${DEFAULT-VALUE}.")
+    @Option(
+            names = {"-D", "--workdir"},
+            paramLabel = "DIR",
+            defaultValue = "work",
+            description = "Working directory, made if it is not there. Default: ${DEFAULT-VALUE}.")
     private Path workdir = Path.of("work");
 
-    @Option(names = {"-c", "--config-override"}, paramLabel = "TOML", description = "A TOML fragment that overrides pageserver.toml, e.g. \"listen_pg_addr='0.0.0.0:6400'\". Repeatable.")
+    @Option(
+            names = {"-c", "--config-override"},
+            paramLabel = "TOML",
+            description =
+                    "A TOML fragment that overrides pageserver.toml, e.g. \"listen_pg_addr='0.0.0.0:6400'\". Repeatable.")
     private List<String> overrides = List.of();
 
     @Option(names = "--check-config", description = "Check the configuration and exit.")
@@ -57,7 +70,11 @@ public final class Main implements Callable<Integer> {
         ServerConfig config;
         try {
             Path file = ServerConfig.file(workdir);
-            config = ServerConfig.read(file.toString(), Files.exists(file) ? Files.readString(file) : "", overrides);
+            config =
+                    ServerConfig.read(
+                            file.toString(),
+                            Files.exists(file) ? Files.readString(file) : "",
+                            overrides);
         } catch (PageserverException e) {
             System.err.println("pageserver: " + e.getMessage());
             return 2;
@@ -67,10 +84,17 @@ public final class Main implements Callable<Integer> {
             return 0;
         }
         Files.createDirectories(workdir);
-        try (FileChannel lockFile = FileChannel.open(workdir.resolve("pageserver.lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+        try (FileChannel lockFile =
+                        FileChannel.open(
+                                workdir.resolve("pageserver.lock"),
+                                StandardOpenOption.CREATE,
+                                StandardOpenOption.WRITE);
                 FileLock lock = lockFile.tryLock()) {
             if (lock == null) {
-                System.err.println("pageserver: another page server uses " + workdir.toAbsolutePath() + "; stop it or choose another -D");
+                System.err.println(
+                        "pageserver: another page server uses "
+                                + workdir.toAbsolutePath()
+                                + "; stop it or choose another -D");
                 return 1;
             }
             return run(config);
@@ -85,22 +109,32 @@ public final class Main implements Callable<Integer> {
         SystemClock clock = new SystemClock();
         SystemTasks tasks = new SystemTasks(tracer);
         Environment environment =
-                new Environment(clock, tasks, new NioDisk(workdir), new SocketNet(), new SecureIds(), tracer);
+                new Environment(
+                        clock,
+                        tasks,
+                        new NioDisk(workdir),
+                        new SocketNet(),
+                        new SecureIds(),
+                        tracer);
         Tenants tenants = Tenants.load(environment, config.limits());
         PageServer pages = PageServer.start(config.pageService(), new PageService(tenants), tasks);
-        ManagementServer management = ManagementServer.start(config.management(), new Management(tenants), tasks);
-        LOG.info("ready: page service on {}, management on {}, working directory {}", pages.address(), management.address(), workdir.toAbsolutePath());
+        ManagementServer management =
+                ManagementServer.start(config.management(), new Management(tenants), tasks);
+        LOG.info(
+                "ready: page service on {}, management on {}, working directory {}",
+                pages.address(),
+                management.address(),
+                workdir.toAbsolutePath());
         Thread stop =
                 Thread.ofPlatform()
                         .name("stop")
-                        .unstarted(
-                                () -> {
-                                    LOG.info("stopping");
-                                    management.close();
-                                    pages.close();
-                                    tenants.close();
-                                    LOG.info("stopped");
-                                });
+                        .unstarted(() -> {
+                            LOG.info("stopping");
+                            management.close();
+                            pages.close();
+                            tenants.close();
+                            LOG.info("stopped");
+                        });
         Runtime.getRuntime().addShutdownHook(stop);
         Thread.currentThread().join();
         return 0;

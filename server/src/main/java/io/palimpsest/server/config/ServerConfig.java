@@ -13,8 +13,8 @@ import org.tomlj.Toml;
 import org.tomlj.TomlParseResult;
 
 /**
- * The configuration, read from TOML and checked as a whole: everything wrong with it is reported at once. Key names are
- * the field's (docs/configuration.md lists those there are).
+ * The configuration, read from TOML and checked as a whole: everything wrong with it is reported at
+ * once. Key names are the field's (docs/configuration.md lists those there are).
  */
 public record ServerConfig(Address pageService, Address management, Limits limits) {
     /** Where to listen. Port 0 lets the system choose. */
@@ -65,7 +65,9 @@ public record ServerConfig(Address pageService, Address management, Limits limit
         KEYS.put("wait_lsn_timeout", (s, v) -> s.waitLsn = duration(v));
         KEYS.put("page_cache_size", (s, v) -> s.pageCachePages = number(v, 0, 1L << 32));
         KEYS.put("ingest_batch_size", (s, v) -> s.ingestBatch = number(v, 1, 1 << 20));
-        KEYS.put("tenant_config.checkpoint_distance", (s, v) -> s.checkpointDistance = number(v, 1 << 16, 1L << 36));
+        KEYS.put(
+                "tenant_config.checkpoint_distance",
+                (s, v) -> s.checkpointDistance = number(v, 1 << 16, 1L << 36));
         KEYS.put("tenant_config.checkpoint_timeout", (s, v) -> s.checkpointTimeout = duration(v));
     }
 
@@ -82,23 +84,35 @@ public record ServerConfig(Address pageService, Address management, Limits limit
             take(Toml.parse(fragment), "-c " + fragment, settings, wrong);
         }
         if (!wrong.isEmpty()) {
-            throw PageserverException.badRequest("%s", "the configuration is not usable:\n  " + String.join("\n  ", wrong));
+            throw PageserverException.badRequest(
+                    "%s", "the configuration is not usable:\n  " + String.join("\n  ", wrong));
         }
         Limits d = Limits.DEFAULT;
         Limits limits =
                 new Limits(
-                        settings.checkpointDistance, settings.checkpointDistance, settings.checkpointTimeout, (int) settings.ingestBatch,
-                        d.ingestBatchBytes(), d.layerBlockBytes(), d.recordBytes(), settings.waitLsn, settings.pageCachePages * 8192);
+                        settings.checkpointDistance,
+                        settings.checkpointDistance,
+                        settings.checkpointTimeout,
+                        (int) settings.ingestBatch,
+                        d.ingestBatchBytes(),
+                        d.layerBlockBytes(),
+                        d.recordBytes(),
+                        settings.waitLsn,
+                        settings.pageCachePages * 8192);
         return new ServerConfig(settings.pageService, settings.management, limits);
     }
 
-    private static void take(TomlParseResult toml, String where, Settings settings, List<String> wrong) {
-        toml.errors().forEach(e -> wrong.add(where + " line " + e.position().line() + ": " + e.getMessage()));
+    private static void take(
+            TomlParseResult toml, String where, Settings settings, List<String> wrong) {
+        toml.errors()
+                .forEach(e ->
+                        wrong.add(where + " line " + e.position().line() + ": " + e.getMessage()));
         for (String key : toml.dottedKeySet()) {
             Setting setting = KEYS.get(key);
             int line = toml.inputPositionOf(key) == null ? 0 : toml.inputPositionOf(key).line();
             if (setting == null) {
-                wrong.add(where + " line " + line + ": unknown key '" + key + "'" + didYouMean(key));
+                wrong.add(
+                        where + " line " + line + ": unknown key '" + key + "'" + didYouMean(key));
                 continue;
             }
             try {
@@ -110,8 +124,13 @@ public record ServerConfig(Address pageService, Address management, Limits limit
     }
 
     private static String didYouMean(String key) {
-        String best = KEYS.keySet().stream().min((a, b) -> Integer.compare(distance(a, key), distance(b, key))).orElse("");
-        return distance(best, key) <= 3 ? "; did you mean '" + best + "'?" : "; known are " + String.join(", ", KEYS.keySet());
+        String best =
+                KEYS.keySet().stream()
+                        .min((a, b) -> Integer.compare(distance(a, key), distance(b, key)))
+                        .orElse("");
+        return distance(best, key) <= 3
+                ? "; did you mean '" + best + "'?"
+                : "; known are " + String.join(", ", KEYS.keySet());
     }
 
     /** Levenshtein's. */
@@ -143,21 +162,26 @@ public record ServerConfig(Address pageService, Address management, Limits limit
         if (value instanceof Long n && n >= least && n <= most) {
             return n;
         }
-        throw new IllegalArgumentException("expected a whole number from " + least + " to " + most + ", found " + value);
+        throw new IllegalArgumentException(
+                "expected a whole number from " + least + " to " + most + ", found " + value);
     }
 
     private static long duration(Object value) {
-        Matcher m = DURATION.matcher(value instanceof String s ? s.strip().toLowerCase(Locale.ROOT) : "");
+        Matcher m =
+                DURATION.matcher(
+                        value instanceof String s ? s.strip().toLowerCase(Locale.ROOT) : "");
         if (!m.matches() || m.group(1).length() > 9) {
-            throw new IllegalArgumentException("expected a duration like '10 m', '300 s' or '5000 ms', found " + value);
+            throw new IllegalArgumentException(
+                    "expected a duration like '10 m', '300 s' or '5000 ms', found " + value);
         }
         long n = Long.parseLong(m.group(1));
-        return n * switch (m.group(2)) {
-            case "ms" -> 1_000_000L;
-            case "s" -> 1_000_000_000L;
-            case "m", "min" -> 60_000_000_000L;
-            default -> 3_600_000_000_000L;
-        };
+        return n
+                * switch (m.group(2)) {
+                    case "ms" -> 1_000_000L;
+                    case "s" -> 1_000_000_000L;
+                    case "m", "min" -> 60_000_000_000L;
+                    default -> 3_600_000_000_000L;
+                };
     }
 
     /** Where the file lies in a working directory. */

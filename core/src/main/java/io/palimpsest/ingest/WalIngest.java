@@ -65,6 +65,7 @@ public final class WalIngest {
     private final TreeMap<Key, byte[]> uncommitted = new TreeMap<>();
 
     private boolean copying;
+    private boolean hintsAtCommit;
 
     /**
      * @param committed the timeline as of the last record that is committed, now and after each
@@ -85,6 +86,7 @@ public final class WalIngest {
         relations = new Relations(sizes);
         slru = new SlruStore(sizes);
         cluster = new Cluster(version, committed);
+        hintsAtCommit = hintBitsLogged();
     }
 
     /** As redo must know it; changes only by a PARAMETER_CHANGE record. */
@@ -96,14 +98,22 @@ public final class WalIngest {
         return cluster.control().tracksCommitTimestamps();
     }
 
-    /** The view now shows everything ingested so far. */
-    public void committed() {
+    /**
+     * The view now shows everything ingested so far.
+     *
+     * @return whether {@link #hintBitsLogged} has changed since the last commit: redo of what comes
+     *     from now on must know
+     */
+    public boolean committed() {
         sizes.committed();
         uncommitted.clear();
         if (copying) {
             sizes.forget();
             copying = false;
         }
+        boolean changed = hintsAtCommit != hintBitsLogged();
+        hintsAtCommit = hintBitsLogged();
+        return changed;
     }
 
     /**

@@ -58,8 +58,7 @@ public final class ManagementServer implements AutoCloseable {
         ManagementServer server = new ManagementServer(management, tasks);
         boolean done = false;
         try {
-            server.listener =
-                    server.loops.bind(server.bootstrap(), address.host(), address.port());
+            server.listener = server.loops.bind(server.bootstrap(), address.host(), address.port());
             done = true;
             return server;
         } finally {

@@ -91,7 +91,7 @@ public final class RecordWal {
                             "checksums",
                             List.of("wal_compression=zstd"),
                             false),
-                    new Section("pg17-plain", 17, 64, "none", List.of("wal_level=logical"), false),
+                    new Section("pg17-plain", 17, 4, "none", List.of("wal_level=logical"), false),
                     new Section(
                             "pg18-pglz", 18, 1, "none", List.of("wal_compression=pglz"), false));
 

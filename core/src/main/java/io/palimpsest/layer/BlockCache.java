@@ -134,7 +134,7 @@ public final class BlockCache {
     }
 
     private static long cost(Entry e) {
-        return e.block.length + OVERHEAD;
+        return (long) e.block.length + OVERHEAD;
     }
 
     private int set(long file, long position) {

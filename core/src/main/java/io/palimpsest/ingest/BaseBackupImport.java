@@ -341,12 +341,8 @@ public final class BaseBackupImport {
                     Lsn.toString(l.startLsn()), Lsn.toString(lsn));
         }
         segments.forEach(this::endRelation);
-        tablespaces.forEach(
-                (oid, location) ->
-                        out.image(
-                                Keys.tablespace(oid),
-                                lsn,
-                                location.getBytes(StandardCharsets.UTF_8)));
+        tablespaces.forEach((oid, location) ->
+                out.image(Keys.tablespace(oid), lsn, location.getBytes(StandardCharsets.UTF_8)));
         for (Prepared p : prepared) {
             long full = Xid.full(p.name().xid(), c.checkPoint().nextXid());
             int epoch = p.name().epoch() >= 0 ? p.name().epoch() : (int) (full >>> 32);

@@ -178,26 +178,28 @@ class BaseBackupImportTest {
         second.finish();
         assertEquals(expected.values().keySet(), found.values().keySet());
         expected.values()
-                .forEach(
-                        (key, values) -> {
-                            TreeMap<Long, byte[]> others = found.values().get(key);
-                            assertNotNull(others);
-                            assertEquals(values.keySet(), others.keySet());
-                            values.forEach(
-                                    (lsn, value) -> assertArrayEquals(value, others.get(lsn)));
-                        });
+                .forEach((key, values) -> {
+                    TreeMap<Long, byte[]> others = found.values().get(key);
+                    assertNotNull(others);
+                    assertEquals(values.keySet(), others.keySet());
+                    values.forEach((lsn, value) -> assertArrayEquals(value, others.get(lsn)));
+                });
     }
 
     @Test
     void aRelationEndsAtItsFirstSegmentThatIsNotFull() {
         StoredHistory history = new StoredHistory(PgVersion.V16);
         BaseBackupImport backup =
-                new BaseBackupImport(PgVersion.V16, LSN, batch -> {
-                    // Full segments are too many pages for a map: only what is in the last batch.
-                    if (batch.bytes() < 1 << 20) {
-                        history.commit(batch);
-                    }
-                });
+                new BaseBackupImport(
+                        PgVersion.V16,
+                        LSN,
+                        batch -> {
+                            // Full segments are too many pages for a map: only what is in the last
+                            // batch.
+                            if (batch.bytes() < 1 << 20) {
+                                history.commit(batch);
+                            }
+                        });
         long full = 131_072L * Page.SIZE;
         byte[] zeros = new byte[1 << 20];
         give(backup, "base/5/100.1", pages(1, 2), 8192);
@@ -234,13 +236,12 @@ class BaseBackupImportTest {
                 refused(() -> give(into(PgVersion.V16, history), "PG_VERSION", text("15\n"), 9)));
         assertEquals(
                 ErrorCode.CORRUPTION,
-                refused(
-                        () ->
-                                give(
-                                        into(PgVersion.V16, history),
-                                        "global/pg_filenode.map",
-                                        new byte[512],
-                                        512)));
+                refused(() ->
+                        give(
+                                into(PgVersion.V16, history),
+                                "global/pg_filenode.map",
+                                new byte[512],
+                                512)));
         assertEquals(
                 ErrorCode.BAD_REQUEST,
                 refused(() -> into(PgVersion.V16, history).file("pg_xact/0000", 33 * 8192)));
@@ -253,8 +254,7 @@ class BaseBackupImportTest {
         assertEquals(ErrorCode.BAD_REQUEST, refused(cut::endFile));
         BaseBackupImport more = into(PgVersion.V16, history);
         more.file("base/5/77", 8192);
-        assertEquals(
-                ErrorCode.BAD_REQUEST, refused(() -> more.content(new byte[8193], 0, 8193)));
+        assertEquals(ErrorCode.BAD_REQUEST, refused(() -> more.content(new byte[8193], 0, 8193)));
         BaseBackupImport elsewhere = new BaseBackupImport(PgVersion.V16, LSN + 8, history::commit);
         files(PgVersion.V16).forEach((name, content) -> give(elsewhere, name, content, 5000));
         assertEquals(ErrorCode.BAD_REQUEST, refused(elsewhere::finish));
@@ -263,7 +263,8 @@ class BaseBackupImportTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"", "START WAL LOCATION: x\nCHECKPOINT LOCATION: 0/1", "START TIMELINE: z"})
+    @ValueSource(
+            strings = {"", "START WAL LOCATION: x\nCHECKPOINT LOCATION: 0/1", "START TIMELINE: z"})
     void aLabelThatSaysNothingIsCorruption(String label) {
         assertEquals(ErrorCode.CORRUPTION, refused(() -> BackupLabel.parse(text(label))));
     }

@@ -112,21 +112,17 @@ class RelationIngestTest {
                         .main((byte) 1, (byte) 0, (byte) 0, (byte) 0)
                         .end();
         assertEquals(4, wal.size(REL, RelTag.MAIN));
-        assertThrows(
-                PageserverException.class, () -> wal.page(REL, RelTag.MAIN, 3, lsn));
+        assertThrows(PageserverException.class, () -> wal.page(REL, RelTag.MAIN, 3, lsn));
     }
 
     @Test
     void block4294967295AndAbsurdGapsAreRefused() {
         Ingesting a = new Ingesting(PgVersion.V16);
         PageserverException e =
-                assertThrows(
-                        PageserverException.class, () -> image(a, RelTag.MAIN, -1, 1));
+                assertThrows(PageserverException.class, () -> image(a, RelTag.MAIN, -1, 1));
         assertEquals(ErrorCode.CORRUPTION, e.code());
         Ingesting b = new Ingesting(PgVersion.V16);
-        e =
-                assertThrows(
-                        PageserverException.class, () -> image(b, RelTag.MAIN, 1 << 30, 1));
+        e = assertThrows(PageserverException.class, () -> image(b, RelTag.MAIN, 1 << 30, 1));
         assertEquals(ErrorCode.UNSUPPORTED, e.code());
     }
 
@@ -136,10 +132,7 @@ class RelationIngestTest {
         byte[] map = page(0xFF);
         Arrays.fill(map, Page.HEADER, Page.SIZE, (byte) 0xFF);
         for (int block = 0; block < 3; block++) {
-            wal.begin(Rmgr.XLOG, XlogInfo.FPI, 0)
-                    .block(0, RelTag.VM, REL, block)
-                    .image(map)
-                    .end();
+            wal.begin(Rmgr.XLOG, XlogInfo.FPI, 0).block(0, RelTag.VM, REL, block).image(map).end();
         }
         image(wal, RelTag.FSM, 5, 9);
         int blocks = HEAP_BLOCKS + 6;
@@ -188,8 +181,7 @@ class RelationIngestTest {
                 1,
                 wal.history
                         .values()
-                        .getOrDefault(
-                                Keys.block(new RelTag(SPC, DB, REL, 0), 0), new TreeMap<>())
+                        .getOrDefault(Keys.block(new RelTag(SPC, DB, REL, 0), 0), new TreeMap<>())
                         .size());
         wal.begin(Rmgr.XLOG, XlogInfo.FPI, 0).block(0, RelTag.MAIN, REL, 0);
         assertThrows(PageserverException.class, wal::end);
@@ -202,10 +194,7 @@ class RelationIngestTest {
         byte[] map = page(0xFF);
         Arrays.fill(map, Page.HEADER, Page.SIZE, (byte) 0xFF);
         for (int block = 0; block < 2; block++) {
-            wal.begin(Rmgr.XLOG, XlogInfo.FPI, 0)
-                    .block(0, RelTag.VM, REL, block)
-                    .image(map)
-                    .end();
+            wal.begin(Rmgr.XLOG, XlogInfo.FPI, 0).block(0, RelTag.VM, REL, block).image(map).end();
         }
     }
 
@@ -352,8 +341,7 @@ class RelationIngestTest {
         w.begin(Rmgr.SMGR, 0x11, 700).ints(SPC, DB + 1, 99, RelTag.MAIN).end();
         w.begin(Rmgr.DBASE, 0x01, 700).ints(6, 1700, DB, SPC).end();
         Modifications.DatabaseCopy copy = w.out.copy();
-        assertEquals(
-                new Modifications.DatabaseCopy(SPC, DB, 1700, 6, w.record.endLsn()), copy);
+        assertEquals(new Modifications.DatabaseCopy(SPC, DB, 1700, 6, w.record.endLsn()), copy);
         assertThrows(Check.Failed.class, () -> image(w, RelTag.MAIN, 3, 4));
         w.commit();
         byte[] map = w.history.image(Keys.relmap(1700, 6));
@@ -371,8 +359,7 @@ class RelationIngestTest {
         d.commit();
         assertEquals(-1, d.size(REL, RelTag.MAIN));
         assertEquals(-1, d.size(REL, RelTag.FSM));
-        assertNotNull(
-                d.history.image(Keys.relationSize(new RelTag(SPC, DB + 1, 99, RelTag.MAIN))));
+        assertNotNull(d.history.image(Keys.relationSize(new RelTag(SPC, DB + 1, 99, RelTag.MAIN))));
         assertNull(d.history.image(Keys.database(SPC, DB)));
     }
 

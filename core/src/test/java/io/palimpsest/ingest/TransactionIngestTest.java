@@ -213,9 +213,7 @@ class TransactionIngestTest {
             create(wal, s * perSegment + 5, s * membersPerSegment + 5, 2);
         }
         int oldest = 2 * perSegment;
-        wal.begin(Rmgr.MULTIXACT, 0x30, 0)
-                .ints(5, 1, oldest, 1, 2 * membersPerSegment + 3)
-                .end();
+        wal.begin(Rmgr.MULTIXACT, 0x30, 0).ints(5, 1, oldest, 1, 2 * membersPerSegment + 3).end();
         assertEquals(-1, wal.size(Slru.MULTIXACT_OFFSETS, 0));
         assertEquals(1, wal.size(Slru.MULTIXACT_OFFSETS, 1), "of the one before the oldest");
         assertEquals(1, wal.size(Slru.MULTIXACT_OFFSETS, 2));
@@ -273,7 +271,11 @@ class TransactionIngestTest {
     private static Ingesting parameters(Ingesting wal, boolean hints, boolean commitTimestamps) {
         return wal.begin(Rmgr.XLOG, XlogInfo.PARAMETER_CHANGE, 0)
                 .ints(100, 8, 10, 0, 64, 1)
-                .main((byte) (hints ? 1 : 0), (byte) (commitTimestamps ? 1 : 0), (byte) 0, (byte) 0);
+                .main(
+                        (byte) (hints ? 1 : 0),
+                        (byte) (commitTimestamps ? 1 : 0),
+                        (byte) 0,
+                        (byte) 0);
     }
 
     @Test
@@ -353,7 +355,14 @@ class TransactionIngestTest {
 
     @ParameterizedTest
     @CsvSource({
-        "0, 0xC0", "1, 0x70", "2, 0x30", "3, 0x20", "4, 0x30", "5, 0x20", "6, 0x40", "18, 0x20",
+        "0, 0xC0",
+        "1, 0x70",
+        "2, 0x30",
+        "3, 0x20",
+        "4, 0x30",
+        "5, 0x20",
+        "6, 0x40",
+        "18, 0x20",
         "134, 0x00"
     })
     void unknownRecordsAreRefused(int rmid, String info) {
@@ -365,11 +374,39 @@ class TransactionIngestTest {
 
     @ParameterizedTest
     @CsvSource({
-        "0, 0x00", "0, 0x10", "0, 0x30", "0, 0x60", "0, 0x80", "0, 0x90", "1, 0x00", "1, 0x10",
-        "1, 0x30", "2, 0x10", "2, 0x20", "3, 0x00", "3, 0x10", "4, 0x00", "4, 0x10", "4, 0x20",
-        "5, 0x00", "5, 0x10", "6, 0x00", "6, 0x10", "6, 0x20", "6, 0x30", "7, 0x00", "8, 0x10",
-        "9, 0x50", "9, 0x60", "10, 0x00", "10, 0x10", "10, 0x20", "10, 0x40", "10, 0x60",
-        "18, 0x00", "18, 0x10"
+        "0, 0x00",
+        "0, 0x10",
+        "0, 0x30",
+        "0, 0x60",
+        "0, 0x80",
+        "0, 0x90",
+        "1, 0x00",
+        "1, 0x10",
+        "1, 0x30",
+        "2, 0x10",
+        "2, 0x20",
+        "3, 0x00",
+        "3, 0x10",
+        "4, 0x00",
+        "4, 0x10",
+        "4, 0x20",
+        "5, 0x00",
+        "5, 0x10",
+        "6, 0x00",
+        "6, 0x10",
+        "6, 0x20",
+        "6, 0x30",
+        "7, 0x00",
+        "8, 0x10",
+        "9, 0x50",
+        "9, 0x60",
+        "10, 0x00",
+        "10, 0x10",
+        "10, 0x20",
+        "10, 0x40",
+        "10, 0x60",
+        "18, 0x00",
+        "18, 0x10"
     })
     void recordsWithoutTheirMainDataAreCorruption(int rmid, String info) {
         Ingesting wal = new Ingesting(PgVersion.V16);
@@ -382,7 +419,6 @@ class TransactionIngestTest {
     void aTimelineWithoutControlFileCannotIngest() {
         StoredHistory empty = new StoredHistory(PgVersion.V16);
         assertNotNull(
-                assertThrows(
-                        PageserverException.class, () -> new WalIngest(PgVersion.V16, empty)));
+                assertThrows(PageserverException.class, () -> new WalIngest(PgVersion.V16, empty)));
     }
 }

@@ -187,7 +187,7 @@ public final class ReplicationStream {
         BodyReader body = link.body();
         try {
             int type = body.u8();
-            switch (type) {
+            return switch (type) {
                 case 'w' -> {
                     if (body.remaining() < WAL_HEADER) {
                         throw body.malformed(body.remaining() + " bytes, expected a WAL header");
@@ -199,17 +199,17 @@ public final class ReplicationStream {
                     array = body.array();
                     offset = body.position();
                     length = body.remaining();
-                    return Event.WAL;
+                    yield Event.WAL;
                 }
                 case 'k' -> {
                     serverEnd = body.i64();
                     serverTime = body.i64();
                     replyRequested = body.u8() != 0;
                     body.finish();
-                    return Event.KEEPALIVE;
+                    yield Event.KEEPALIVE;
                 }
                 default -> throw body.malformed("type " + type + ", expected 'w' or 'k'");
-            }
+            };
         } catch (PageserverException e) {
             ended = true;
             throw link.fail(e);

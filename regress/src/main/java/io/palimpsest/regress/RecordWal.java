@@ -34,9 +34,9 @@ import org.tukaani.xz.XZOutputStream;
  *   section   names of sections to record anew; all without
  * </pre>
  *
- * Postgres does not run as root: started by root, this runs it as the user {@code postgres} (or what
- * the environment's PGUSER_OS names). Every section starts at a checkpoint's redo position, so a
- * page's first change in it carries an image, and ends at the shutdown checkpoint's record.
+ * Postgres does not run as root: started by root, this runs it as the user {@code postgres} (or
+ * what the environment's PGUSER_OS names). Every section starts at a checkpoint's redo position, so
+ * a page's first change in it carries an image, and ends at the shutdown checkpoint's record.
  */
 public final class RecordWal {
     /**
@@ -55,7 +55,8 @@ public final class RecordWal {
             boolean all) {
         /** Directory of its binaries: those on Maven Central know no lz4 and zstd. */
         String build() {
-            boolean full = settings.stream().anyMatch(s -> s.endsWith("=lz4") || s.endsWith("=zstd"));
+            boolean full =
+                    settings.stream().anyMatch(s -> s.endsWith("=lz4") || s.endsWith("=zstd"));
             return full ? major + "-compression" : Integer.toString(major);
         }
     }
@@ -63,15 +64,36 @@ public final class RecordWal {
     private static final List<Section> SECTIONS =
             List.of(
                     new Section("pg14", 14, 1, "none", List.of(), true),
-                    new Section("pg15", 15, 16, "checksums", List.of("track_commit_timestamp=on"), true),
+                    new Section(
+                            "pg15",
+                            15,
+                            16,
+                            "checksums",
+                            List.of("track_commit_timestamp=on"),
+                            true),
                     new Section("pg16", 16, 1, "log_hints", List.of(), true),
                     new Section("pg17", 17, 1, "none", List.of(), true),
-                    new Section("pg18", 18, 16, "checksums", List.of("track_commit_timestamp=on"), true),
-                    new Section("pg14-pglz", 14, 1, "checksums", List.of("wal_compression=on"), false),
-                    new Section("pg15-lz4", 15, 1, "checksums", List.of("wal_compression=lz4"), false),
-                    new Section("pg15-zstd", 15, 1, "checksums", List.of("wal_compression=zstd"), false),
+                    new Section(
+                            "pg18",
+                            18,
+                            16,
+                            "checksums",
+                            List.of("track_commit_timestamp=on"),
+                            true),
+                    new Section(
+                            "pg14-pglz", 14, 1, "checksums", List.of("wal_compression=on"), false),
+                    new Section(
+                            "pg15-lz4", 15, 1, "checksums", List.of("wal_compression=lz4"), false),
+                    new Section(
+                            "pg15-zstd",
+                            15,
+                            1,
+                            "checksums",
+                            List.of("wal_compression=zstd"),
+                            false),
                     new Section("pg17-plain", 17, 64, "none", List.of("wal_level=logical"), false),
-                    new Section("pg18-pglz", 18, 1, "none", List.of("wal_compression=pglz"), false));
+                    new Section(
+                            "pg18-pglz", 18, 1, "none", List.of("wal_compression=pglz"), false));
 
     private final Path binaries;
     private final Path output;
@@ -110,8 +132,17 @@ public final class RecordWal {
         List<String> initdb = new ArrayList<>();
         initdb.addAll(
                 List.of(
-                        bin.resolve("initdb").toString(), "-D", data.toString(), "-U", "postgres", "-A",
-                        "trust", "-N", "-E", "UTF8", "--locale=C",
+                        bin.resolve("initdb").toString(),
+                        "-D",
+                        data.toString(),
+                        "-U",
+                        "postgres",
+                        "-A",
+                        "trust",
+                        "-N",
+                        "-E",
+                        "UTF8",
+                        "--locale=C",
                         "--wal-segsize=" + section.segmentMiB()));
         if (section.hints().equals("checksums")) {
             initdb.add("--data-checksums");
@@ -123,7 +154,10 @@ public final class RecordWal {
         start(section, bin, data, port);
         long startLsn;
         try {
-            String url = "jdbc:postgresql://127.0.0.1:" + port + "/postgres?user=postgres&preferQueryMode=simple";
+            String url =
+                    "jdbc:postgresql://127.0.0.1:"
+                            + port
+                            + "/postgres?user=postgres&preferQueryMode=simple";
             RecordingWorkload workload =
                     new RecordingWorkload(
                             section.major(), () -> DriverManager.getConnection(url), tablespace);
@@ -134,7 +168,15 @@ public final class RecordWal {
                 workload.runImages();
             }
         } finally {
-            run(List.of(bin.resolve("pg_ctl").toString(), "-D", data.toString(), "-m", "fast", "-w", "stop"));
+            run(
+                    List.of(
+                            bin.resolve("pg_ctl").toString(),
+                            "-D",
+                            data.toString(),
+                            "-m",
+                            "fast",
+                            "-w",
+                            "stop"));
         }
         ByteBuffer control =
                 ByteBuffer.wrap(Files.readAllBytes(data.resolve("global/pg_control")))
@@ -149,10 +191,18 @@ public final class RecordWal {
         List<String> settings = new ArrayList<>();
         settings.addAll(
                 List.of(
-                        "port=" + port, "listen_addresses='127.0.0.1'", "unix_socket_directories=''",
-                        "fsync=off", "autovacuum=off", "max_prepared_transactions=10",
-                        "max_wal_size=4GB", "wal_keep_size=2GB", "checkpoint_timeout=1h",
-                        "bgwriter_lru_maxpages=0", "shared_buffers=64MB", "jit=off"));
+                        "port=" + port,
+                        "listen_addresses='127.0.0.1'",
+                        "unix_socket_directories=''",
+                        "fsync=off",
+                        "autovacuum=off",
+                        "max_prepared_transactions=10",
+                        "max_wal_size=4GB",
+                        "wal_keep_size=2GB",
+                        "checkpoint_timeout=1h",
+                        "bgwriter_lru_maxpages=0",
+                        "shared_buffers=64MB",
+                        "jit=off"));
         if (section.all()) {
             settings.add("wal_consistency_checking=all");
         }
@@ -166,15 +216,21 @@ public final class RecordWal {
                 java.nio.file.StandardOpenOption.APPEND);
         run(
                 List.of(
-                        bin.resolve("pg_ctl").toString(), "-D", data.toString(), "-l",
-                        data.resolve("log").toString(), "-w", "start"));
+                        bin.resolve("pg_ctl").toString(),
+                        "-D",
+                        data.toString(),
+                        "-l",
+                        data.resolve("log").toString(),
+                        "-w",
+                        "start"));
     }
 
     private static long checkpoint(String url) throws SQLException {
         try (Connection c = DriverManager.getConnection(url);
                 Statement s = c.createStatement()) {
             s.execute("checkpoint");
-            try (ResultSet r = s.executeQuery("select redo_lsn - '0/0' from pg_control_checkpoint()")) {
+            try (ResultSet r =
+                    s.executeQuery("select redo_lsn - '0/0' from pg_control_checkpoint()")) {
                 r.next();
                 return r.getLong(1);
             }
@@ -188,7 +244,8 @@ public final class RecordWal {
             long segment = at / segmentSize;
             long perId = (1L << 32) / segmentSize;
             Path file =
-                    directory.resolve(String.format("%08X%08X%08X", 1, segment / perId, segment % perId));
+                    directory.resolve(
+                            String.format("%08X%08X%08X", 1, segment / perId, segment % perId));
             byte[] bytes = Files.readAllBytes(file);
             int from = (int) (at % segmentSize);
             int n = (int) Math.min(segmentSize - from, end - at);
@@ -217,7 +274,8 @@ public final class RecordWal {
                         !section.hints().equals("none"),
                         section.all(),
                         wal.length);
-        Files.writeString(output.resolve(section.name() + ".properties"), facts, StandardCharsets.UTF_8);
+        Files.writeString(
+                output.resolve(section.name() + ".properties"), facts, StandardCharsets.UTF_8);
         System.out.printf(
                 "%s: %d bytes of WAL from %X, %d compressed%n",
                 section.name(), wal.length, startLsn, Files.size(file));
@@ -284,7 +342,8 @@ public final class RecordWal {
                     }
 
                     @Override
-                    public FileVisitResult postVisitDirectory(Path d, java.io.@org.jspecify.annotations.Nullable IOException e)
+                    public FileVisitResult postVisitDirectory(
+                            Path d, java.io.@org.jspecify.annotations.Nullable IOException e)
                             throws IOException {
                         Files.delete(d);
                         return FileVisitResult.CONTINUE;

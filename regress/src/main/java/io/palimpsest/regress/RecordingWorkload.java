@@ -204,14 +204,13 @@ final class RecordingWorkload {
         run(b, "set spec.call = 7");
         try (ExecutorService other = Executors.newSingleThreadExecutor()) {
             var waiting =
-                    other.submit(
-                            () -> {
-                                run(
-                                        b,
-                                        "insert into s values ('k', 'b') on conflict (wait_for(k))"
-                                                + " do update set v = 'b again'");
-                                return true;
-                            });
+                    other.submit(() -> {
+                        run(
+                                b,
+                                "insert into s values ('k', 'b') on conflict (wait_for(k))"
+                                        + " do update set v = 'b again'");
+                        return true;
+                    });
             TimeUnit.MILLISECONDS.sleep(300);
             // The first wait is in its search for the key, the second is between its row's insert
             // into the heap and into the index.

@@ -72,6 +72,7 @@ public final class BaseBackupImport {
     /** Blocks of each segment of the forks that have more than one, by the key of the size. */
     private final TreeMap<Key, TreeMap<Integer, Integer>> segments = new TreeMap<>();
 
+    private final TreeMap<Integer, String> tablespaces = new TreeMap<>();
     private final List<Prepared> prepared = new ArrayList<>();
     private int preparedBytes;
     private @Nullable ControlFile control;
@@ -99,13 +100,16 @@ public final class BaseBackupImport {
         this.sink = sink;
     }
 
-    /** A tablespace, as the base backup's list of them or a symbolic link in pg_tblspc names it. */
+    /**
+     * A tablespace, as the base backup's list of them or a symbolic link in pg_tblspc names it. The
+     * first location given counts; tablespace_map may name it again.
+     */
     public void tablespace(int oid, String location) {
         if (location.isEmpty()) {
             throw PageserverException.badRequest(
                     "tablespace %s has no location", Integer.toUnsignedString(oid));
         }
-        out.image(Keys.tablespace(oid), lsn, location.getBytes(StandardCharsets.UTF_8));
+        tablespaces.putIfAbsent(oid, location);
     }
 
     /** Starts a regular file. */
@@ -337,6 +341,8 @@ public final class BaseBackupImport {
                     Lsn.toString(l.startLsn()), Lsn.toString(lsn));
         }
         segments.forEach(this::endRelation);
+        tablespaces.forEach((oid, location) ->
+                out.image(Keys.tablespace(oid), lsn, location.getBytes(StandardCharsets.UTF_8)));
         for (Prepared p : prepared) {
             long full = Xid.full(p.name().xid(), c.checkPoint().nextXid());
             int epoch = p.name().epoch() >= 0 ? p.name().epoch() : (int) (full >>> 32);

@@ -9,7 +9,7 @@ import io.palimpsest.value.Modifications;
 import io.palimpsest.value.ReadView;
 import io.palimpsest.value.StoredValue;
 import java.util.Arrays;
-import java.util.NavigableSet;
+import java.util.Set;
 import java.util.TreeSet;
 import java.util.function.Consumer;
 
@@ -197,7 +197,7 @@ final class Sizes {
         }
 
         /** Its order does not matter: the keys are sorted by the set. */
-        void overlay(KeyRange range, NavigableSet<Key> keys) {
+        void overlay(KeyRange range, Set<Key> keys) {
             for (int i = 0; i < slots.length; i += 4) {
                 if (slots[i + 3] != UNKNOWN
                         && range.contains(slots[i], slots[i + 1], slots[i + 2])) {

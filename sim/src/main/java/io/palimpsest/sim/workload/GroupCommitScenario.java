@@ -42,11 +42,16 @@ public final class GroupCommitScenario implements Scenario {
         for (int i = 0; i < crashes; i++) {
             // The power goes at a random time or at a random disk operation, recovery included.
             if (random.nextBoolean()) {
-                m.disk().plan(plan.withPowerLossAt(m.disk().operations() + 1 + random.nextInt(60)));
+                m.disk()
+                        .plan(
+                                plan.withPowerLossAt(
+                                        m.disk().operations()
+                                                + 1
+                                                + random.nextInt(1 + random.nextInt(600))));
             }
             Tasks.Task server = m.start("server", run::serve);
             s.after(
-                    random.nextLong(1 + random.nextLong(200_000_000)),
+                    random.nextLong(1 + random.nextLong(20_000_000)),
                     m.node(),
                     () -> s.kill(m.node()));
             server.join();

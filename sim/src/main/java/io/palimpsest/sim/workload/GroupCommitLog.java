@@ -139,7 +139,7 @@ final class GroupCommitLog {
                 Bytes.putI32(entry, 8, checksum(entry));
                 out.append(entry, 0, ENTRY);
             }
-            if (bug != Bug.SYNC_SKIPPED || ++batches % 10 != 0) {
+            if (bug != Bug.SYNC_SKIPPED || ++batches % 5 != 0) {
                 out.sync();
             }
             monitor.lock();

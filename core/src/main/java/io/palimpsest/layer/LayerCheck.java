@@ -9,6 +9,7 @@ import io.palimpsest.base.Key;
 import io.palimpsest.base.Lsn;
 import io.palimpsest.port.Disk;
 import io.palimpsest.value.StoredValue;
+import java.util.Arrays;
 import java.util.zip.CRC32C;
 
 /**
@@ -24,6 +25,7 @@ final class LayerCheck {
     private final CRC32C fileCrc = new CRC32C();
     private final Lz4JavaDecompressor lz4 = new Lz4JavaDecompressor();
     private final EntryReader e = new EntryReader();
+    private final KeyFilter filter = new KeyFilter();
     private final ByteSink rows = new ByteSink(4096);
     private final ByteSink rootRows = new ByteSink(4096);
 
@@ -67,9 +69,9 @@ final class LayerCheck {
             rows.i32((int) (position - at));
         }
         int seen = 0;
-        while (position < footer.rootPosition()) {
+        while (position < footer.filterPosition()) {
             long at = position;
-            byte[] payload = block(LayerFormat.TYPE_INDEX, footer.rootPosition());
+            byte[] payload = block(LayerFormat.TYPE_INDEX, footer.filterPosition());
             checkRows(at, payload, rows, seen);
             seen += payload.length;
             rootRows.bytes(payload, 0, LayerFormat.ROW_POSITION);
@@ -79,6 +81,7 @@ final class LayerCheck {
             rootRows.i32((int) (position - at));
         }
         expect(footer.indexPosition(), "bytes of index rows", rows.size(), seen);
+        checkFilter();
         long end = input.size() - LayerFooter.BYTES;
         long at = position;
         byte[] root = block(LayerFormat.TYPE_ROOT, end);
@@ -113,6 +116,22 @@ final class LayerCheck {
                         blockBytes,
                         minLsn,
                         maxLsn));
+    }
+
+    private void checkFilter() {
+        if (footer.filterLines() == 0) {
+            return;
+        }
+        byte[] lines = filter.build();
+        expect(position, "lines of the filter", filter.lines(), footer.filterLines());
+        for (int from = 0; from < lines.length; ) {
+            long at = position;
+            byte[] payload = block(LayerFormat.TYPE_FILTER, footer.rootPosition());
+            int length = Math.min(payload.length, lines.length - from);
+            int i = Arrays.mismatch(lines, from, from + length, payload, 0, payload.length);
+            expect(at, "first byte of the filter that differs", -1, i);
+            from += length;
+        }
     }
 
     /** Reads the block at the current position, which ends by {@code end}, and steps over it. */
@@ -195,7 +214,12 @@ final class LayerCheck {
         if (header.image() && (!image || sameKey)) {
             throw wrong(path, at, "an image layer's value", "one image a key", e.length);
         }
-        keys += sameKey ? 0 : 1;
+        if (!sameKey) {
+            keys++;
+            if (footer.filterLines() != 0) {
+                filter.add(e.hi, e.mid, e.lo);
+            }
+        }
         images += image ? 1 : 0;
         initials += StoredValue.isInitial(payload, e.at) ? 1 : 0;
         valueBytes += e.length;

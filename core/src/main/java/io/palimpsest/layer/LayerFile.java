@@ -250,6 +250,10 @@ public final class LayerFile implements AutoCloseable {
 
     /** From the block where the newest wanted value would be, backwards. */
     private Collected searchBlocks(Reconstruction r, long floor, boolean mayBlock) {
+        Collected maybe = filter(r, mayBlock);
+        if (maybe != Collected.COMPLETE) {
+            return maybe;
+        }
         int i = LayerFormat.lastRow(root, r.hi(), r.mid(), r.lo(), r.below() - 1);
         boolean newest = true;
         for (; i >= 0; i--) {
@@ -280,6 +284,28 @@ public final class LayerFile implements AutoCloseable {
             }
         }
         return Collected.MORE;
+    }
+
+    /** MORE if the filter knows that the key is not here, else COMPLETE, or NOT_READY. */
+    private Collected filter(Reconstruction r, boolean mayBlock) {
+        int lines = footer.filterLines();
+        if (lines == 0) {
+            return Collected.COMPLETE;
+        }
+        long hash = LayerFormat.hash(r.hi(), r.mid(), r.lo());
+        int line = KeyFilter.line(hash, lines);
+        int i = line / KeyFilter.BLOCK_LINES;
+        byte[] block =
+                block(
+                        footer.filterPosition() + KeyFilter.blockPosition(i),
+                        LayerFormat.FRAME_BYTES + KeyFilter.blockBytes(i, lines),
+                        LayerFormat.TYPE_FILTER,
+                        mayBlock);
+        if (block == null) {
+            return Collected.NOT_READY;
+        }
+        int at = line % KeyFilter.BLOCK_LINES * KeyFilter.LINE_BYTES;
+        return KeyFilter.mayContain(block, at, hash) ? Collected.COMPLETE : Collected.MORE;
     }
 
     /** Group by group backwards; true if the block before may hold more of the key. */
@@ -346,12 +372,19 @@ public final class LayerFile implements AutoCloseable {
      */
     private byte @Nullable [] block(byte[] rows, int row, int type, boolean mayBlock) {
         int at = row * LayerFormat.ROW_BYTES;
-        long position = Bytes.i64(rows, at + LayerFormat.ROW_POSITION);
+        return block(
+                Bytes.i64(rows, at + LayerFormat.ROW_POSITION),
+                Bytes.i32(rows, at + LayerFormat.ROW_LENGTH),
+                type,
+                mayBlock);
+    }
+
+    private byte @Nullable [] block(long position, int length, int type, boolean mayBlock) {
         byte[] cached = cache.find(id, position);
         if (cached != null) {
             return cached;
         }
-        byte[] block = new byte[Bytes.i32(rows, at + LayerFormat.ROW_LENGTH)];
+        byte[] block = new byte[length];
         if (mayBlock) {
             input.read(position, block, 0, block.length);
         } else if (!input.tryRead(position, block, 0, block.length)) {
@@ -360,6 +393,15 @@ public final class LayerFile implements AutoCloseable {
         byte[] decoded = LayerFormat.decode(path, position, block, type, lz4);
         if (type == LayerFormat.TYPE_INDEX) {
             checkRows(decoded, position, LayerHeader.BYTES, footer.indexPosition());
+        }
+        if (type == LayerFormat.TYPE_FILTER
+                && decoded.length != length - LayerFormat.FRAME_BYTES) {
+            throw wrong(
+                    path,
+                    position,
+                    "bytes of filter",
+                    length - LayerFormat.FRAME_BYTES,
+                    decoded.length);
         }
         cache.insert(id, position, decoded);
         return decoded;

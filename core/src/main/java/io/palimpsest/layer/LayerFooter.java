@@ -13,7 +13,7 @@ import io.palimpsest.base.LsnRange;
  *
  * <pre>
  *   0  u64 position of the first index block = end of the data blocks
- *   8  u64 position of the root block = end of the index blocks; it ends where the footer starts
+ *   8  u64 position of the root block = end of the filter blocks; it ends where the footer starts
  *  16  u64 number of data blocks
  *  24  u32 number of index blocks
  *  28  18  first key (inclusive) of the range covered
@@ -22,7 +22,9 @@ import io.palimpsest.base.LsnRange;
  *  72  u64 last LSN (exclusive); of an image the first + 1
  *  80  9 x u64 statistics: entries, keys, images, deltas, initials, bytes of values, bytes of data
  *      blocks decoded, lowest LSN, highest LSN
- * 152  80 zeros
+ * 152  u64 position of the first filter block = end of the index blocks
+ * 160  u32 lines of the filter; 0: none, as is usual for image layers
+ * 164  68 zeros
  * 232  u32 checksum of the file's bytes before the footer
  * 236  u16 version 1
  * 238  u16 bytes of this footer: 256
@@ -39,6 +41,8 @@ record LayerFooter(
         KeyRange keys,
         LsnRange lsns,
         LayerStatistics statistics,
+        long filterPosition,
+        int filterLines,
         int fileCrc) {
     static final int BYTES = 256;
     static final int FILE_CHECKSUM = 232;
@@ -63,6 +67,8 @@ record LayerFooter(
         Bytes.putI64(b, 128, statistics.blockBytes());
         Bytes.putI64(b, 136, statistics.minLsn());
         Bytes.putI64(b, 144, statistics.maxLsn());
+        Bytes.putI64(b, 152, filterPosition);
+        Bytes.putI32(b, 160, filterLines);
         Bytes.putI32(b, FILE_CHECKSUM, fileCrc);
         Bytes.putU16(b, 236, LayerFormat.VERSION);
         Bytes.putU16(b, 238, BYTES);
@@ -105,6 +111,16 @@ record LayerFooter(
                     position - LayerFormat.FRAME_BYTES,
                     root);
         }
+        long filter = Bytes.i64(b, 152);
+        int lines = Bytes.i32(b, 160);
+        if (filter < index || lines < 0 || filter != root - KeyFilter.fileBytes(lines)) {
+            throw wrong(
+                    file,
+                    position + 152,
+                    "position of the filter",
+                    root - KeyFilter.fileBytes(lines),
+                    filter);
+        }
         KeyRange keys;
         LsnRange lsns;
         try {
@@ -130,6 +146,8 @@ record LayerFooter(
                         Bytes.i64(b, 128),
                         Bytes.i64(b, 136),
                         Bytes.i64(b, 144)),
+                filter,
+                lines,
                 Bytes.i32(b, FILE_CHECKSUM));
     }
 }

@@ -13,8 +13,8 @@ import java.util.zip.CRC32C;
  * big-endian, so that the order of their bytes is their order. All checksums are CRC32C.
  *
  * <pre>
- * file     header | data blocks, in order | index blocks, in order | root block | footer
- *          nothing lies between them; a file without entries has a root of no rows and no other block
+ * file     header | data blocks, in order | index blocks, in order | filter blocks | root block | footer
+ *          nothing lies between them; a file without entries has no blocks but a root of no rows
  *
  * header   80 bytes                                         see {@link LayerHeader}
  * block    16 bytes of frame, then the payload as stored
@@ -22,7 +22,7 @@ import java.util.zip.CRC32C;
  *   4  u32 bytes of payload as stored
  *   8  u32 bytes of payload once decoded
  *  12  u8  codec: 0 raw, 1 lz4 block, 2 reserved for zstd
- *  13  u8  type: 1 data, 2 index, 3 root
+ *  13  u8  type: 1 data, 2 index, 3 root, 4 filter
  *  14  u16 0
  *
  * data     entries in order of key, then LSN, then writing, in groups of at most 16; then
@@ -44,6 +44,8 @@ import java.util.zip.CRC32C;
  *  28  u64 position of the block
  *  36  u32 its bytes, frame and all
  *
+ * filter   lines of 64 bytes, 512 a block (fewer in the last), always raw: see {@link KeyFilter}
+ *
  * footer   256 bytes                                        see {@link LayerFooter}
  * </pre>
  *
@@ -63,6 +65,7 @@ final class LayerFormat {
     static final int TYPE_DATA = 1;
     static final int TYPE_INDEX = 2;
     static final int TYPE_ROOT = 3;
+    static final int TYPE_FILTER = 4;
 
     static final int GROUP_ENTRIES = 16;
     static final int SAME_KEY = Key.BYTES;
@@ -146,7 +149,7 @@ final class LayerFormat {
         }
         if (type == TYPE_DATA) {
             checkGroups(file, position, payload);
-        } else if (payload.length % ROW_BYTES != 0) {
+        } else if (type != TYPE_FILTER && payload.length % ROW_BYTES != 0) {
             throw wrong(file, position, "index bytes modulo row", 0, payload.length % ROW_BYTES);
         }
         return payload;

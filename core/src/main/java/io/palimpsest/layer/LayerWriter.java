@@ -47,6 +47,7 @@ final class LayerWriter {
 
     private final ByteSink rows = new ByteSink(4096);
     private final ByteSink root = new ByteSink(4096);
+    private final KeyFilter filter = new KeyFilter();
     private Key firstKey = Key.MIN;
     private long entries;
     private long keys;
@@ -112,11 +113,11 @@ final class LayerWriter {
         }
         block.bytes(b, at, length);
 
-        count(atLsn, size, sameKey, initial, prefix >= 0 ? prefix : StoredValue.kind(b, at));
         hi = keyHi;
         mid = keyMid;
         lo = keyLo;
         lsn = atLsn;
+        count(size, sameKey, initial, prefix >= 0 ? prefix : StoredValue.kind(b, at));
     }
 
     private void checkOrder(long keyHi, long keyMid, long keyLo, long atLsn, boolean sameKey) {
@@ -162,18 +163,23 @@ final class LayerWriter {
         varint(atLsn - header.baseLsn());
     }
 
-    private void count(long atLsn, int size, boolean sameKey, boolean initial, int kind) {
+    private void count(int size, boolean sameKey, boolean initial, int kind) {
         if (entries == 0) {
             firstKey = Key.read(key, 0);
-            minLsn = atLsn;
-            maxLsn = atLsn;
-        } else if (Long.compareUnsigned(atLsn, minLsn) < 0) {
-            minLsn = atLsn;
-        } else if (Long.compareUnsigned(atLsn, maxLsn) > 0) {
-            maxLsn = atLsn;
+            minLsn = lsn;
+            maxLsn = lsn;
+        } else if (Long.compareUnsigned(lsn, minLsn) < 0) {
+            minLsn = lsn;
+        } else if (Long.compareUnsigned(lsn, maxLsn) > 0) {
+            maxLsn = lsn;
         }
         entries++;
-        keys += sameKey ? 0 : 1;
+        if (!sameKey) {
+            keys++;
+            if (!header.image()) {
+                filter.add(hi, mid, lo);
+            }
+        }
         images += kind == StoredValue.IMAGE ? 1 : 0;
         initials += initial ? 1 : 0;
         valueBytes += size;
@@ -213,7 +219,7 @@ final class LayerWriter {
         byte[] b = block.array();
         int stored = raw;
         int codec = LayerFormat.CODEC_RAW;
-        if (raw >= MIN_COMPRESSED_BYTES) {
+        if (raw >= MIN_COMPRESSED_BYTES && type != LayerFormat.TYPE_FILTER) {
             compressed.clear();
             int room = lz4.maxCompressedLength(raw);
             int unused = compressed.reserve(LayerFormat.FRAME_BYTES + room);
@@ -286,6 +292,16 @@ final class LayerWriter {
             root.i32(putBlock(LayerFormat.TYPE_INDEX));
             indexBlocks++;
         }
+        long filterPosition = out.size();
+        byte[] lines = filter.build();
+        for (int at = 0; at < lines.length; at += KeyFilter.BLOCK_LINES * KeyFilter.LINE_BYTES) {
+            startBlock();
+            block.bytes(
+                    lines,
+                    at,
+                    Math.min(KeyFilter.BLOCK_LINES * KeyFilter.LINE_BYTES, lines.length - at));
+            int unused = putBlock(LayerFormat.TYPE_FILTER);
+        }
         long rootPosition = out.size();
         startBlock();
         block.bytes(root.array(), 0, root.size());
@@ -308,6 +324,8 @@ final class LayerWriter {
                                 blockBytes,
                                 minLsn,
                                 maxLsn),
+                        filterPosition,
+                        filter.lines(),
                         (int) fileCrc.getValue());
         out.append(footer.write(), 0, LayerFooter.BYTES);
         return out.size();

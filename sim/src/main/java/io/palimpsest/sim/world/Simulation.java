@@ -41,6 +41,14 @@ public final class Simulation {
     private static final int TASKS_LISTED = 50;
     private static final int FRAMES_LISTED = 6;
 
+    /** Classes that say nothing about where a task is. */
+    private static final List<String> MACHINERY =
+            List.of(
+                    Simulation.class.getName(),
+                    SimTask.class.getName(),
+                    SimMonitor.class.getName(),
+                    WaitQueue.class.getName());
+
     /** A device event. */
     private static final class Call extends Event {
         private final Runnable action;
@@ -475,8 +483,7 @@ public final class Simulation {
         int frames = 0;
         for (StackTraceElement e : t.thread.getStackTrace()) {
             String c = e.getClassName();
-            boolean machinery =
-                    c.startsWith("java.") || c.startsWith(Simulation.class.getPackageName() + ".");
+            boolean machinery = c.startsWith("java.") || MACHINERY.contains(c);
             if (!machinery && frames++ < FRAMES_LISTED) {
                 out.append(frames == 1 ? " at " : " < ")
                         .append(c.substring(c.lastIndexOf('.') + 1))

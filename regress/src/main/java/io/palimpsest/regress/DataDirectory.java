@@ -29,6 +29,8 @@ final class DataDirectory {
     private static final Pattern RELATION =
             Pattern.compile("(\\d+)(?:_(fsm|vm|init))?(?:\\.(\\d+))?");
     private static final Pattern TEMPORARY = Pattern.compile("t\\d+_\\d+.*");
+    private static final int SHUT_DOWN = 1;
+    private static final int SHUT_DOWN_IN_RECOVERY = 2;
     private static final int BLOCKS_PER_FILE = 131072;
     private static final List<String> COPIED =
             List.of("base", "global", "pg_tblspc", "pg_xact", "pg_multixact", "pg_commit_ts");
@@ -49,10 +51,15 @@ final class DataDirectory {
         this.control = Files.readAllBytes(root.resolve("global/pg_control"));
     }
 
+    /** Refuses one that was not shut down cleanly. */
     static DataDirectory open(Path root) {
+        return open(root, SHUT_DOWN);
+    }
+
+    private static DataDirectory open(Path root, int state) {
         try {
             DataDirectory directory = new DataDirectory(root);
-            if (i32(directory.control, 16) != 1) {
+            if (i32(directory.control, 16) != state) {
                 throw new IllegalStateException(
                         root + " was not shut down: state " + i32(directory.control, 16));
             }
@@ -65,6 +72,15 @@ final class DataDirectory {
 
     /** Copies what a comparison needs, sharing blocks with the original where the disk can. */
     static DataDirectory copy(Path from, Path to) {
+        return copy(from, to, SHUT_DOWN);
+    }
+
+    /** The same of a standby. */
+    static DataDirectory copyOfStandby(Path from, Path to) {
+        return copy(from, to, SHUT_DOWN_IN_RECOVERY);
+    }
+
+    private static DataDirectory copy(Path from, Path to, int state) {
         try {
             Files.createDirectories(to);
             for (String name : COPIED) {
@@ -72,7 +88,7 @@ final class DataDirectory {
                     copyTree(from.resolve(name), to.resolve(name));
                 }
             }
-            return open(to);
+            return open(to, state);
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }

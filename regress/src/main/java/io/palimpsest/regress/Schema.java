@@ -79,6 +79,7 @@ final class Schema {
                     "INSERT INTO cast_iron SELECT i, repeat(md5(i::text), 3)"
                             + " FROM generate_series(1, 3000) i");
             mould.run("CREATE INDEX ON cast_iron USING hash (v)");
+            mould.run("VACUUM (FREEZE) cast_iron");
             mould.run("CREATE SEQUENCE mould_sequence");
             mould.run("CREATE UNLOGGED TABLE mould_scratch (id int PRIMARY KEY)");
         }

@@ -42,6 +42,10 @@ public final class PageRedo {
         }
         switch (StoredValue.kind(b, at)) {
             case StoredValue.IMAGE -> {
+                if (length == 1) {
+                    Arrays.fill(page, (byte) 0);
+                    return;
+                }
                 if (length != Page.SIZE + 1) {
                     throw PageserverException.corruption(
                             "page image at %s: expected %d bytes, found %d",

@@ -10,7 +10,7 @@ import io.palimpsest.wal.WalRecord;
  * unaligned.
  *
  * <pre>
- * 0 IMAGE              content; no content means "not there" (tombstone)
+ * 0 IMAGE              content; no content means "not there" (tombstone), or a page of zeros
  * 1 RECORD             a WAL record, sliced for one block: see RecordSlice
  * 2 VM_CLEAR           u8 bits to clear, then { u32 heap block }...        (LSN of the page untouched)
  * 3 VM_TRUNCATE        u32 first heap block that is gone; it lies on this page  (LSN untouched)

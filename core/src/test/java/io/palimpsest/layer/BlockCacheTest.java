@@ -1,0 +1,66 @@
+package io.palimpsest.layer;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotNull;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.palimpsest.base.Prng;
+import net.jqwik.api.ForAll;
+import net.jqwik.api.Property;
+import org.junit.jupiter.api.Test;
+
+class BlockCacheTest {
+    /** It may forget, but never errs and never outgrows its limit. */
+    @Property(tries = 50)
+    void findsOnlyWhatWasPutThereAndStaysBounded(@ForAll long seed) {
+        Prng prng = new Prng(seed);
+        long limit = 1 + prng.nextInt(200_000);
+        BlockCache cache = new BlockCache(History.limits(8192, limit));
+        long[] files = {cache.register(), cache.register(), cache.register()};
+        for (int i = 0; i < 2000; i++) {
+            int f = prng.nextInt(3);
+            long position = 100L * prng.nextInt(60);
+            byte[] found = cache.find(files[f], position);
+            byte[] block = new byte[(int) (10 + position % 700)];
+            block[0] = (byte) f;
+            block[1] = (byte) (position / 100);
+            if (found == null) {
+                cache.insert(files[f], position, block);
+            } else {
+                assertEquals(block.length, found.length);
+                assertEquals(block[0], found[0]);
+                assertEquals(block[1], found[1]);
+            }
+            assertTrue(cache.bytes() >= 0 && cache.bytes() <= limit);
+        }
+        cache.forget(files[1]);
+        for (int i = 0; i < 60; i++) {
+            assertNull(cache.find(files[1], 100L * i));
+        }
+        cache.forget(files[0]);
+        cache.forget(files[2]);
+        assertEquals(0, cache.bytes());
+    }
+
+    @Test
+    void aBlockInUseOutlivesPassers() {
+        BlockCache cache = new BlockCache(History.limits(8192, 1 << 20));
+        long file = cache.register();
+        cache.insert(file, 0, new byte[8192]);
+        for (int i = 1; i < 2000; i++) {
+            assertNotNull(cache.find(file, 0), "after " + i);
+            cache.insert(file, i * 8192L, new byte[8192]);
+        }
+    }
+
+    @Test
+    void tooLargeABlockIsNotKept() {
+        BlockCache cache = new BlockCache(History.limits(8192, 1000));
+        long file = cache.register();
+        cache.insert(file, 0, new byte[600]);
+        assertNull(cache.find(file, 0));
+        cache.insert(file, 0, new byte[200]);
+        assertNotNull(cache.find(file, 0));
+    }
+}

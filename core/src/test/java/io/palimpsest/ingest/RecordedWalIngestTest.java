@@ -114,8 +114,7 @@ class RecordedWalIngestTest {
         assertTrue(pages[0] > 1000, pages[0] + " pages");
     }
 
-    private static void assertStatus(
-            StoredHistory history, int xid, boolean committed, long end) {
+    private static void assertStatus(StoredHistory history, int xid, boolean committed, long end) {
         byte[] page = history.page(Keys.slruPage(Slru.CLOG, Slru.clogPage(xid)), end);
         int index = Integer.remainderUnsigned(xid, Slru.XACTS_PER_PAGE);
         assertEquals(

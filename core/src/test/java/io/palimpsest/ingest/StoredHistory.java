@@ -17,7 +17,9 @@ import java.util.Map;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
-/** A timeline as plain as can be: all values of all keys in a map. Holds no key twice at one LSN. */
+/**
+ * A timeline as plain as can be: all values of all keys in a map. Holds no key twice at one LSN.
+ */
 final class StoredHistory implements ReadView {
     private final TreeMap<Key, TreeMap<Long, byte[]>> values = new TreeMap<>();
     private final PageRedo redo;

@@ -57,8 +57,7 @@ class ControlFileTest {
         byte[] b = ControlFiles.bytes(PgVersion.V16, ControlFiles.checkPoint(700), false);
         b[at] ^= 1;
         PageserverException e =
-                assertThrows(
-                        PageserverException.class, () -> ControlFile.parse(b, PgVersion.V16));
+                assertThrows(PageserverException.class, () -> ControlFile.parse(b, PgVersion.V16));
         assertEquals(ErrorCode.CORRUPTION, e.code());
     }
 
@@ -76,8 +75,22 @@ class ControlFileTest {
 
     @ParameterizedTest
     @ValueSource(
-            strings = {"t3_16390", "pg_internal.init", "1259_x", "1259.", "1259.0", "0", "01", "",
-                "1259.32768", "4294967296", "1259_vm_fsm", ".1", "PG_VERSION", "-5"})
+            strings = {
+                "t3_16390",
+                "pg_internal.init",
+                "1259_x",
+                "1259.",
+                "1259.0",
+                "0",
+                "01",
+                "",
+                "1259.32768",
+                "4294967296",
+                "1259_vm_fsm",
+                ".1",
+                "PG_VERSION",
+                "-5"
+            })
     void otherNamesAreNoRelationFiles(String name) {
         assertNull(RelationFile.parse(name));
     }

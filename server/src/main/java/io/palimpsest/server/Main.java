@@ -105,9 +105,9 @@ public final class Main implements Callable<Integer> {
     }
 
     private Integer run(ServerConfig config) throws InterruptedException {
-        LogTracer tracer = new LogTracer();
+        LogTracer tracer = new LogTracer("io.palimpsest.core");
         SystemClock clock = new SystemClock();
-        SystemTasks tasks = new SystemTasks(tracer);
+        SystemTasks tasks = new SystemTasks(tracer, (task, failure) -> {});
         Environment environment =
                 new Environment(
                         clock,

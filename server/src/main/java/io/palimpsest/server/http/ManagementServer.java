@@ -58,8 +58,7 @@ public final class ManagementServer implements AutoCloseable {
         ManagementServer server = new ManagementServer(management, tasks);
         boolean done = false;
         try {
-            server.listener =
-                    server.loops.bind(server.bootstrap(), address.host(), address.port());
+            server.listener = server.loops.bind(server.bootstrap(), address.host(), address.port());
             done = true;
             return server;
         } finally {
@@ -92,7 +91,6 @@ public final class ManagementServer implements AutoCloseable {
         return new ServerBootstrap()
                 .option(ChannelOption.SO_REUSEADDR, true)
                 .childOption(ChannelOption.TCP_NODELAY, true)
-                .childOption(ChannelOption.AUTO_READ, false)
                 .childHandler(
                         new ChannelInitializer<Channel>() {
                             @Override
@@ -111,12 +109,8 @@ public final class ManagementServer implements AutoCloseable {
     /** Gives each request to a task; the next one is read when it is answered. */
     private final class Requests extends SimpleChannelInboundHandler<FullHttpRequest> {
         @Override
-        public void channelActive(ChannelHandlerContext ctx) {
-            ctx.read();
-        }
-
-        @Override
         protected void channelRead0(ChannelHandlerContext ctx, FullHttpRequest request) {
+            ctx.channel().config().setAutoRead(false);
             boolean keepAlive = HttpUtil.isKeepAlive(request);
             if (request.decoderResult().isFailure()) {
                 send(ctx, ManagementRoutes.failure(400, "this is no HTTP request"), false);
@@ -158,7 +152,7 @@ public final class ManagementServer implements AutoCloseable {
             HttpUtil.setKeepAlive(response, keepAlive);
             ChannelFuture sent = ctx.writeAndFlush(response);
             if (keepAlive) {
-                ctx.read();
+                ctx.channel().config().setAutoRead(true);
             } else {
                 sent.addListener(ChannelFutureListener.CLOSE);
             }

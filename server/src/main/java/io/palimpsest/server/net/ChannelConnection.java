@@ -199,16 +199,13 @@ final class ChannelConnection extends ChannelInboundHandlerAdapter implements Ne
             lock.unlock();
         }
         ctx.executor()
-                .execute(
-                        () -> {
-                            ctx.read();
-                            ctx.writeAndFlush(Unpooled.EMPTY_BUFFER)
-                                    .addListener(
-                                            sent -> ((DuplexChannel) ctx.channel()).shutdownOutput());
-                            ctx.executor()
-                                    .schedule(
-                                            () -> ctx.close(), LINGER_MILLIS, TimeUnit.MILLISECONDS);
-                        });
+                .execute(() -> {
+                    ctx.read();
+                    ctx.writeAndFlush(Unpooled.EMPTY_BUFFER)
+                            .addListener(sent -> ((DuplexChannel) ctx.channel()).shutdownOutput());
+                    ctx.executor()
+                            .schedule(() -> ctx.close(), LINGER_MILLIS, TimeUnit.MILLISECONDS);
+                });
     }
 
     /** Ends the connection at once. */

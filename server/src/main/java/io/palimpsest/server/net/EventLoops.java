@@ -26,7 +26,9 @@ public final class EventLoops implements AutoCloseable {
         group =
                 new MultiThreadIoEventLoopGroup(
                         threads,
-                        Epoll.isAvailable() ? EpollIoHandler.newFactory() : NioIoHandler.newFactory());
+                        Epoll.isAvailable()
+                                ? EpollIoHandler.newFactory()
+                                : NioIoHandler.newFactory());
     }
 
     /** Listens; an IO error that names the address if that fails. */
@@ -37,7 +39,8 @@ public final class EventLoops implements AutoCloseable {
                         Epoll.isAvailable()
                                 ? EpollServerSocketChannel.class
                                 : NioServerSocketChannel.class);
-        ChannelFuture bound = bootstrap.bind(new InetSocketAddress(host, port)).awaitUninterruptibly();
+        ChannelFuture bound =
+                bootstrap.bind(new InetSocketAddress(host, port)).awaitUninterruptibly();
         if (!bound.isSuccess()) {
             throw new PageserverException(
                     ErrorCode.IO,

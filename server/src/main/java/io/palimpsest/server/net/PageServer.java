@@ -50,8 +50,7 @@ public final class PageServer implements AutoCloseable {
         PageServer server = new PageServer(service, tasks);
         boolean done = false;
         try {
-            server.listener =
-                    server.loops.bind(server.bootstrap(), address.host(), address.port());
+            server.listener = server.loops.bind(server.bootstrap(), address.host(), address.port());
             done = true;
             return server;
         } finally {

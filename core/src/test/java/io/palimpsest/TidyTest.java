@@ -43,6 +43,9 @@ class TidyTest {
     }
 
     private static void check(Path file, List<String> lines, List<String> wrong) {
+        if (file.endsWith("TidyTest.java")) {
+            return;
+        }
         boolean main = file.toString().contains("/main/");
         if (main
                 && lines.size() > LONG_FILE
@@ -56,7 +59,7 @@ class TidyTest {
         for (int i = 0; i < lines.size(); i++) {
             String line = lines.get(i);
             String at = file + ":" + (i + 1) + ": ";
-            if (OPEN_END.matcher(line).find() && !file.endsWith("TidyTest.java")) {
+            if (OPEN_END.matcher(line).find()) {
                 wrong.add(at + "an open end without an issue; write 'TODO (issue N)' or do it");
             }
             if (main && BAD_TYPE_NAME.matcher(line).find()) {

@@ -444,7 +444,7 @@ public final class Timeline {
         boolean full;
         writing.lock();
         try {
-            open.append(m, 0, m.count());
+            append(m);
             prevRecordLsn = recordStart;
             lastRecord.advance(endLsn);
             midway = 0;
@@ -475,7 +475,7 @@ public final class Timeline {
         }
         writing.lock();
         try {
-            open.append(m, 0, m.count());
+            append(m);
             midway = lsn;
             if (open.bytes() >= limits.openLayerBytes()) {
                 exchangeOpen(new LsnRange(lsn, lsn + 1), false);
@@ -485,6 +485,16 @@ public final class Timeline {
         }
         flusher.awaitFewerThan(MAX_FROZEN);
         checkWritable();
+    }
+
+    private void append(Modifications m) {
+        try {
+            open.append(m, 0, m.count());
+        } catch (RuntimeException e) {
+            // A part of it may be in: this open layer must never be flushed.
+            fail(e);
+            throw e;
+        }
     }
 
     /**
@@ -596,7 +606,9 @@ public final class Timeline {
     /** Makes durable what has arrived, then {@link #close}. */
     public void shutDown() {
         try {
-            flushUpTo(lastRecord.lsn());
+            if (failure == null) {
+                flushUpTo(lastRecord.lsn());
+            }
         } catch (PageserverException e) {
             environment
                     .tracer()

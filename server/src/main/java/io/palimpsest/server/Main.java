@@ -105,7 +105,7 @@ public final class Main implements Callable<Integer> {
     }
 
     private Integer run(ServerConfig config) throws InterruptedException {
-        LogTracer tracer = new LogTracer("io.palimpsest.core");
+        LogTracer tracer = new LogTracer("palimpsest");
         SystemClock clock = new SystemClock();
         SystemTasks tasks = new SystemTasks(tracer, (task, failure) -> {});
         Environment environment =

@@ -134,7 +134,7 @@ public final class ManagementServer implements AutoCloseable {
         @Override
         public void exceptionCaught(ChannelHandlerContext ctx, Throwable cause) {
             LOG.debug("management connection {}", ctx.channel().remoteAddress(), cause);
-            ctx.close();
+            var _ = ctx.close();
         }
 
         private void send(
@@ -154,7 +154,7 @@ public final class ManagementServer implements AutoCloseable {
             if (keepAlive) {
                 ctx.channel().config().setAutoRead(true);
             } else {
-                sent.addListener(ChannelFutureListener.CLOSE);
+                var _ = sent.addListener(ChannelFutureListener.CLOSE);
             }
         }
     }

@@ -281,6 +281,7 @@ class PageServerTest {
             }
         });
         try (Socket socket = connect()) {
+            assertTrue(socket.isConnected());
             long before = -1;
             while (before != written.get()) {
                 before = written.get();

@@ -73,9 +73,8 @@ public final class OpenLayer {
     }
 
     /**
-     * Appends modifications {@code from} (inclusive) to {@code to} (exclusive), in LSN order; only
-     * the pages that a record makes exist come one LSN below the rest of it, and in any order with
-     * that. Writer only.
+     * Appends modifications {@code from} (inclusive) to {@code to} (exclusive), in LSN order; only the pages that a
+     * record makes exist come one LSN below the rest of it, and in any order with that. Writer only.
      */
     public void append(Modifications m, int from, int to) {
         for (int i = from; i < to; i++) {

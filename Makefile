@@ -33,3 +33,5 @@ fmt: jdk ## Format the sources
 .PHONY: clean
 clean: ## Remove build output
 	$(MVN) -q clean
+
+include regress/targets.mk

@@ -1,12 +1,11 @@
 # Real PostgreSQL: the demo, the suite against containers, and their images.
 PG ?= 18
-SEED ?= 1
 
 .PHONY: demo
 demo: jdk ## A real PostgreSQL followed, every page compared; PG=14..18 SEED=n SELFTEST=1
-	@$(MVN) -q -Dquick -DskipTests -pl regress -am package
-	@"$(JAVA_HOME)/bin/java" --enable-native-access=ALL-UNNAMED --sun-misc-unsafe-memory-access=allow -Xmx1g \
-	  -cp "regress/target/classes:$$(cat regress/target/classpath)" io.palimpsest.regress.Demo \
+	@$(PACKAGE) -pl regress -am
+	@$(JAVA) --sun-misc-unsafe-memory-access=allow -Xmx1g \
+	  -cp 'regress/target/palimpsest-regress-0.1.0-SNAPSHOT.jar:regress/target/lib/*' io.palimpsest.regress.Demo \
 	  --pg $(PG) --seed $(SEED) $(if $(SELFTEST),--selftest) $(if $(DIR),--directory $(DIR))
 
 .PHONY: images

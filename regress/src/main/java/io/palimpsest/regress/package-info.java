@@ -1,4 +1,4 @@
-/** Real PostgreSQL against our server: a workload, a comparison of every page, the demo. */
+/** Programs and suites that need a real PostgreSQL. */
 @NullMarked
 package io.palimpsest.regress;
 

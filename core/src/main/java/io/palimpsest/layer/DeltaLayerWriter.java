@@ -1,0 +1,64 @@
+package io.palimpsest.layer;
+
+import io.palimpsest.base.KeyRange;
+import io.palimpsest.base.Limits;
+import io.palimpsest.base.LsnRange;
+import io.palimpsest.base.TenantShardId;
+import io.palimpsest.base.TimelineId;
+import io.palimpsest.port.Disk;
+
+/**
+ * Writes a delta layer: stored values of any kind over a range of LSNs. Entries come in order of
+ * key, then LSN; several of one key and LSN are kept in the order they come. The caller makes the
+ * file, syncs it after {@link #finish} and closes it; a file not finished is worthless.
+ */
+public final class DeltaLayerWriter {
+    private final LayerWriter writer;
+    private final LsnRange lsns;
+
+    /**
+     * @param out empty
+     * @param lsns all entries are in it
+     */
+    public DeltaLayerWriter(
+            Disk.Output out,
+            TenantShardId tenant,
+            TimelineId timeline,
+            LsnRange lsns,
+            Limits limits) {
+        this.lsns = lsns;
+        writer =
+                new LayerWriter(
+                        out, new LayerHeader(tenant, timeline, false, lsns.start()), lsns, limits);
+    }
+
+    public void append(long hi, long mid, long lo, long lsn, byte[] b, int at, int length) {
+        writer.append(hi, mid, lo, lsn, -1, b, at, length);
+    }
+
+    /** Appends all that is left in the cursor. */
+    public void appendAll(LayerCursor c) {
+        while (c.next()) {
+            append(c.hi(), c.mid(), c.lo(), c.lsn(), c.bytes(), c.offset(), c.length());
+        }
+    }
+
+    /** Bytes of the file so far, about. */
+    public long size() {
+        return writer.size();
+    }
+
+    public long entries() {
+        return writer.entries();
+    }
+
+    /** Completes an L0: all keys. Answers the file's size. */
+    public long finish() {
+        return finish(KeyRange.ALL, lsns);
+    }
+
+    /** Completes the layer as one of these ranges, which hold all entries. */
+    public long finish(KeyRange keys, LsnRange narrowed) {
+        return writer.finish(keys, narrowed);
+    }
+}

@@ -1,0 +1,535 @@
+package io.palimpsest.layer;
+
+import static io.palimpsest.layer.LayerFormat.wrong;
+
+import io.airlift.compress.v3.lz4.Lz4JavaDecompressor;
+import io.palimpsest.base.Bytes;
+import io.palimpsest.base.Check;
+import io.palimpsest.base.Key;
+import io.palimpsest.base.KeyRange;
+import io.palimpsest.base.Lsn;
+import io.palimpsest.base.LsnRange;
+import io.palimpsest.base.TenantShardId;
+import io.palimpsest.base.TimelineId;
+import io.palimpsest.port.Disk;
+import io.palimpsest.value.StoredValue;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A finished layer file of either kind, open for reading by any number of tasks. Trusts nothing in
+ * it: whatever is read has passed its checksum and its bounds, or the read fails with CORRUPTION
+ * naming file, offset, expected and found.
+ *
+ * <p>In memory it keeps header, footer and the root of the index (40 bytes for every 1600 blocks of
+ * 64 KiB); the rest comes through the block cache.
+ *
+ * <p>Readers hold it with {@link #acquire} and {@link #release}; who opened it holds it until
+ * {@link #close}. The last of them closes the file.
+ */
+public final class LayerFile implements AutoCloseable {
+    private final Disk.Input input;
+    private final String path;
+    private final LayerName name;
+    private final BlockCache cache;
+    private final long id;
+    private final long size;
+    private final LayerHeader header;
+    private final LayerFooter footer;
+    private final byte[] root;
+    private final Lz4JavaDecompressor lz4 = new Lz4JavaDecompressor();
+    private final AtomicInteger holders = new AtomicInteger(1);
+
+    private LayerFile(Disk.Input input, String path, LayerName name, BlockCache cache) {
+        this.input = input;
+        this.path = path;
+        this.name = name;
+        this.cache = cache;
+        size = input.size();
+        long least = LayerHeader.BYTES + LayerFormat.FRAME_BYTES + LayerFooter.BYTES;
+        if (size < least) {
+            throw wrong(path, size, "bytes of a layer file, at least", least, size);
+        }
+        byte[] b = new byte[LayerHeader.BYTES];
+        input.read(0, b, 0, b.length);
+        header = LayerHeader.read(path, b);
+        long footerPosition = size - LayerFooter.BYTES;
+        b = new byte[LayerFooter.BYTES];
+        input.read(footerPosition, b, 0, b.length);
+        footer = LayerFooter.read(path, footerPosition, b);
+        checkName(footerPosition);
+        byte[] block = new byte[(int) (footerPosition - footer.rootPosition())];
+        input.read(footer.rootPosition(), block, 0, block.length);
+        root = LayerFormat.decode(path, footer.rootPosition(), block, LayerFormat.TYPE_ROOT, lz4);
+        if (root.length != (long) footer.indexBlocks() * LayerFormat.ROW_BYTES) {
+            throw wrong(
+                    path,
+                    footer.rootPosition(),
+                    "index blocks",
+                    footer.indexBlocks(),
+                    root.length / LayerFormat.ROW_BYTES);
+        }
+        checkRows(root, footer.rootPosition(), footer.indexPosition(), footer.rootPosition());
+        id = cache.register();
+    }
+
+    /**
+     * Opens the file and checks header, footer, index root, and that they are what the name says.
+     */
+    public static LayerFile open(Disk disk, String path, LayerName name, BlockCache cache) {
+        Disk.Input input = disk.open(path);
+        boolean opened = false;
+        try {
+            LayerFile file = new LayerFile(input, path, name, cache);
+            opened = true;
+            return file;
+        } finally {
+            if (!opened) {
+                input.close();
+            }
+        }
+    }
+
+    private void checkName(long footerPosition) {
+        if (header.image() != name.image()) {
+            throw wrong(path, 10, "layer kind is image", name.image(), header.image());
+        }
+        if (header.tenant().number() != name.shardNumber()
+                || header.tenant().count() != name.shardCount()) {
+            throw wrong(
+                    path,
+                    32,
+                    "shard",
+                    name.shardNumber() + " of " + name.shardCount(),
+                    header.tenant());
+        }
+        if (!footer.keys().equals(name.keys())) {
+            throw wrong(path, footerPosition + 28, "key range", name.keys(), footer.keys());
+        }
+        if (!footer.lsns().equals(name.lsns())) {
+            throw wrong(path, footerPosition + 64, "LSN range", name.lsns(), footer.lsns());
+        }
+        if (Long.compareUnsigned(header.baseLsn(), footer.lsns().start()) > 0) {
+            throw wrong(
+                    path,
+                    52,
+                    "base LSN, at most",
+                    Lsn.toString(footer.lsns().start()),
+                    Lsn.toString(header.baseLsn()));
+        }
+    }
+
+    /** Rows point to blocks that follow each other within {@code from .. to}. */
+    private void checkRows(byte[] rows, long position, long from, long to) {
+        long next = from;
+        for (int at = 0; at < rows.length; at += LayerFormat.ROW_BYTES) {
+            long block = Bytes.i64(rows, at + LayerFormat.ROW_POSITION);
+            int length = Bytes.i32(rows, at + LayerFormat.ROW_LENGTH);
+            if (block < next || block > to) {
+                throw wrong(path, position, "position in row at " + at, next, block);
+            }
+            if (length < LayerFormat.FRAME_BYTES || length > to - block) {
+                throw wrong(path, position, "length in row at " + at, to - block, length);
+            }
+            next = block + length;
+        }
+    }
+
+    public LayerName name() {
+        return name;
+    }
+
+    public String path() {
+        return path;
+    }
+
+    /** Bytes of the file. */
+    public long size() {
+        return size;
+    }
+
+    /** Who wrote it, as it says itself. */
+    public TenantShardId tenant() {
+        return header.tenant();
+    }
+
+    /** Where it was written, as it says itself; a branch that was detached holds its parent's. */
+    public TimelineId timeline() {
+        return header.timeline();
+    }
+
+    public boolean image() {
+        return name.image();
+    }
+
+    public KeyRange keys() {
+        return name.keys();
+    }
+
+    public LsnRange lsns() {
+        return name.lsns();
+    }
+
+    public LayerStatistics statistics() {
+        return footer.statistics();
+    }
+
+    /** Takes hold of it; false if it has been closed for good. */
+    public boolean acquire() {
+        int n = holders.get();
+        while (n > 0) {
+            int found = holders.compareAndExchange(n, n + 1);
+            if (found == n) {
+                return true;
+            }
+            n = found;
+        }
+        return false;
+    }
+
+    public void release() {
+        int left = holders.decrementAndGet();
+        Check.that(left >= 0, "layer released once too often: %s", path);
+        if (left == 0) {
+            cache.forget(id);
+            input.close();
+        }
+    }
+
+    /** Gives up the opener's hold. Once. */
+    @Override
+    public void close() {
+        release();
+    }
+
+    /**
+     * Collects the key's values with {@code floor <= LSN < r.below()}, newest first, until one is
+     * initial. May block. If that is not reached, {@code r} is lowered to the floor or the start of
+     * a delta layer, whichever is higher (an image layer says nothing about deltas at its LSN and
+     * lowers nothing).
+     *
+     * @return complete
+     */
+    public boolean collect(Reconstruction r, long floor) {
+        return search(r, floor, true) == Collected.COMPLETE;
+    }
+
+    public boolean collect(Reconstruction r) {
+        return collect(r, 0);
+    }
+
+    /** The same without blocking, if it can. */
+    public Collected tryCollect(Reconstruction r, long floor) {
+        return search(r, floor, false);
+    }
+
+    public Collected tryCollect(Reconstruction r) {
+        return tryCollect(r, 0);
+    }
+
+    Collected search(Reconstruction r, long floor, boolean mayBlock) {
+        long from = max(floor, name.startLsn());
+        if (Long.compareUnsigned(from, r.below()) >= 0) {
+            return Collected.MORE;
+        }
+        if (name.keys().contains(r.hi(), r.mid(), r.lo())) {
+            int before = r.count();
+            Collected c = searchBlocks(r, from, mayBlock);
+            if (c == Collected.NOT_READY) {
+                r.truncate(before);
+            }
+            if (c != Collected.MORE) {
+                return c;
+            }
+        }
+        if (!name.image()) {
+            r.lower(from);
+        }
+        return Collected.MORE;
+    }
+
+    /** From the block where the newest wanted value would be, backwards. */
+    private Collected searchBlocks(Reconstruction r, long floor, boolean mayBlock) {
+        int i = LayerFormat.lastRow(root, r.hi(), r.mid(), r.lo(), r.below() - 1);
+        boolean newest = true;
+        for (; i >= 0; i--) {
+            byte[] rows = block(root, i, LayerFormat.TYPE_INDEX, mayBlock);
+            if (rows == null) {
+                return Collected.NOT_READY;
+            }
+            int j = rows.length / LayerFormat.ROW_BYTES - 1;
+            if (newest) {
+                j = LayerFormat.lastRow(rows, r.hi(), r.mid(), r.lo(), r.below() - 1);
+                newest = false;
+            }
+            for (; j >= 0; j--) {
+                byte[] data = block(rows, j, LayerFormat.TYPE_DATA, mayBlock);
+                if (data == null) {
+                    return Collected.NOT_READY;
+                }
+                int row = j * LayerFormat.ROW_BYTES;
+                boolean back =
+                        searchGroups(
+                                r, data, Bytes.i64(rows, row + LayerFormat.ROW_POSITION), floor);
+                if (r.complete()) {
+                    return Collected.COMPLETE;
+                }
+                if (!back || (rows[row + LayerFormat.ROW_FLAGS] & LayerFormat.KEY_CONTINUES) == 0) {
+                    return Collected.MORE;
+                }
+            }
+        }
+        return Collected.MORE;
+    }
+
+    /** Group by group backwards; true if the block before may hold more of the key. */
+    private boolean searchGroups(Reconstruction r, byte[] data, long position, long floor) {
+        EntryReader e = r.reader;
+        for (int g = lastGroup(r, data, position); g >= 0; g--) {
+            e.open(path, position, data, g, g + 1, header.baseLsn());
+            int n = 0;
+            int order = -1;
+            boolean first = true;
+            boolean startsBelow = false;
+            while (order <= 0 && e.next()) {
+                order = Key.compare(e.hi, e.mid, e.lo, r.hi(), r.mid(), r.lo());
+                if (first) {
+                    startsBelow = order < 0 || Long.compareUnsigned(e.lsn, floor) < 0;
+                    first = false;
+                }
+                if (order == 0
+                        && Long.compareUnsigned(e.lsn, r.below()) < 0
+                        && Long.compareUnsigned(e.lsn, floor) >= 0) {
+                    if (n == LayerFormat.GROUP_ENTRIES) {
+                        throw wrong(
+                                path, position, "entries of a group", LayerFormat.GROUP_ENTRIES, n);
+                    }
+                    r.groupLsn[n] = e.lsn;
+                    r.groupAt[n] = e.at;
+                    r.groupLength[n++] = e.length;
+                }
+            }
+            while (n-- > 0) {
+                if (r.add(r.groupLsn[n], data, r.groupAt[n], r.groupLength[n])) {
+                    return false;
+                }
+            }
+            if (startsBelow) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    /** The last group that starts at or before (key, below - 1), or -1. */
+    private int lastGroup(Reconstruction r, byte[] data, long position) {
+        EntryReader e = r.reader;
+        int low = 0;
+        int high = LayerFormat.groups(data) - 1;
+        while (low <= high) {
+            int g = low + high >>> 1;
+            e.open(path, position, data, g, g + 1, header.baseLsn());
+            Check.that(e.next(), "group without entries");
+            int c = Key.compare(e.hi, e.mid, e.lo, r.hi(), r.mid(), r.lo());
+            if (c < 0 || c == 0 && Long.compareUnsigned(e.lsn, r.below()) < 0) {
+                low = g + 1;
+            } else {
+                high = g - 1;
+            }
+        }
+        return high;
+    }
+
+    /**
+     * The block that a row of an index points to, decoded; null if it would block to get it and
+     * that is not allowed.
+     */
+    private byte @Nullable [] block(byte[] rows, int row, int type, boolean mayBlock) {
+        int at = row * LayerFormat.ROW_BYTES;
+        long position = Bytes.i64(rows, at + LayerFormat.ROW_POSITION);
+        byte[] cached = cache.find(id, position);
+        if (cached != null) {
+            return cached;
+        }
+        byte[] block = new byte[Bytes.i32(rows, at + LayerFormat.ROW_LENGTH)];
+        if (mayBlock) {
+            input.read(position, block, 0, block.length);
+        } else if (!input.tryRead(position, block, 0, block.length)) {
+            return null;
+        }
+        byte[] decoded = LayerFormat.decode(path, position, block, type, lz4);
+        if (type == LayerFormat.TYPE_INDEX) {
+            checkRows(decoded, position, LayerHeader.BYTES, footer.indexPosition());
+        }
+        cache.insert(id, position, decoded);
+        return decoded;
+    }
+
+    private byte[] blockNow(byte[] rows, int row, int type) {
+        byte[] b = block(rows, row, type, true);
+        if (b == null) {
+            throw new AssertionError("a blocking read answers");
+        }
+        return b;
+    }
+
+    /**
+     * Offers the content of every key in the range as of {@code lsn}; the keys hold only images.
+     * May block.
+     */
+    public void scan(KeyRange range, long lsn, ImageScan into) {
+        if (!range.overlaps(name.keys()) || Long.compareUnsigned(name.startLsn(), lsn) > 0) {
+            return;
+        }
+        Entries e = entries(range);
+        boolean pending = false;
+        long hi = 0;
+        long mid = 0;
+        long lo = 0;
+        long at = 0;
+        byte[] bytes = root;
+        int offset = 0;
+        int length = 0;
+        while (e.next()) {
+            if (Long.compareUnsigned(e.lsn(), lsn) > 0) {
+                continue;
+            }
+            if (StoredValue.kind(e.bytes(), e.offset()) != StoredValue.IMAGE) {
+                throw wrong(
+                        path,
+                        e.position,
+                        "kind of the value of " + new Key(e.hi(), e.mid(), e.lo()),
+                        StoredValue.IMAGE,
+                        StoredValue.kind(e.bytes(), e.offset()));
+            }
+            if (pending && (e.hi() != hi || e.mid() != mid || e.lo() != lo)) {
+                into.offer(hi, mid, lo, at, bytes, offset, length);
+            }
+            pending = true;
+            hi = e.hi();
+            mid = e.mid();
+            lo = e.lo();
+            at = e.lsn();
+            bytes = e.bytes();
+            offset = e.offset() + 1;
+            length = e.length() - 1;
+        }
+        if (pending) {
+            into.offer(hi, mid, lo, at, bytes, offset, length);
+        }
+    }
+
+    /** All entries, in order. Reading them may block. Hold the file while the cursor is used. */
+    public Entries entries() {
+        return new Entries(KeyRange.ALL);
+    }
+
+    /** The entries with a key in the range. */
+    public Entries entries(KeyRange range) {
+        return new Entries(range);
+    }
+
+    /** Reads the whole file and checks all that can be checked; CORRUPTION at the first flaw. */
+    public void verify() {
+        LayerCheck.check(input, path, header, footer);
+    }
+
+    private static long max(long a, long b) {
+        return Long.compareUnsigned(a, b) > 0 ? a : b;
+    }
+
+    /** A cursor over the entries of a key range. */
+    public final class Entries implements LayerCursor {
+        private final KeyRange range;
+        private final EntryReader e = new EntryReader();
+        private int indexBlock;
+        private int row;
+        private byte[] rows = new byte[0];
+        private byte[] data = new byte[0];
+        private long position;
+        private boolean inBlock;
+        private boolean done;
+
+        private Entries(KeyRange range) {
+            this.range = range;
+            Key k = range.start();
+            // The range may start within the last block that starts before it. No entry is at LSN
+            // 0, so no row is equal.
+            indexBlock = Math.max(0, LayerFormat.lastRow(root, k.hi(), k.mid(), k.lo(), 0));
+            if (root.length == 0) {
+                done = true;
+            } else {
+                rows = blockNow(root, indexBlock, LayerFormat.TYPE_INDEX);
+                row = Math.max(0, LayerFormat.lastRow(rows, k.hi(), k.mid(), k.lo(), 0));
+            }
+        }
+
+        @Override
+        public boolean next() {
+            while (!done) {
+                while (inBlock && e.next()) {
+                    Key end = range.end();
+                    if (Key.compare(e.hi, e.mid, e.lo, end.hi(), end.mid(), end.lo()) >= 0) {
+                        done = true;
+                        return false;
+                    }
+                    if (range.contains(e.hi, e.mid, e.lo)) {
+                        return true;
+                    }
+                }
+                nextBlock();
+            }
+            return false;
+        }
+
+        private void nextBlock() {
+            if (row == rows.length / LayerFormat.ROW_BYTES) {
+                if (++indexBlock == root.length / LayerFormat.ROW_BYTES) {
+                    done = true;
+                    return;
+                }
+                rows = blockNow(root, indexBlock, LayerFormat.TYPE_INDEX);
+                row = 0;
+            }
+            position = Bytes.i64(rows, row * LayerFormat.ROW_BYTES + LayerFormat.ROW_POSITION);
+            data = blockNow(rows, row++, LayerFormat.TYPE_DATA);
+            e.open(path, position, data, 0, LayerFormat.groups(data), header.baseLsn());
+            inBlock = true;
+        }
+
+        @Override
+        public long hi() {
+            return e.hi;
+        }
+
+        @Override
+        public long mid() {
+            return e.mid;
+        }
+
+        @Override
+        public long lo() {
+            return e.lo;
+        }
+
+        @Override
+        public long lsn() {
+            return e.lsn;
+        }
+
+        @Override
+        public byte[] bytes() {
+            return data;
+        }
+
+        @Override
+        public int offset() {
+            return e.at;
+        }
+
+        @Override
+        public int length() {
+            return e.length;
+        }
+    }
+}

@@ -1,0 +1,222 @@
+package io.palimpsest.layer;
+
+import io.airlift.compress.v3.MalformedInputException;
+import io.airlift.compress.v3.lz4.Lz4JavaDecompressor;
+import io.palimpsest.base.Bytes;
+import io.palimpsest.base.Key;
+import io.palimpsest.base.PageserverException;
+import java.util.Arrays;
+import java.util.zip.CRC32C;
+
+/**
+ * The layer file, version 1, byte by byte. Integers are little-endian; keys (18 bytes) and ids are
+ * big-endian, so that the order of their bytes is their order. All checksums are CRC32C.
+ *
+ * <pre>
+ * file     header | data blocks, in order | index blocks, in order | root block | footer
+ *          nothing lies between them; a file without entries has a root of no rows and no other block
+ *
+ * header   80 bytes                                         see {@link LayerHeader}
+ * block    16 bytes of frame, then the payload as stored
+ *   0  u32 checksum over: u64 position of the block in the file, then its bytes from 4 to its end
+ *   4  u32 bytes of payload as stored
+ *   8  u32 bytes of payload once decoded
+ *  12  u8  codec: 0 raw, 1 lz4 block, 2 reserved for zstd
+ *  13  u8  type: 1 data, 2 index, 3 root
+ *  14  u16 0
+ *
+ * data     entries in order of key, then LSN, then writing, in groups of at most 16; then
+ *          u32 offset in the payload of each group's first entry, u32 number of groups (1 or more)
+ * entry    u8  leading bytes of the key equal to the entry's before (0..17; 18: the same key);
+ *              0 in the first entry of a group
+ *          the other bytes of the key
+ *          varint LSN, less the LSN of the entry before if that has the same key and is in the same
+ *              group, else less the header's base LSN
+ *          varint length of the value, which then follows
+ *          (varint: seven bits a byte, lowest first, high bit set in all bytes but the last)
+ *
+ * index    rows of 40 bytes, one for each data block; root: one for each index block
+ *   0  18  key of its first entry
+ *  18  u8  flags of the first entry of a data block: 1 its key is also in the block before,
+ *          2 its value is initial. 0 in the root
+ *  19  u8  0
+ *  20  u64 LSN of its first entry
+ *  28  u64 position of the block
+ *  36  u32 its bytes, frame and all
+ *
+ * footer   256 bytes                                        see {@link LayerFooter}
+ * </pre>
+ *
+ * A block is cut when the next entry would take it past the target size, so a value larger than
+ * that has a block to itself. Rows have a fixed size because that makes them searchable in place;
+ * what their keys have in common is left to the codec.
+ */
+final class LayerFormat {
+    static final long MAGIC = 0x3152_5941_4C4D_4C50L; // "PLMLAYR1"
+    static final long FOOTER_MAGIC = 0x3144_4E45_4D4C_4C50L; // "PLMLEND1"
+    static final int VERSION = 1;
+
+    static final int FRAME_BYTES = 16;
+    static final int CODEC_RAW = 0;
+    static final int CODEC_LZ4 = 1;
+    static final int CODEC_ZSTD = 2;
+    static final int TYPE_DATA = 1;
+    static final int TYPE_INDEX = 2;
+    static final int TYPE_ROOT = 3;
+
+    static final int GROUP_ENTRIES = 16;
+    static final int SAME_KEY = Key.BYTES;
+
+    static final int ROW_BYTES = 40;
+    static final int ROW_FLAGS = 18;
+    static final int ROW_LSN = 20;
+    static final int ROW_POSITION = 28;
+    static final int ROW_LENGTH = 36;
+    static final int KEY_CONTINUES = 1;
+    static final int FIRST_INITIAL = 2;
+
+    /** The most one byte of an lz4 block can stand for. */
+    private static final int LZ4_MAX_RATIO = 255;
+
+    private LayerFormat() {}
+
+    /** Spreads a key over 64 bits; the upper ones are the better ones. */
+    static long hash(long hi, long mid, long lo) {
+        long h = (hi * 0x9E3779B97F4A7C15L ^ mid) * 0xBF58476D1CE4E5B9L;
+        return (h ^ h >>> 29 ^ lo) * 0x94D049BB133111EBL;
+    }
+
+    static int crc(byte[] b, int at, int length) {
+        CRC32C crc = new CRC32C();
+        crc.update(b, at, length);
+        return (int) crc.getValue();
+    }
+
+    /** Checksum of the block whose frame starts at {@code b[at]}. */
+    static int blockCrc(long position, byte[] b, int at, int length) {
+        CRC32C crc = new CRC32C();
+        for (int shift = 0; shift < 64; shift += 8) {
+            crc.update((int) (position >>> shift) & 0xFF);
+        }
+        crc.update(b, at + 4, length - 4);
+        return (int) crc.getValue();
+    }
+
+    /**
+     * Checks a block as read from the file and decodes its payload. What comes back has been
+     * checked in structure too: groups of a data block lie within it, rows of an index are whole.
+     */
+    static byte[] decode(
+            String file, long position, byte[] block, int type, Lz4JavaDecompressor lz4) {
+        int crc = blockCrc(position, block, 0, block.length);
+        if (crc != Bytes.i32(block, 0)) {
+            throw wrong(file, position, "checksum", Bytes.i32(block, 0), crc);
+        }
+        int stored = Bytes.i32(block, 4);
+        int raw = Bytes.i32(block, 8);
+        if (stored != block.length - FRAME_BYTES) {
+            throw wrong(file, position, "stored length", block.length - FRAME_BYTES, stored);
+        }
+        if (Bytes.u8(block, 13) != type || Bytes.u16(block, 14) != 0) {
+            throw wrong(file, position, "block type", type, Bytes.i32(block, 12) >>> 8);
+        }
+        int codec = Bytes.u8(block, 12);
+        byte[] payload;
+        if (codec == CODEC_RAW) {
+            if (raw != stored) {
+                throw wrong(file, position, "decoded length", stored, raw);
+            }
+            payload = Arrays.copyOfRange(block, FRAME_BYTES, block.length);
+        } else if (codec == CODEC_LZ4) {
+            if (raw < 0 || raw / LZ4_MAX_RATIO > stored) {
+                throw wrong(file, position, "decoded length", (long) stored * LZ4_MAX_RATIO, raw);
+            }
+            payload = new byte[raw];
+            int found;
+            try {
+                found = lz4.decompress(block, FRAME_BYTES, stored, payload, 0, raw);
+            } catch (MalformedInputException e) {
+                found = -1;
+            }
+            if (found != raw) {
+                throw wrong(file, position, "decoded length", raw, found);
+            }
+        } else {
+            throw wrong(file, position, "codec", CODEC_LZ4, codec);
+        }
+        if (type == TYPE_DATA) {
+            checkGroups(file, position, payload);
+        } else if (payload.length % ROW_BYTES != 0) {
+            throw wrong(file, position, "index bytes modulo row", 0, payload.length % ROW_BYTES);
+        }
+        return payload;
+    }
+
+    private static void checkGroups(String file, long position, byte[] payload) {
+        int n = payload.length < 8 ? 0 : groups(payload);
+        if (n <= 0 || n > (payload.length - 4) / 4) {
+            throw wrong(file, position, "groups", payload.length / 4, n);
+        }
+        int end = entriesEnd(payload);
+        for (int i = 0, before = -1; i < n; i++) {
+            int at = group(payload, i);
+            if (at <= before || at >= end || i == 0 && at != 0) {
+                throw wrong(file, position, "offset of group " + i, before + 1, at);
+            }
+            before = at;
+        }
+    }
+
+    static int groups(byte[] payload) {
+        return Bytes.i32(payload, payload.length - 4);
+    }
+
+    /** Offset of a group; that of the number of groups is the end of the entries. */
+    static int group(byte[] payload, int i) {
+        int n = groups(payload);
+        return i == n ? entriesEnd(payload) : Bytes.i32(payload, payload.length - 4 - 4 * (n - i));
+    }
+
+    static int entriesEnd(byte[] payload) {
+        return payload.length - 4 - 4 * groups(payload);
+    }
+
+    /** Index of the last row at or before (key, lsn), or -1. */
+    static int lastRow(byte[] rows, long hi, long mid, long lo, long lsn) {
+        int low = 0;
+        int high = rows.length / ROW_BYTES - 1;
+        while (low <= high) {
+            int i = low + high >>> 1;
+            int at = i * ROW_BYTES;
+            int c =
+                    Key.compare(
+                            Key.readHi(rows, at),
+                            Key.readMid(rows, at),
+                            Key.readLo(rows, at),
+                            hi,
+                            mid,
+                            lo);
+            if (c == 0) {
+                c = Long.compareUnsigned(Bytes.i64(rows, at + ROW_LSN), lsn);
+            }
+            if (c <= 0) {
+                low = i + 1;
+            } else {
+                high = i - 1;
+            }
+        }
+        return high;
+    }
+
+    static PageserverException wrong(
+            String file, long offset, String what, long expected, long found) {
+        return PageserverException.corruption(
+                "%s at offset %d: %s: expected %d, found %d", file, offset, what, expected, found);
+    }
+
+    static PageserverException wrong(
+            String file, long offset, String what, Object expected, Object found) {
+        return PageserverException.corruption(
+                "%s at offset %d: %s: expected %s, found %s", file, offset, what, expected, found);
+    }
+}

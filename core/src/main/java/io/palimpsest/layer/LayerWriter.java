@@ -1,0 +1,315 @@
+package io.palimpsest.layer;
+
+import io.airlift.compress.v3.lz4.Lz4JavaCompressor;
+import io.palimpsest.base.ByteSink;
+import io.palimpsest.base.Bytes;
+import io.palimpsest.base.Check;
+import io.palimpsest.base.Key;
+import io.palimpsest.base.KeyRange;
+import io.palimpsest.base.Limits;
+import io.palimpsest.base.Lsn;
+import io.palimpsest.base.LsnRange;
+import io.palimpsest.port.Disk;
+import io.palimpsest.value.StoredValue;
+import java.util.Arrays;
+import java.util.zip.CRC32C;
+
+/**
+ * Writes a layer file of either kind, front to back. The format is drawn at {@link LayerFormat}.
+ */
+final class LayerWriter {
+    private static final int MIN_INDEX_ROWS = 16;
+    private static final int MIN_COMPRESSED_BYTES = 128;
+    private static final int ENTRY_OVERHEAD = 1 + Key.BYTES + 10 + 5;
+
+    private final Disk.Output out;
+    private final LayerHeader header;
+    private final LsnRange lsns;
+    private final int target;
+    private final CRC32C fileCrc = new CRC32C();
+    private final Lz4JavaCompressor lz4 = new Lz4JavaCompressor();
+
+    /** The block being filled, with room for its frame in front. */
+    private final ByteSink block;
+
+    private final ByteSink compressed;
+    private int[] groups = new int[64];
+    private int groupCount;
+    private int groupEntries;
+    private final byte[] blockFirst = new byte[LayerFormat.ROW_BYTES];
+
+    private byte[] key = new byte[Key.BYTES];
+    private byte[] nextKey = new byte[Key.BYTES];
+    private long hi;
+    private long mid;
+    private long lo;
+    private long lsn;
+
+    private final ByteSink rows = new ByteSink(4096);
+    private final ByteSink root = new ByteSink(4096);
+    private Key firstKey = Key.MIN;
+    private long entries;
+    private long keys;
+    private long images;
+    private long initials;
+    private long valueBytes;
+    private long blockBytes;
+    private long minLsn;
+    private long maxLsn;
+    private boolean finished;
+
+    LayerWriter(Disk.Output out, LayerHeader header, LsnRange lsns, Limits limits) {
+        Check.that(out.size() == 0, "layer file has %d bytes already", out.size());
+        this.out = out;
+        this.header = header;
+        this.lsns = lsns;
+        target = limits.layerBlockBytes();
+        block = new ByteSink(LayerFormat.FRAME_BYTES + Math.min(target, 64 << 10));
+        compressed = new ByteSink(1024);
+        startBlock();
+        put(header.write(), 0, LayerHeader.BYTES);
+    }
+
+    /**
+     * The value is {@code prefix} (if not negative, one byte) and then {@code b[at..at+length)}.
+     */
+    void append(
+            long keyHi,
+            long keyMid,
+            long keyLo,
+            long atLsn,
+            int prefix,
+            byte[] b,
+            int at,
+            int length) {
+        Check.that(!finished, "layer is finished");
+        Check.that(
+                lsns.contains(atLsn) && atLsn != 0,
+                "entry at %s outside %s",
+                Lsn.toString(atLsn),
+                lsns);
+        int size = prefix < 0 ? length : length + 1;
+        Check.that(length >= 0 && size > 0, "value of %d bytes", size);
+        boolean sameKey = entries > 0 && keyHi == hi && keyMid == mid && keyLo == lo;
+        checkOrder(keyHi, keyMid, keyLo, atLsn, sameKey);
+        int filled = block.size() - LayerFormat.FRAME_BYTES + 4 * (groupCount + 2);
+        if (groupCount > 0 && size > target - filled - ENTRY_OVERHEAD) {
+            cutBlock();
+        }
+        boolean initial = prefix == StoredValue.IMAGE || prefix < 0 && StoredValue.isInitial(b, at);
+        if (groupCount == 0) {
+            Key.write(keyHi, keyMid, keyLo, blockFirst, 0);
+            blockFirst[LayerFormat.ROW_FLAGS] =
+                    (byte)
+                            ((sameKey ? LayerFormat.KEY_CONTINUES : 0)
+                                    | (initial ? LayerFormat.FIRST_INITIAL : 0));
+            Bytes.putI64(blockFirst, LayerFormat.ROW_LSN, atLsn);
+        }
+        appendKey(keyHi, keyMid, keyLo, atLsn, sameKey);
+        varint(size);
+        if (prefix >= 0) {
+            block.u8(prefix);
+        }
+        block.bytes(b, at, length);
+
+        count(atLsn, size, sameKey, initial, prefix >= 0 ? prefix : StoredValue.kind(b, at));
+        hi = keyHi;
+        mid = keyMid;
+        lo = keyLo;
+        lsn = atLsn;
+    }
+
+    private void checkOrder(long keyHi, long keyMid, long keyLo, long atLsn, boolean sameKey) {
+        boolean ordered =
+                entries == 0
+                        || (sameKey
+                                ? Long.compareUnsigned(lsn, atLsn) <= 0 && !header.image()
+                                : Key.compare(hi, mid, lo, keyHi, keyMid, keyLo) < 0);
+        if (!ordered) {
+            Check.that(
+                    false,
+                    "entries out of order: %s after %s",
+                    new Key(keyHi, keyMid, keyLo) + "@" + Lsn.toString(atLsn),
+                    new Key(hi, mid, lo) + "@" + Lsn.toString(lsn));
+        }
+    }
+
+    private void appendKey(long keyHi, long keyMid, long keyLo, long atLsn, boolean sameKey) {
+        boolean groupStart = groupCount == 0 || groupEntries == LayerFormat.GROUP_ENTRIES;
+        if (groupStart) {
+            if (groupCount == groups.length) {
+                groups = Arrays.copyOf(groups, groupCount * 2);
+            }
+            groups[groupCount++] = block.size() - LayerFormat.FRAME_BYTES;
+            groupEntries = 0;
+        }
+        groupEntries++;
+        if (sameKey && !groupStart) {
+            block.u8(LayerFormat.SAME_KEY);
+            varint(atLsn - lsn);
+            return;
+        }
+        int shared = 0;
+        if (!sameKey) {
+            Key.write(keyHi, keyMid, keyLo, nextKey, 0);
+            shared = groupStart ? 0 : Arrays.mismatch(key, nextKey);
+            byte[] t = key;
+            key = nextKey;
+            nextKey = t;
+        }
+        block.u8(shared);
+        block.bytes(key, shared, Key.BYTES - shared);
+        varint(atLsn - header.baseLsn());
+    }
+
+    private void count(long atLsn, int size, boolean sameKey, boolean initial, int kind) {
+        if (entries == 0) {
+            firstKey = Key.read(key, 0);
+            minLsn = atLsn;
+            maxLsn = atLsn;
+        } else if (Long.compareUnsigned(atLsn, minLsn) < 0) {
+            minLsn = atLsn;
+        } else if (Long.compareUnsigned(atLsn, maxLsn) > 0) {
+            maxLsn = atLsn;
+        }
+        entries++;
+        keys += sameKey ? 0 : 1;
+        images += kind == StoredValue.IMAGE ? 1 : 0;
+        initials += initial ? 1 : 0;
+        valueBytes += size;
+    }
+
+    private void varint(long value) {
+        long v = value;
+        while ((v & ~0x7FL) != 0) {
+            block.u8((int) v & 0x7F | 0x80);
+            v >>>= 7;
+        }
+        block.u8((int) v);
+    }
+
+    private void startBlock() {
+        block.clear();
+        int unused = block.reserve(LayerFormat.FRAME_BYTES);
+        groupCount = 0;
+        groupEntries = 0;
+    }
+
+    private void cutBlock() {
+        for (int i = 0; i < groupCount; i++) {
+            block.i32(groups[i]);
+        }
+        block.i32(groupCount);
+        blockBytes += block.size() - LayerFormat.FRAME_BYTES;
+        rows.bytes(blockFirst, 0, LayerFormat.ROW_POSITION);
+        rows.i64(out.size());
+        rows.i32(putBlock(LayerFormat.TYPE_DATA));
+        startBlock();
+    }
+
+    /** Frames and writes what is in {@link #block}, compressed if that saves an eighth. */
+    private int putBlock(int type) {
+        int raw = block.size() - LayerFormat.FRAME_BYTES;
+        byte[] b = block.array();
+        int stored = raw;
+        int codec = LayerFormat.CODEC_RAW;
+        if (raw >= MIN_COMPRESSED_BYTES) {
+            compressed.clear();
+            int room = lz4.maxCompressedLength(raw);
+            int unused = compressed.reserve(LayerFormat.FRAME_BYTES + room);
+            int n =
+                    lz4.compress(
+                            b,
+                            LayerFormat.FRAME_BYTES,
+                            raw,
+                            compressed.array(),
+                            LayerFormat.FRAME_BYTES,
+                            room);
+            if (n <= raw - raw / 8) {
+                b = compressed.array();
+                stored = n;
+                codec = LayerFormat.CODEC_LZ4;
+            }
+        }
+        Bytes.putI32(b, 4, stored);
+        Bytes.putI32(b, 8, raw);
+        Bytes.putU8(b, 12, codec);
+        Bytes.putU8(b, 13, type);
+        Bytes.putU16(b, 14, 0);
+        int length = LayerFormat.FRAME_BYTES + stored;
+        Bytes.putI32(b, 0, LayerFormat.blockCrc(out.size(), b, 0, length));
+        put(b, 0, length);
+        return length;
+    }
+
+    private void put(byte[] b, int at, int length) {
+        fileCrc.update(b, at, length);
+        out.append(b, at, length);
+    }
+
+    /** Bytes of the file so far, the block being filled at its size before compression. */
+    long size() {
+        return out.size() + block.size();
+    }
+
+    long entries() {
+        return entries;
+    }
+
+    /** Writes index and footer; answers the file's size. The caller syncs. */
+    long finish(KeyRange keyRange, LsnRange lsnRange) {
+        Check.that(!finished, "layer is finished already");
+        if (entries > 0) {
+            Check.that(
+                    keyRange.contains(firstKey) && keyRange.contains(hi, mid, lo),
+                    "keys from %s on outside of the layer's %s",
+                    firstKey,
+                    keyRange);
+            Check.that(
+                    lsnRange.contains(minLsn) && lsnRange.contains(maxLsn),
+                    "LSNs from %s on outside of the layer's %s",
+                    Lsn.toString(minLsn),
+                    lsnRange);
+            cutBlock();
+        }
+        finished = true;
+        long indexPosition = out.size();
+        int indexBlocks = 0;
+        int bytes =
+                Math.max(MIN_INDEX_ROWS, target / LayerFormat.ROW_BYTES) * LayerFormat.ROW_BYTES;
+        for (int at = 0; at < rows.size(); at += bytes) {
+            startBlock();
+            block.bytes(rows.array(), at, Math.min(bytes, rows.size() - at));
+            root.bytes(rows.array(), at, LayerFormat.ROW_POSITION);
+            root.array()[root.size() - LayerFormat.ROW_POSITION + LayerFormat.ROW_FLAGS] = 0;
+            root.i64(out.size());
+            root.i32(putBlock(LayerFormat.TYPE_INDEX));
+            indexBlocks++;
+        }
+        long rootPosition = out.size();
+        startBlock();
+        block.bytes(root.array(), 0, root.size());
+        int unused = putBlock(LayerFormat.TYPE_ROOT);
+        LayerFooter footer =
+                new LayerFooter(
+                        indexPosition,
+                        rootPosition,
+                        rows.size() / LayerFormat.ROW_BYTES,
+                        indexBlocks,
+                        keyRange,
+                        lsnRange,
+                        new LayerStatistics(
+                                entries,
+                                keys,
+                                images,
+                                entries - images,
+                                initials,
+                                valueBytes,
+                                blockBytes,
+                                minLsn,
+                                maxLsn),
+                        (int) fileCrc.getValue());
+        out.append(footer.write(), 0, LayerFooter.BYTES);
+        return out.size();
+    }
+}

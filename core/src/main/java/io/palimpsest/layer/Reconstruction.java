@@ -1,0 +1,148 @@
+package io.palimpsest.layer;
+
+import io.palimpsest.base.Check;
+import io.palimpsest.base.ErrorCode;
+import io.palimpsest.base.Lsn;
+import io.palimpsest.base.PageserverException;
+import io.palimpsest.value.StoredValue;
+import java.util.Arrays;
+
+/**
+ * Collects the values of one key that a read at an LSN needs, newest first, down to the first
+ * initial one. Made once, reused by {@link #reset}; once grown it makes no garbage.
+ */
+public final class Reconstruction {
+    private static final int KEEP_BYTES = 4 << 20;
+    private static final int MAX_BYTES = Integer.MAX_VALUE - 16;
+
+    private long hi;
+    private long mid;
+    private long lo;
+    private long below;
+    private boolean complete;
+    private int count;
+    private int size;
+    private long[] lsn = new long[32];
+    private int[] offset = new int[33];
+    private byte[] bytes = new byte[64 << 10];
+
+    // What a layer file's search needs between entries, kept here so that a search allocates
+    // nothing.
+    final EntryReader reader = new EntryReader();
+    final long[] groupLsn = new long[LayerFormat.GROUP_ENTRIES];
+    final int[] groupAt = new int[LayerFormat.GROUP_ENTRIES];
+    final int[] groupLength = new int[LayerFormat.GROUP_ENTRIES];
+
+    /** Starts over for the key as of {@code atLsn} (inclusive; not {@link Lsn#MAX}). */
+    public void reset(long keyHi, long keyMid, long keyLo, long atLsn) {
+        Check.that(atLsn != -1L, "a read needs a definite LSN");
+        hi = keyHi;
+        mid = keyMid;
+        lo = keyLo;
+        below = atLsn + 1;
+        complete = false;
+        count = 0;
+        size = 0;
+        if (bytes.length > KEEP_BYTES) {
+            bytes = new byte[64 << 10];
+        }
+    }
+
+    /**
+     * Adds the next older value, by copy.
+     *
+     * @return {@link #complete()}
+     */
+    public boolean add(long atLsn, byte[] b, int at, int length) {
+        Check.that(!complete, "value added to a complete reconstruction");
+        Check.that(
+                Long.compareUnsigned(atLsn, count == 0 ? below - 1 : lsn[count - 1]) <= 0,
+                "value added out of order, LSN %s",
+                Lsn.toString(atLsn));
+        if (length > MAX_BYTES - size) {
+            throw PageserverException.of(
+                    ErrorCode.UNSUPPORTED,
+                    "more than %d bytes of values to reconstruct one page at %s",
+                    MAX_BYTES,
+                    Lsn.toString(atLsn));
+        }
+        if (count == lsn.length) {
+            lsn = Arrays.copyOf(lsn, count * 2);
+            offset = Arrays.copyOf(offset, count * 2 + 1);
+        }
+        if (length > bytes.length - size) {
+            bytes =
+                    Arrays.copyOf(
+                            bytes,
+                            (int) Math.min(MAX_BYTES, Math.max(size + (long) length, 2L * size)));
+        }
+        System.arraycopy(b, at, bytes, size, length);
+        lsn[count] = atLsn;
+        offset[count] = size;
+        size += length;
+        offset[++count] = size;
+        complete = StoredValue.isInitial(b, at);
+        return complete;
+    }
+
+    /** Is the oldest value an initial one? */
+    public boolean complete() {
+        return complete;
+    }
+
+    public int count() {
+        return count;
+    }
+
+    /** LSN of value {@code i}; 0 is the newest. */
+    public long lsn(int i) {
+        return lsn[i];
+    }
+
+    public int offset(int i) {
+        return offset[i];
+    }
+
+    public int length(int i) {
+        return offset[i + 1] - offset[i];
+    }
+
+    /** Holds the values; valid until the next {@link #add} or {@link #reset}. */
+    public byte[] bytes() {
+        return bytes;
+    }
+
+    public long hi() {
+        return hi;
+    }
+
+    public long mid() {
+        return mid;
+    }
+
+    public long lo() {
+        return lo;
+    }
+
+    /** All values at this LSN and above are here; what is missing is below it (exclusive). */
+    public long below() {
+        return below;
+    }
+
+    /**
+     * Says that nothing is left at {@code lsn} and above: a layer that starts there has been
+     * searched, or the search crosses to an ancestor at {@code lsn} - 1. Never raises.
+     */
+    public void lower(long toLsn) {
+        if (Long.compareUnsigned(toLsn, below) < 0) {
+            below = toLsn;
+        }
+    }
+
+    /** Takes back the values added after there were {@code n}, none of which was initial. */
+    void truncate(int n) {
+        count = n;
+        size = offset[n];
+        complete = false;
+    }
+}

@@ -26,6 +26,27 @@ test: jdk ## Build everything, hold the house rules, run all tests (no server ne
 quick: jdk ## Compile and run unit tests without formatter, Error Prone and checks
 	$(MVN) -q -Dquick verify
 
+# The built modules with what they need, as a class path.
+SERVER_CP := server/target/palimpsest-server-0.1.0-SNAPSHOT.jar:server/target/lib/*
+SIM_CP := sim/target/palimpsest-sim-0.1.0-SNAPSHOT.jar:sim/target/lib/*
+JAVA := $(JAVA_HOME)/bin/java -XX:+UseCompactObjectHeaders --enable-native-access=ALL-UNNAMED
+PACKAGE := $(MVN) -q -Dquick -DskipTests package
+
+.PHONY: run
+run: jdk ## Start the page server in the foreground, in ./work (ARGS="-c ..." to configure)
+	$(PACKAGE) -pl server -am
+	exec $(JAVA) -cp '$(SERVER_CP)' io.palimpsest.server.Main -D work $(ARGS)
+
+.PHONY: sim
+SEED ?= 1
+SEEDS ?= 1
+sim: jdk ## Run one simulated history: make sim SEED=7 (SEEDS=200 from there on)
+	$(PACKAGE) -pl sim -am
+	$(JAVA) -XX:+UseSerialGC $(SIM_JVM) -Djdk.virtualThreadScheduler.parallelism=1 -Djdk.virtualThreadScheduler.maxPoolSize=1 \
+	  -Djdk.trackAllThreads=false -XX:-OmitStackTraceInFastThrow -cp '$(SIM_CP)' io.palimpsest.sim.Main run --seed $(SEED) --seeds $(SEEDS)
+
+-include regress/targets.mk
+
 .PHONY: fmt
 fmt: jdk ## Format the sources
 	$(MVN) -q spotless:apply

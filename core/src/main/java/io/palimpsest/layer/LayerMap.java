@@ -56,7 +56,7 @@ public final class LayerMap {
         System.arraycopy(memory, 0, more, 1, memory.length);
         if (memory.length > 0) {
             Check.that(
-                    Long.compareUnsigned(newest.startLsn(), memory[0].startLsn()) > 0,
+                    Long.compareUnsigned(newest.startLsn(), memory[0].startLsn()) >= 0,
                     "open layer starts at %x, the one before it at %x",
                     newest.startLsn(),
                     memory[0].startLsn());

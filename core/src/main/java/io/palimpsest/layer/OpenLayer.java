@@ -72,7 +72,11 @@ public final class OpenLayer {
         bytes = pages.bytes() + others.bytes();
     }
 
-    /** Appends modifications {@code from} (inclusive) to {@code to} (exclusive). Writer only. */
+    /**
+     * Appends modifications {@code from} (inclusive) to {@code to} (exclusive), in LSN order; only
+     * the pages that a record makes exist come one LSN below the rest of it, and in any order with
+     * that. Writer only.
+     */
     public void append(Modifications m, int from, int to) {
         for (int i = from; i < to; i++) {
             append(m.hi(i), m.mid(i), m.lo(i), m.lsn(i), m.array(), m.offset(i), m.length(i));
@@ -88,7 +92,7 @@ public final class OpenLayer {
         Check.that(
                 lsn != 0
                         && Long.compareUnsigned(lsn, startLsn) >= 0
-                        && Long.compareUnsigned(lsn, newest) >= 0,
+                        && Long.compareUnsigned(lsn + 1, newest) >= 0,
                 "appended LSN %x goes back behind %x",
                 lsn,
                 newest);
@@ -111,7 +115,7 @@ public final class OpenLayer {
         Bytes.putI32(chunk, p + 16, length);
         System.arraycopy(b, at, chunk, p + ENTRY_HEADER, length);
         table.put(slot, hi, mid, lo, address);
-        newest = lsn;
+        newest = Math.max(newest, lsn);
     }
 
     /** Room for an entry: in the current chunk, or in a new one that is large enough. */

@@ -116,11 +116,30 @@ public final class Page {
         putI32(page, 20, xid);
     }
 
-    /** Number of line pointers; damage (lower outside 24..upper) is an explicit error. */
+    /**
+     * A tuple of the page dies with transaction {@code xid}: the oldest such xid is worth a prune.
+     */
+    public static void setPrunable(byte[] page, int xid) {
+        int known = pruneXid(page);
+        if (known == 0 || precedes(xid, known)) {
+            setPruneXid(page, xid);
+        }
+    }
+
+    /** Xids go round; those below 3 are older than all. */
+    private static boolean precedes(int xid, int other) {
+        boolean special = Integer.compareUnsigned(xid, 3) < 0;
+        boolean otherSpecial = Integer.compareUnsigned(other, 3) < 0;
+        return special || otherSpecial ? Integer.compareUnsigned(xid, other) < 0 : xid - other < 0;
+    }
+
+    /** Number of line pointers; a header that contradicts itself is an explicit error. */
     public static int maxOffset(byte[] page) {
         int lower = lower(page);
-        if (lower < HEADER || lower > SIZE) {
-            throw damaged("pd_lower %d", lower);
+        int upper = upper(page);
+        int special = special(page);
+        if (lower < HEADER || lower > upper || upper > special || special > SIZE) {
+            throw damaged("pd_lower %d, pd_upper %d, pd_special %d", lower, upper, special);
         }
         return (lower - HEADER) / 4;
     }

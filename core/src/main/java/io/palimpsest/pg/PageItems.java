@@ -2,6 +2,7 @@ package io.palimpsest.pg;
 
 import static io.palimpsest.pg.Page.HEADER;
 import static io.palimpsest.pg.Page.LP_NORMAL;
+import static io.palimpsest.pg.Page.LP_UNUSED;
 import static io.palimpsest.pg.Page.linePointer;
 import static io.palimpsest.pg.Page.lower;
 import static io.palimpsest.pg.Page.lpFlags;
@@ -36,7 +37,8 @@ public final class PageItems {
             System.arraycopy(page, from, page, from + 4, lower(page) - from);
         }
         setLower(page, lower(page) + 4);
-        store(page, offset, upper, source, at, length);
+        setLinePointer(page, offset, linePointer(upper, LP_NORMAL, length));
+        System.arraycopy(source, at, page, upper, length);
     }
 
     /**
@@ -44,10 +46,19 @@ public final class PageItems {
      * max+1 (appends).
      */
     public static void insertOverwrite(byte[] page, int offset, byte[] source, int at, int length) {
+        int start = reserveOverwrite(page, offset, length);
+        System.arraycopy(source, at, page, start, length);
+    }
+
+    /**
+     * As {@link #insertOverwrite}, but the item's bytes are the caller's to write: answers where
+     * they start.
+     */
+    public static int reserveOverwrite(byte[] page, int offset, int length) {
         int max = checkOffset(page, offset);
         boolean append = offset > max;
         if (!append
-                && (lpFlags(linePointer(page, offset)) != Page.LP_UNUSED
+                && (lpFlags(linePointer(page, offset)) != LP_UNUSED
                         || lpLength(linePointer(page, offset)) != 0)) {
             throw Page.damaged("item %d in use, an unused slot was expected", offset);
         }
@@ -55,7 +66,8 @@ public final class PageItems {
         if (append) {
             setLower(page, lower(page) + 4);
         }
-        store(page, offset, upper, source, at, length);
+        setLinePointer(page, offset, linePointer(upper, LP_NORMAL, length));
+        return upper;
     }
 
     /**
@@ -63,7 +75,7 @@ public final class PageItems {
      * closes.
      */
     public static void delete(byte[] page, int offset) {
-        int start = Page.item(page, offset);
+        int start = storage(page, offset);
         int size = maxAlign(Page.itemLength(page, offset));
         int at = HEADER + 4 * (offset - 1);
         System.arraycopy(page, at + 4, page, at, lower(page) - at - 4);
@@ -76,7 +88,7 @@ public final class PageItems {
      * last.
      */
     public static void deleteKeepNumbers(byte[] page, int offset) {
-        int start = Page.item(page, offset);
+        int start = storage(page, offset);
         int size = maxAlign(Page.itemLength(page, offset));
         int max = maxOffset(page);
         if (offset == max) {
@@ -120,12 +132,14 @@ public final class PageItems {
      * differs.
      */
     public static void overwrite(byte[] page, int offset, byte[] source, int at, int length) {
-        int start = Page.item(page, offset);
+        int start = storage(page, offset);
         int oldSize = maxAlign(Page.itemLength(page, offset));
         int delta = oldSize - maxAlign(length);
         int upper = upper(page);
-        if (upper < lower(page) || upper > start || upper + delta < lower(page)) {
-            throw Page.damaged("upper %d for an item of %d bytes at %d", upper, length, start);
+        if (length <= 0 || upper + delta < lower(page)) {
+            throw Page.damaged(
+                    "lack of room for %d bytes in place of %d: lower %d, upper %d",
+                    length, oldSize, lower(page), upper);
         }
         if (delta != 0) {
             System.arraycopy(page, upper, page, upper + delta, start - upper);
@@ -147,9 +161,10 @@ public final class PageItems {
      * Packs all items with storage downward from the special area, in ascending line pointer order.
      */
     public static void compact(byte[] page) {
-        byte[] old = Arrays.copyOf(page, Page.SIZE);
-        int upper = special(page);
         int max = maxOffset(page);
+        // Items that lie in the wanted order only move up, each into room that is free by then.
+        byte[] old = isInOrder(page, max) ? page : Arrays.copyOf(page, Page.SIZE);
+        int upper = special(page);
         for (int i = 1; i <= max; i++) {
             int lp = linePointer(page, i);
             if (lpLength(lp) == 0) {
@@ -157,13 +172,82 @@ public final class PageItems {
             }
             int size = maxAlign(lpLength(lp));
             upper -= size;
-            if (upper < lower(page) || lpOffset(lp) < HEADER || lpOffset(lp) + size > Page.SIZE) {
-                throw Page.damaged("line pointer %x of item %d: items overlap", lp, i);
+            if (upper < lower(page)
+                    || lpOffset(lp) < upper(page)
+                    || lpOffset(lp) + size > special(page)) {
+                throw Page.damaged(
+                        "line pointer %x of item %d: lower %d, upper %d, special %d",
+                        lp, i, lower(page), upper(page), special(page));
             }
             System.arraycopy(old, lpOffset(lp), page, upper, size);
             setLinePointer(page, i, linePointer(upper, lpFlags(lp), lpLength(lp)));
         }
         setUpper(page, upper);
+    }
+
+    private static boolean isInOrder(byte[] page, int max) {
+        int above = Page.SIZE;
+        for (int i = 1; i <= max; i++) {
+            int lp = linePointer(page, i);
+            if (lpLength(lp) != 0) {
+                if (lpOffset(lp) + lpLength(lp) > above) {
+                    return false;
+                }
+                above = lpOffset(lp);
+            }
+        }
+        return true;
+    }
+
+    /**
+     * What pruning a heap page ends with: items are packed, and the flag that there are unused line
+     * pointers is set or cleared.
+     *
+     * @param truncate drop the unused line pointers at the end (PostgreSQL does since 15)
+     */
+    public static void repairFragmentation(byte[] page, boolean truncate) {
+        int max = maxOffset(page);
+        int unused = 0;
+        int last = 0;
+        for (int i = 1; i <= max; i++) {
+            if (lpFlags(linePointer(page, i)) == LP_UNUSED) {
+                setLinePointer(page, i, 0);
+                unused++;
+            } else {
+                last = i;
+            }
+        }
+        compact(page);
+        if (truncate) {
+            setLower(page, HEADER + 4 * last);
+            unused -= max - last;
+        }
+        hasFreeLines(page, unused > 0);
+    }
+
+    /**
+     * What vacuuming a heap page ends with: drops the unused line pointers at its end, but never
+     * the first; items stay where they are.
+     */
+    public static void truncateLinePointers(byte[] page) {
+        int last = maxOffset(page);
+        while (last > 1 && lpFlags(linePointer(page, last)) == LP_UNUSED) {
+            last--;
+        }
+        boolean unused = false;
+        for (int i = 1; i <= last && !unused; i++) {
+            unused = lpFlags(linePointer(page, i)) == LP_UNUSED;
+        }
+        setLower(page, HEADER + 4 * last);
+        hasFreeLines(page, unused);
+    }
+
+    private static void hasFreeLines(byte[] page, boolean unused) {
+        if (unused) {
+            Page.setFlag(page, Page.FLAG_HAS_FREE_LINES);
+        } else {
+            Page.clearFlag(page, Page.FLAG_HAS_FREE_LINES);
+        }
     }
 
     private static int checkOffset(byte[] page, int offset) {
@@ -176,7 +260,7 @@ public final class PageItems {
 
     private static int allocate(byte[] page, int length, int linePointerBytes) {
         int upper = upper(page) - maxAlign(length);
-        if (upper < lower(page) + linePointerBytes || upper(page) > Page.SIZE) {
+        if (length <= 0 || upper < lower(page) + linePointerBytes || upper(page) > special(page)) {
             throw Page.damaged(
                     "lack of room for %d bytes: lower %d, upper %d",
                     length, lower(page), upper(page));
@@ -185,17 +269,20 @@ public final class PageItems {
         return upper;
     }
 
-    private static void store(
-            byte[] page, int offset, int upper, byte[] source, int at, int length) {
-        setLinePointer(page, offset, linePointer(upper, LP_NORMAL, length));
-        System.arraycopy(source, at, page, upper, length);
+    /** Where the item starts, whose aligned storage is known to be in the tuple area. */
+    private static int storage(byte[] page, int offset) {
+        int start = Page.item(page, offset);
+        int end = start + maxAlign(Page.itemLength(page, offset));
+        if (start < upper(page) || start != maxAlign(start) || end > special(page)) {
+            throw Page.damaged(
+                    "item %d from %d to %d: upper %d, special %d",
+                    offset, start, end, upper(page), special(page));
+        }
+        return start;
     }
 
     private static void closeGap(byte[] page, int start, int size) {
         int upper = upper(page);
-        if (upper > start || start + size > Page.SIZE) {
-            throw Page.damaged("upper %d above item at %d", upper, start);
-        }
         System.arraycopy(page, upper, page, upper + size, start - upper);
         setUpper(page, upper + size);
         for (int i = 1, max = maxOffset(page); i <= max; i++) {

@@ -1,5 +1,7 @@
 package io.palimpsest.pg;
 
+import java.util.Arrays;
+
 /**
  * Where a heap block's two bits are: 1 all-visible, 2 all-frozen. Source: PostgreSQL's
  * visibilitymap.c.
@@ -26,5 +28,37 @@ public final class VisibilityMap {
 
     public static int shift(int heapBlock) {
         return 2 * (heapBlock & 3);
+    }
+
+    /** The bits of the heap block, 0 to 3. */
+    public static int status(byte[] page, int heapBlock) {
+        return page[mapByte(heapBlock)] >>> shift(heapBlock) & 3;
+    }
+
+    /** Clears bits of the heap block; true if one of them was set. */
+    public static boolean clear(byte[] page, int heapBlock, int bits) {
+        int at = mapByte(heapBlock);
+        int mask = (bits & 3) << shift(heapBlock);
+        boolean changed = (page[at] & mask) != 0;
+        page[at] &= (byte) ~mask;
+        return changed;
+    }
+
+    /**
+     * Sets bits of the heap block unless they are what it has already; true if it changed the page.
+     */
+    public static boolean set(byte[] page, int heapBlock, int bits) {
+        if (status(page, heapBlock) == (bits & 3)) {
+            return false;
+        }
+        page[mapByte(heapBlock)] |= (byte) ((bits & 3) << shift(heapBlock));
+        return true;
+    }
+
+    /** Clears the bits of {@code heapBlock} and all after it on the page. */
+    public static void truncate(byte[] page, int heapBlock) {
+        int at = mapByte(heapBlock);
+        page[at] &= (byte) ((1 << shift(heapBlock)) - 1);
+        Arrays.fill(page, at + 1, Page.SIZE, (byte) 0);
     }
 }

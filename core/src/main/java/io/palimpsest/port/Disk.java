@@ -1,12 +1,13 @@
 package io.palimpsest.port;
 
+import io.palimpsest.base.PageserverException;
 import java.util.List;
 
 /**
- * A tree of write-once files. Paths are relative, '/'-separated, without "." or "..". Every method
- * may fail with {@code PageserverException(IO)} naming the path; after a failed {@link Output#sync}
- * or {@link #syncDirectory} nothing is known about what was not synced before, and the caller must
- * not retry it.
+ * A tree of write-once files. Paths are relative, '/'-separated, without "." or "..", see {@link
+ * #requireName}; "" is the root. Every method may fail with {@code PageserverException(IO)} naming
+ * the path; after a failed {@link Output#sync} or {@link #syncDirectory} nothing is known about
+ * what was not synced before, and the caller must not retry it.
  *
  * <p>What survives a crash: a file's bytes only up to its last {@link Output#sync}; its name only
  * after {@link #syncDirectory} of the directory that holds it (creation, rename and deletion alike,
@@ -21,7 +22,10 @@ public interface Disk {
         /** Bytes appended so far. */
         long size();
 
-        /** Makes the bytes appended so far durable (not the file's name). */
+        /**
+         * Makes the bytes appended so far durable (not the file's name). If it fails, or an append
+         * does, the output is only good for being closed.
+         */
         void sync();
 
         @Override
@@ -29,8 +33,8 @@ public interface Disk {
     }
 
     /**
-     * A finished file, opened for reading. Reads at any position from any task. Deleting the file
-     * does not disturb it.
+     * A finished file (its output is closed), opened for reading. Reads at any position from any
+     * task. Deleting the file does not disturb it.
      */
     interface Input extends AutoCloseable {
         long size();
@@ -53,7 +57,36 @@ public interface Disk {
     /** Makes the directory and those above it, and makes them durable. Existing ones are fine. */
     void createDirectories(String directory);
 
-    /** Creates a file for writing; CONFLICT if the name exists. */
+    /**
+     * Refuses paths that are not what they should be, or would lead out of the tree.
+     *
+     * @return the path
+     * @throws PageserverException BAD_REQUEST for an empty path, or one with an empty part, with
+     *     the part "." or "..", or with a NUL or backslash
+     */
+    static String requireName(String path) {
+        int start = 0;
+        while (start <= path.length()) {
+            int slash = path.indexOf('/', start);
+            int end = slash < 0 ? path.length() : slash;
+            String part = path.substring(start, end);
+            if (part.isEmpty()
+                    || part.equals(".")
+                    || part.equals("..")
+                    || part.indexOf(0) >= 0
+                    || part.indexOf('\\') >= 0) {
+                throw PageserverException.badRequest(
+                        "not a path of a file in the tree: '%s'", path);
+            }
+            start = end + 1;
+        }
+        return path;
+    }
+
+    /**
+     * Creates a file for writing; CONFLICT if the name exists, NOT_FOUND if there is no such
+     * directory.
+     */
     Output create(String path);
 
     /** Opens a file for reading; NOT_FOUND if there is none. */
@@ -62,8 +95,8 @@ public interface Disk {
     boolean exists(String path);
 
     /**
-     * Renames a file within a directory, atomically replacing one of the new name. Not durable
-     * before {@link #syncDirectory}.
+     * Renames a file within a directory, atomically replacing one of the new name; NOT_FOUND if
+     * there is none. Not durable before {@link #syncDirectory}.
      */
     void rename(String from, String to);
 
@@ -79,5 +112,6 @@ public interface Disk {
      */
     List<String> list(String directory);
 
+    /** Makes what was done to names in the directory so far durable; NOT_FOUND if there is none. */
     void syncDirectory(String directory);
 }

@@ -5,7 +5,8 @@ public interface Net {
     /** A connected stream. One task reads and one (maybe another) writes at a time. */
     interface Connection extends AutoCloseable {
         /**
-         * Waits up to {@code timeoutNanos} for bytes and reads some.
+         * Waits up to {@code timeoutNanos} for bytes and reads some; an IO error if the stream is
+         * broken or closed on this side.
          *
          * @return how many (&gt; 0), 0 if the time passed, -1 at the end of the stream
          */

@@ -10,7 +10,10 @@ public interface Tasks {
     enum Lane {
         /** Somebody waits for it: connections, requests, WAL receivers. Any number may block. */
         LATENCY,
-        /** Nobody waits: flush, compaction, upload. A bounded number runs at once. */
+        /**
+         * Nobody waits: flush, compaction, upload. A bounded number runs at once; one that is in
+         * {@link Monitor#await}, {@link Tasks#sleep} or {@link Task#join} does not count.
+         */
         BACKGROUND
     }
 
@@ -19,12 +22,16 @@ public interface Tasks {
         String name();
 
         /**
-         * Asks the task to end: its current and next {@link Monitor#await} or {@link Tasks#sleep}
-         * throws {@link Cancelled}. Returns at once.
+         * Asks the task to end: its current {@link Monitor#await} or {@link Tasks#sleep} and every
+         * later one throws {@link Cancelled}. Returns at once. I/O is not disturbed: close the
+         * connection it reads from.
          */
         void cancel();
 
-        /** Waits until the task's body has returned or thrown. */
+        /**
+         * Waits until the task's body has returned or thrown; not to be called with a monitor held,
+         * nor by the task itself. Goes on if the caller is cancelled.
+         */
         void join();
 
         boolean isDone();
@@ -41,7 +48,7 @@ public interface Tasks {
 
     /**
      * A lock with one condition. Not reentrant. Locks are held briefly and never over I/O unless
-     * said where.
+     * said where. Waiting with a second monitor held is a wrong program.
      */
     interface Monitor {
         void lock();
@@ -50,8 +57,8 @@ public interface Tasks {
 
         /**
          * Gives the lock up, waits for {@link #signalAll}, takes it again. May return for no
-         * reason: call it in a loop around the condition. Not interrupted by {@link Task#cancel}
-         * without throwing {@link Cancelled} (with the lock held again).
+         * reason: call it in a loop around the condition. Throws {@link Cancelled}, with the lock
+         * held again, if the task is cancelled.
          */
         void await();
 
@@ -74,8 +81,12 @@ public interface Tasks {
 
     Monitor monitor(String name);
 
+    /** Not with a monitor held. */
     void sleep(long nanos);
 
-    /** A place where the world may let others run: in loops of background work. */
+    /**
+     * A place where the world may let others run: in loops of background work. Not with a monitor
+     * held.
+     */
     void yieldPoint();
 }

@@ -5,6 +5,7 @@ import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.Lsn;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.pg.Page;
+import io.palimpsest.pg.RelTag;
 import io.palimpsest.value.RecordSlice;
 import io.palimpsest.value.StoredValue;
 import io.palimpsest.wal.Rmgr;
@@ -19,6 +20,8 @@ import java.util.Arrays;
  * changed page gets the record's end LSN. One instance a reader: it is not shared between tasks.
  */
 public final class PageRedo {
+    private static final int FPI_FOR_HINT = 0xA0;
+
     private final RedoContext context;
     private final RecordSlice slice = new RecordSlice();
 
@@ -34,8 +37,15 @@ public final class PageRedo {
      */
     public void apply(byte[] page, byte[] b, int at, int length, long lsn) {
         Check.that(page.length == Page.SIZE, "page of %d bytes", page.length);
+        if (length <= 0) {
+            throw PageserverException.corruption("empty stored value at %s", Lsn.toString(lsn));
+        }
         switch (StoredValue.kind(b, at)) {
             case StoredValue.IMAGE -> {
+                if (length == 1) {
+                    Arrays.fill(page, (byte) 0);
+                    return;
+                }
                 if (length != Page.SIZE + 1) {
                     throw PageserverException.corruption(
                             "page image at %s: expected %d bytes, found %d",
@@ -69,7 +79,7 @@ public final class PageRedo {
             if (r.willInit()) {
                 Arrays.fill(page, (byte) 0);
             } else if (Page.isNew(page)) {
-                throw PageserverException.corruption("an uninitialised page");
+                startNew(page, r);
             } else if (Long.compareUnsigned(Page.lsn(page), r.endLsn()) >= 0) {
                 return;
             }
@@ -84,6 +94,26 @@ public final class PageRedo {
         }
     }
 
+    /**
+     * A page not yet there: visibility-map pages start by being written to, and a hint that brings
+     * no image is void.
+     */
+    private static void startNew(byte[] page, RecordSlice r) {
+        if (r.fork() == RelTag.VM && r.rmid() != Rmgr.XLOG) {
+            Page.init(page, 0);
+        } else if (r.rmid() != Rmgr.XLOG) {
+            throw PageserverException.corruption("an uninitialised page");
+        }
+    }
+
+    /** XLOG's records are their images; only a hint may come without one, and changes nothing. */
+    private static boolean redoWithoutImage(RecordSlice r) {
+        if ((r.info() & 0xF0) != FPI_FOR_HINT) {
+            throw PageserverException.corruption("no page image");
+        }
+        return false;
+    }
+
     private static void stamp(boolean changed, byte[] page, RecordSlice r) {
         if (changed) {
             Page.setLsn(page, r.endLsn());
@@ -92,6 +122,7 @@ public final class PageRedo {
 
     private boolean redo(byte[] page, RecordSlice r) {
         return switch (r.rmid()) {
+            case Rmgr.XLOG -> redoWithoutImage(r);
             case Rmgr.HEAP -> HeapRedo.redo(page, r, context);
             case Rmgr.HEAP2 -> Heap2Redo.redo(page, r, context);
             case Rmgr.BTREE -> BtreeRedo.redo(page, r, context);

@@ -1,13 +1,286 @@
 package io.palimpsest.tenant;
 
+import io.palimpsest.base.ErrorCode;
+import io.palimpsest.base.Limits;
+import io.palimpsest.base.Lsn;
+import io.palimpsest.base.PageserverException;
 import io.palimpsest.base.TenantId;
+import io.palimpsest.base.TenantShardId;
 import io.palimpsest.base.TimelineId;
+import io.palimpsest.layer.BlockCache;
+import io.palimpsest.port.Disk;
+import io.palimpsest.port.Environment;
+import io.palimpsest.port.Tasks.Monitor;
 import io.palimpsest.timeline.Timeline;
+import io.palimpsest.timeline.TimelineStore;
+import io.palimpsest.timeline.WalReceiver;
+import io.palimpsest.timeline.WalSource;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
 
-/** The tenants of this server. (Signatures first; the body follows.) */
+/**
+ * The tenants of this server and their timelines, as found on disk at start and as created since.
+ *
+ * <p>Lookups read an immutable snapshot and never lock. A timeline that cannot be opened does not
+ * keep the others from being served: asking for it gives the reason.
+ */
 public final class Tenants {
-    /** The timeline, ready to be read; NOT_FOUND if it is not here. */
+    /** What a name leads to: a timeline, or why there is none. */
+    private record Entry(
+            @Nullable Timeline timeline,
+            @Nullable WalReceiver receiver,
+            @Nullable PageserverException broken) {}
+
+    private record Name(TenantId tenant, TimelineId timeline) implements Comparable<Name> {
+        @Override
+        public int compareTo(Name o) {
+            int c = tenant.compareTo(o.tenant);
+            return c != 0 ? c : timeline.compareTo(o.timeline);
+        }
+    }
+
+    private final Environment environment;
+    private final TimelineStore store;
+    private final Monitor changing;
+    private volatile TreeMap<Name, Entry> entries = new TreeMap<>();
+
+    private Tenants(Environment environment, Limits limits) {
+        this.environment = environment;
+        this.store = new TimelineStore(environment, limits, new BlockCache(limits));
+        this.changing = environment.tasks().monitor("tenants");
+    }
+
+    /** Opens what is on the disk and begins to receive WAL where there is a source. */
+    public static Tenants load(Environment environment, Limits limits) {
+        Tenants tenants = new Tenants(environment, limits);
+        Disk disk = environment.disk();
+        disk.createDirectories(TimelineStore.ROOT);
+        for (String shard : disk.list(TimelineStore.ROOT)) {
+            TenantShardId id = TenantShardId.parse(shard);
+            for (TimelineId timeline : tenants.store.timelinesOnDisk(id)) {
+                tenants.open(id, timeline);
+            }
+        }
+        tenants.entries.forEach((name, entry) -> tenants.receive(name, entry));
+        return tenants;
+    }
+
+    /** Opens a timeline, its ancestors first. */
+    private @Nullable Timeline open(TenantShardId tenant, TimelineId id) {
+        Name name = new Name(tenant.tenant(), id);
+        Entry known = entries.get(name);
+        if (known != null) {
+            return known.timeline;
+        }
+        try {
+            Timeline timeline =
+                    store.open(
+                            tenant,
+                            id,
+                            ancestor -> {
+                                Timeline found =
+                                        store.exists(tenant, ancestor)
+                                                ? open(tenant, ancestor)
+                                                : null;
+                                if (found == null) {
+                                    throw PageserverException.corruption(
+                                            "timeline %s: its ancestor %s is missing or damaged",
+                                            id, ancestor);
+                                }
+                                return found;
+                            });
+            put(name, new Entry(timeline, null, null));
+            return timeline;
+        } catch (PageserverException e) {
+            environment
+                    .tracer()
+                    .error(
+                            "timeline-broken",
+                            "timeline " + id + " of tenant " + tenant + ": " + e.getMessage());
+            put(name, new Entry(null, null, e));
+            return null;
+        }
+    }
+
+    private void receive(Name name, Entry entry) {
+        Timeline timeline = entry.timeline;
+        if (timeline == null) {
+            return;
+        }
+        WalSource source = store.source(timeline.tenant(), timeline.id());
+        if (source != null) {
+            put(
+                    name,
+                    new Entry(
+                            timeline,
+                            WalReceiver.start(environment, store.limits(), timeline, source),
+                            null));
+        }
+    }
+
+    private void put(Name name, Entry entry) {
+        TreeMap<Name, Entry> next = new TreeMap<>(entries);
+        next.put(name, entry);
+        entries = next;
+    }
+
+    /**
+     * The timeline, ready to be read; NOT_FOUND if it is not here, CORRUPTION with the reason if it
+     * could not be opened.
+     */
     public Timeline timeline(TenantId tenant, TimelineId timeline) {
-        throw new UnsupportedOperationException("" + tenant + timeline);
+        Entry entry = entries.get(new Name(tenant, timeline));
+        if (entry == null) {
+            throw PageserverException.of(
+                    ErrorCode.NOT_FOUND, "timeline %s of tenant %s is not here", timeline, tenant);
+        }
+        if (entry.broken != null) {
+            throw entry.broken;
+        }
+        Timeline found = entry.timeline;
+        if (found == null) {
+            throw PageserverException.of(
+                    ErrorCode.CONFLICT,
+                    "timeline %s of tenant %s is being created",
+                    timeline,
+                    tenant);
+        }
+        return found;
+    }
+
+    /** What feeds the timeline, or null if nothing does. */
+    public @Nullable WalReceiver receiver(TenantId tenant, TimelineId timeline) {
+        Entry entry = entries.get(new Name(tenant, timeline));
+        return entry == null ? null : entry.receiver;
+    }
+
+    public List<TenantId> tenants() {
+        List<TenantId> ids = new ArrayList<>();
+        for (Name name : entries.keySet()) {
+            if (ids.isEmpty() || !ids.getLast().equals(name.tenant)) {
+                ids.add(name.tenant);
+            }
+        }
+        return ids;
+    }
+
+    /** The timelines of a tenant that can be read, by id. */
+    public List<Timeline> timelines(TenantId tenant) {
+        List<Timeline> found = new ArrayList<>();
+        entries.forEach((name, entry) -> {
+            if (name.tenant.equals(tenant) && entry.timeline != null) {
+                found.add(entry.timeline);
+            }
+        });
+        return found;
+    }
+
+    /**
+     * Makes a branch: one small file, whatever the size of the data. Making the same one again is
+     * fine.
+     *
+     * @param atLsn the branch point, rounded up to a record boundary's alignment; 0 means the
+     *     ancestor's last record. Waits until WAL up to it has arrived
+     */
+    public Timeline createBranch(
+            TenantId tenant, TimelineId newId, TimelineId ancestorId, long atLsn) {
+        Timeline ancestor = timeline(tenant, ancestorId);
+        long lsn = atLsn == 0 ? ancestor.lastRecordLsn() : Lsn.align(atLsn);
+        if (Long.compareUnsigned(lsn, ancestor.oldestReadableLsn()) < 0) {
+            throw PageserverException.of(
+                    ErrorCode.LSN_OUT_OF_RANGE,
+                    "cannot branch at %s: the history of timeline %s starts at %s and goes up to %s",
+                    Lsn.toString(lsn),
+                    ancestorId,
+                    Lsn.toString(ancestor.oldestReadableLsn()),
+                    Lsn.toString(ancestor.lastRecordLsn()));
+        }
+        ancestor.waitFor(lsn);
+        ancestor.flushUpTo(lsn);
+        Name name = new Name(tenant, newId);
+        changing.lock();
+        try {
+            Entry existing = entries.get(name);
+            if (existing != null) {
+                Timeline same = existing.timeline;
+                if (same != null && same.ancestor() == ancestor && same.ancestorLsn() == lsn) {
+                    return same;
+                }
+                throw PageserverException.of(
+                        ErrorCode.CONFLICT,
+                        "timeline %s exists already and is not this branch",
+                        newId);
+            }
+            Timeline branch = store.createBranch(ancestor, newId, lsn);
+            put(name, new Entry(branch, null, null));
+            return branch;
+        } finally {
+            changing.unlock();
+        }
+    }
+
+    /**
+     * Makes a timeline from a running Postgres: base backup, then its WAL from a replication slot.
+     * Returns when the backup is imported, durable, and the WAL receiver has been started.
+     */
+    public Timeline createFromSource(TenantId tenant, TimelineId newId, WalSource source) {
+        Name name = new Name(tenant, newId);
+        changing.lock();
+        try {
+            if (entries.containsKey(name)) {
+                throw PageserverException.of(
+                        ErrorCode.CONFLICT, "timeline %s exists already", newId);
+            }
+            put(name, new Entry(null, null, null));
+        } finally {
+            changing.unlock();
+        }
+        Timeline timeline = null;
+        try {
+            timeline = store.importFrom(TenantShardId.unsharded(tenant), newId, source);
+        } finally {
+            if (timeline == null) {
+                remove(name);
+            }
+        }
+        Entry entry =
+                new Entry(
+                        timeline,
+                        WalReceiver.start(environment, store.limits(), timeline, source),
+                        null);
+        changing.lock();
+        try {
+            put(name, entry);
+        } finally {
+            changing.unlock();
+        }
+        return timeline;
+    }
+
+    private void remove(Name name) {
+        changing.lock();
+        try {
+            TreeMap<Name, Entry> next = new TreeMap<>(entries);
+            next.remove(name);
+            entries = next;
+        } finally {
+            changing.unlock();
+        }
+    }
+
+    /** Stops receiving, makes what has arrived durable, closes everything. */
+    public void close() {
+        for (Entry entry : entries.values()) {
+            if (entry.receiver != null) {
+                entry.receiver.stop();
+            }
+        }
+        for (Entry entry : entries.values()) {
+            if (entry.timeline != null) {
+                entry.timeline.shutDown();
+            }
+        }
     }
 }

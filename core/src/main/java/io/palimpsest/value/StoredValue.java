@@ -10,7 +10,7 @@ import io.palimpsest.wal.WalRecord;
  * unaligned.
  *
  * <pre>
- * 0 IMAGE              content; no content means "not there" (tombstone)
+ * 0 IMAGE              content; no content means "not there" (tombstone), or a page of zeros
  * 1 RECORD             a WAL record, sliced for one block: see RecordSlice
  * 2 VM_CLEAR           u8 bits to clear, then { u32 heap block }...        (LSN of the page untouched)
  * 3 VM_TRUNCATE        u32 first heap block that is gone; it lies on this page  (LSN untouched)
@@ -89,8 +89,78 @@ public final class StoredValue {
         out.i32(heapBlock);
     }
 
+    /** The same bits of two heap blocks, which are on the same visibility-map page. */
+    public static void vmClear(ByteSink out, int bits, int heapBlock, int otherHeapBlock) {
+        vmClear(out, bits, heapBlock);
+        out.i32(otherHeapBlock);
+    }
+
     public static void vmTruncate(ByteSink out, int heapBlock) {
         out.u8(VM_TRUNCATE);
         out.i32(heapBlock);
+    }
+
+    /**
+     * The status of {@code xids[from .. to)}, all on one page of pg_xact.
+     *
+     * @param status Slru.XACT_*
+     * @param commitTime microseconds since 2000, 0 if none
+     */
+    public static void clogStatus(
+            ByteSink out, int status, long commitTime, int[] xids, int from, int to) {
+        out.u8(CLOG_STATUS);
+        out.u8(status);
+        out.i64(commitTime);
+        ints(out, xids, from, to);
+    }
+
+    /** Where the members of one multixact start. */
+    public static void multixactOffset(ByteSink out, int multi, int memberOffset) {
+        out.u8(MULTIXACT_OFFSETS);
+        out.i32(multi);
+        out.i32(memberOffset);
+    }
+
+    /** Two multixacts whose offsets are on the same page. */
+    public static void multixactOffsets(
+            ByteSink out, int multi, int memberOffset, int otherMulti, int otherMemberOffset) {
+        multixactOffset(out, multi, memberOffset);
+        out.i32(otherMulti);
+        out.i32(otherMemberOffset);
+    }
+
+    /**
+     * {@code count} members, all on the page of {@code firstOffset}.
+     *
+     * @param members {u32 xid, u32 status} each, as a multixact's record has them
+     * @param at where the first of them is
+     */
+    public static void multixactMembers(
+            ByteSink out, int firstOffset, byte[] members, int at, int count) {
+        out.u8(MULTIXACT_MEMBERS);
+        out.i32(firstOffset);
+        for (int i = 0; i < count; i++) {
+            out.i32(Bytes.i32(members, at + 8 * i));
+            out.u8(Bytes.i32(members, at + 8 * i + 4));
+        }
+    }
+
+    /**
+     * One commit time and origin for {@code xids[from .. to)}, all on one page of pg_commit_ts.
+     *
+     * @param time microseconds since 2000
+     * @param origin replication origin, 0 if none
+     */
+    public static void commitTs(ByteSink out, long time, int origin, int[] xids, int from, int to) {
+        out.u8(COMMIT_TS);
+        out.i64(time);
+        out.u16(origin);
+        ints(out, xids, from, to);
+    }
+
+    private static void ints(ByteSink out, int[] values, int from, int to) {
+        for (int i = from; i < to; i++) {
+            out.i32(values[i]);
+        }
     }
 }

@@ -1,5 +1,8 @@
 package io.palimpsest.wal;
 
+import io.airlift.compress.v3.lz4.Lz4JavaDecompressor;
+import io.airlift.compress.v3.zstd.ZstdJavaDecompressor;
+import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.pg.Page;
 import io.palimpsest.pg.PgVersion;
@@ -22,6 +25,14 @@ public final class PageImage {
             return info & 0x1F;
         }
         return info & HAS_HOLE | ((info & 4) != 0 ? APPLY : 0) | ((info & 2) != 0 ? PGLZ : 0);
+    }
+
+    /** The reverse of {@link #flags}. */
+    static int info(int flags, PgVersion version) {
+        if (version != PgVersion.V14) {
+            return flags;
+        }
+        return flags & HAS_HOLE | ((flags & APPLY) != 0 ? 4 : 0) | ((flags & PGLZ) != 0 ? 2 : 0);
     }
 
     /**
@@ -56,8 +67,45 @@ public final class PageImage {
     }
 
     private static byte[] decompress(byte[] stored, int at, int length, int flags, int raw) {
-        throw PageserverException.corruption(
-                "page image: compression %x of %d bytes for %d at %d in %d",
-                flags, length, raw, at, stored.length);
+        byte[] page = new byte[raw];
+        int written;
+        try {
+            written =
+                    switch (flags & COMPRESSION) {
+                        case PGLZ -> Pglz.decompress(stored, at, length, page);
+                        case LZ4 ->
+                                new Lz4JavaDecompressor()
+                                        .decompress(stored, at, length, page, 0, raw);
+                        case ZSTD ->
+                                new ZstdJavaDecompressor()
+                                        .decompress(stored, at, length, page, 0, raw);
+                        default ->
+                                throw PageserverException.corruption(
+                                        "page image: expected one compression method, found %x",
+                                        flags);
+                    };
+        } catch (PageserverException e) {
+            throw e;
+        } catch (RuntimeException e) {
+            // The decompressors reject damaged input with exceptions of many kinds.
+            throw new PageserverException(
+                    ErrorCode.CORRUPTION,
+                    "page image: damaged " + method(flags) + " data: " + e.getMessage(),
+                    e);
+        }
+        if (written != raw) {
+            throw PageserverException.corruption(
+                    "page image: expected %d bytes of %s data, found %d",
+                    raw, method(flags), written);
+        }
+        return page;
+    }
+
+    private static String method(int flags) {
+        return switch (flags & COMPRESSION) {
+            case PGLZ -> "pglz";
+            case LZ4 -> "lz4";
+            default -> "zstd";
+        };
     }
 }

@@ -32,11 +32,16 @@ public final class WalRecord {
 
     public static final int HAS_DATA = 0x20;
     public static final int WILL_INIT = 0x40;
-    private static final int SAME_REL = 0x80;
-    private static final int ID_MAIN_SHORT = 255;
-    private static final int ID_MAIN_LONG = 254;
-    private static final int ID_ORIGIN = 253;
-    private static final int ID_TOP_XID = 252;
+    static final int SAME_REL = 0x80;
+    static final int ID_MAIN_SHORT = 255;
+    static final int ID_MAIN_LONG = 254;
+    static final int ID_ORIGIN = 253;
+    static final int ID_TOP_XID = 252;
+
+    /** Opcodes of XLOG that framing itself depends on. */
+    static final int XLOG_SWITCH = 0x40;
+
+    static final int XLOG_OVERWRITE_CONTRECORD = 0xD0;
 
     private byte[] bytes = new byte[0];
     private int at;

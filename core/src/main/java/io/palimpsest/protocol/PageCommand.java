@@ -1,0 +1,83 @@
+package io.palimpsest.protocol;
+
+import io.palimpsest.base.Lsn;
+import io.palimpsest.base.PageserverException;
+import io.palimpsest.base.TenantId;
+import io.palimpsest.base.TimelineId;
+import java.util.Locale;
+
+/** What a client asks the page service in a query. */
+public sealed interface PageCommand {
+    /**
+     * {@code pagestream_v2 <tenant> <timeline>}, {@code pagestream_v3 ...}: requests for pages
+     * follow.
+     */
+    record Pagestream(int version, TenantId tenant, TimelineId timeline) implements PageCommand {}
+
+    /**
+     * {@code keyspace <tenant> <timeline> <lsn>|latest}: which relation forks and SLRU segments
+     * exist at the LSN, and how large. An addition of ours for tools and tests, outside the field's
+     * grammar; it reads only. Answers rows {@code (kind text, spc, db, rel, fork, blocks)}: kind
+     * {@code rel}, or kind {@code slru} with the SLRU's number as spc and the segment as rel.
+     *
+     * @param lsn {@link Lsn#MAX} for the latest
+     */
+    record Keyspace(TenantId tenant, TimelineId timeline, Lsn lsn) implements PageCommand {}
+
+    /** {@code set ...}: drivers send it; nothing changes. */
+    record Set() implements PageCommand {}
+
+    /**
+     * Reads a command. The text is trimmed (a semicolon at its end too), its first word knows no
+     * case, exactly one space follows, arguments are separated by any whitespace.
+     */
+    static PageCommand parse(String text) {
+        String query = text.strip();
+        if (query.endsWith(";")) {
+            query = query.substring(0, query.length() - 1).stripTrailing();
+        }
+        int space = query.indexOf(' ');
+        if (space < 0) {
+            throw PageserverException.badRequest("cannot parse query '%s'", shortened(query));
+        }
+        String word = query.substring(0, space).toLowerCase(Locale.ROOT);
+        String rest = query.substring(space + 1);
+        return switch (word) {
+            case "pagestream_v2" -> pagestream(2, rest);
+            case "pagestream_v3" -> pagestream(3, rest);
+            case "keyspace" -> {
+                String[] arguments = arguments(word, rest, 3);
+                yield new Keyspace(
+                        TenantId.parse(arguments[0]),
+                        TimelineId.parse(arguments[1]),
+                        arguments[2].equalsIgnoreCase("latest")
+                                ? Lsn.MAX
+                                : Lsn.parse(arguments[2]));
+            }
+            case "set" -> new Set();
+            default ->
+                    throw PageserverException.badRequest(
+                            "unsupported command '%s'", shortened(query));
+        };
+    }
+
+    private static Pagestream pagestream(int version, String rest) {
+        String[] arguments = arguments("pagestream_v" + version, rest, 2);
+        return new Pagestream(
+                version, TenantId.parse(arguments[0]), TimelineId.parse(arguments[1]));
+    }
+
+    private static String[] arguments(String word, String rest, int expected) {
+        String[] arguments = rest.split("\\s+", -1);
+        if (arguments.length != expected || arguments[0].isEmpty()) {
+            throw PageserverException.badRequest(
+                    "%s: found %d arguments, expected %d",
+                    word, arguments[0].isEmpty() ? 0 : arguments.length, expected);
+        }
+        return arguments;
+    }
+
+    private static String shortened(String query) {
+        return query.length() <= 100 ? query : query.substring(0, 100) + "...";
+    }
+}

@@ -1,0 +1,291 @@
+package io.palimpsest.service;
+
+import io.palimpsest.base.ByteSink;
+import io.palimpsest.base.Bytes;
+import io.palimpsest.base.Check;
+import io.palimpsest.base.ErrorCode;
+import io.palimpsest.base.Key;
+import io.palimpsest.base.PageserverException;
+import io.palimpsest.pg.RelTag;
+import io.palimpsest.pg.Slru;
+import io.palimpsest.port.Net;
+import io.palimpsest.port.Tasks;
+import io.palimpsest.protocol.PageCommand;
+import io.palimpsest.protocol.PagestreamCodec;
+import io.palimpsest.protocol.PagestreamRequest;
+import io.palimpsest.protocol.PagestreamRequest.Operation;
+import io.palimpsest.protocol.ServerSession;
+import io.palimpsest.value.Keys;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One client of the page service: runs its commands and requests in order and answers them. Answers
+ * are kept until all that was received is done, until they are many, or until a request has to wait
+ * for WAL.
+ */
+final class PageConnection {
+    /** Answers are sent when they are this many bytes: 32 pages. */
+    private static final int SEND_BYTES = 256 << 10;
+
+    private static final int TEXT = 25;
+    private static final int INT8 = 20;
+    private static final String SHUTDOWN = "57P01";
+    private static final String INTERNAL_ERROR = "XX000";
+
+    private final PageSource.Directory directory;
+    private final Net.Connection connection;
+    private final ServerSession session = new ServerSession();
+    private PageCommand.@Nullable Pagestream pagestream;
+    private @Nullable PageSource source;
+    private RelTag lastTag = new RelTag(0, 0, 0, 0);
+
+    PageConnection(PageSource.Directory directory, Net.Connection connection) {
+        this.directory = directory;
+        this.connection = connection;
+    }
+
+    /** Takes bytes of the client's and answers what they complete; false at the end. */
+    boolean take(byte[] bytes, int offset, int length) {
+        session.receive(bytes, offset, length);
+        while (true) {
+            ServerSession.Event event = session.next();
+            try {
+                switch (event) {
+                    case COMMAND -> run(session.command());
+                    case REQUEST -> answer(session.request());
+                    case NEED_BYTES, END -> {
+                        send();
+                        return event == ServerSession.Event.NEED_BYTES;
+                    }
+                }
+            } catch (Tasks.Cancelled e) {
+                throw e;
+            } catch (RuntimeException e) {
+                if (e instanceof PageserverException world && world.code() == ErrorCode.IO) {
+                    throw e;
+                }
+                session.failAndEnd(INTERNAL_ERROR, "internal error: " + e.getMessage());
+                send();
+                throw e;
+            }
+            if (session.out().size() >= SEND_BYTES) {
+                send();
+            }
+        }
+    }
+
+    private void send() {
+        ByteSink out = session.out();
+        if (out.size() > 0) {
+            connection.write(out.array(), 0, out.size());
+            out.clear();
+        }
+    }
+
+    private void run(PageCommand command) {
+        switch (command) {
+            case PageCommand.Pagestream p -> {
+                // Which timeline it is, is asked at the first request: a wrong one shows up there.
+                pagestream = p;
+                source = null;
+                session.startPagestream(p.version());
+                send();
+            }
+            case PageCommand.Set set -> session.complete();
+            case PageCommand.Keyspace k -> keyspace(k);
+        }
+    }
+
+    private void answer(PagestreamRequest request) {
+        ByteSink out = session.out();
+        int mark = out.size();
+        PageSource from;
+        try {
+            from = source();
+        } catch (PageserverException e) {
+            if (request.operation() == Operation.PAGE || e.code() != ErrorCode.NOT_FOUND) {
+                failed(request, mark, e);
+            } else {
+                session.fail("Not found: " + e.getMessage());
+            }
+            return;
+        }
+        if (Long.compareUnsigned(request.notModifiedSince(), from.lastRecordLsn()) > 0) {
+            send();
+            mark = 0;
+        }
+        try {
+            answer(request, from, out);
+        } catch (PageserverException e) {
+            failed(request, mark, e);
+        }
+    }
+
+    private void answer(PagestreamRequest request, PageSource from, ByteSink out) {
+        long lsn = from.effectiveLsn(request.requestLsn(), request.notModifiedSince());
+        switch (request.operation()) {
+            case EXISTS ->
+                    PagestreamCodec.exists(
+                            request, from.relationBlocks(tag(request), lsn) >= 0, out);
+            case BLOCKS -> PagestreamCodec.blocks(request, blocks(tag(request), from, lsn), out);
+            case PAGE -> {
+                RelTag tag = tag(request);
+                int at = PagestreamCodec.page(request, out);
+                from.readPage(tag, request.block(), lsn, out.array(), at);
+            }
+            case DATABASE_SIZE ->
+                    PagestreamCodec.databaseSize(
+                            request, databaseBlocks(request.db(), from, lsn) * 8192, out);
+            case SLRU_SEGMENT -> slruSegment(request, from, lsn, out);
+        }
+    }
+
+    /** The request's failure as an answer; only a timeline that goes away ends the session. */
+    private void failed(PagestreamRequest request, int mark, PageserverException e) {
+        session.out().truncate(mark);
+        String prefix =
+                switch (e.code()) {
+                    case BAD_REQUEST, LSN_OUT_OF_RANGE -> "Bad request: ";
+                    case NOT_FOUND -> "Not found: ";
+                    case LSN_TIMEOUT -> "LSN timeout: ";
+                    case CONFLICT, CORRUPTION, UNSUPPORTED, SOURCE_BROKEN, IO -> "Read error: ";
+                    case SHUTTING_DOWN -> "";
+                };
+        if (e.code() == ErrorCode.SHUTTING_DOWN) {
+            session.failAndEnd(SHUTDOWN, String.valueOf(e.getMessage()));
+        } else {
+            PagestreamCodec.error(request, prefix + e.getMessage(), session.out());
+        }
+    }
+
+    private PageSource source() {
+        PageSource known = source;
+        if (known == null) {
+            PageCommand.Pagestream named = pagestream;
+            if (named == null) {
+                throw new IllegalStateException("a request outside of a pagestream");
+            }
+            known = directory.find(named.tenant(), named.timeline());
+            source = known;
+        }
+        return known;
+    }
+
+    /** The request's relation; a client asks for the same one many times in a row. */
+    private RelTag tag(PagestreamRequest r) {
+        if (r.rel() == 0 || r.fork() > RelTag.INIT) {
+            throw PageserverException.badRequest(
+                    "invalid relnode %s or fork %d", Integer.toUnsignedString(r.rel()), r.fork());
+        }
+        RelTag tag = lastTag;
+        if (tag.rel() != r.rel()
+                || tag.fork() != r.fork()
+                || tag.db() != r.db()
+                || tag.spc() != r.spc()) {
+            tag = new RelTag(r.spc(), r.db(), r.rel(), r.fork());
+            lastTag = tag;
+        }
+        return tag;
+    }
+
+    private static int blocks(RelTag tag, PageSource from, long lsn) {
+        int blocks = from.relationBlocks(tag, lsn);
+        if (blocks >= 0) {
+            return blocks;
+        }
+        if (tag.fork() == RelTag.FSM || tag.fork() == RelTag.VM) {
+            return 0;
+        }
+        throw PageserverException.of(ErrorCode.NOT_FOUND, "relation %s does not exist", tag);
+    }
+
+    private static long databaseBlocks(int db, PageSource from, long lsn) {
+        long[] sum = new long[1];
+        from.viewAt(lsn)
+                .scan(
+                        Keys.ofDatabase(Keys.REL_SIZE, RelTag.DEFAULT_TABLESPACE, db),
+                        (key, content) -> sum[0] += size(key, content));
+        return sum[0];
+    }
+
+    private static void slruSegment(
+            PagestreamRequest request, PageSource from, long lsn, ByteSink out) {
+        Slru slru =
+                switch (request.slru()) {
+                    case 0 -> Slru.CLOG;
+                    case 1 -> Slru.MULTIXACT_MEMBERS;
+                    case 2 -> Slru.MULTIXACT_OFFSETS;
+                    default ->
+                            throw PageserverException.badRequest(
+                                    "found SLRU kind %d, expected 0 to 2", request.slru());
+                };
+        int pages = from.slruBlocks(slru, request.segment(), lsn);
+        if (pages < 0) {
+            throw PageserverException.of(
+                    ErrorCode.NOT_FOUND,
+                    "segment %s of %s does not exist",
+                    Integer.toUnsignedString(request.segment()),
+                    slru.directory());
+        }
+        Check.that(pages <= Slru.PAGES_PER_SEGMENT, "SLRU segment of %d pages", pages);
+        int at = PagestreamCodec.slruSegment(request, pages, out);
+        for (int page = 0; page < pages; page++) {
+            from.readSlruPage(
+                    slru,
+                    request.segment(),
+                    page,
+                    lsn,
+                    out.array(),
+                    at + page * PagestreamCodec.PAGE);
+        }
+    }
+
+    private void keyspace(PageCommand.Keyspace command) {
+        try {
+            PageSource from = directory.find(command.tenant(), command.timeline());
+            long asked = command.lsn().value();
+            long lsn = from.effectiveLsn(asked, asked == -1L ? 0 : asked);
+            session.rowDescription(
+                    List.of("kind", "spc", "db", "rel", "fork", "blocks"),
+                    new int[] {TEXT, INT8, INT8, INT8, INT8, INT8});
+            from.viewAt(lsn)
+                    .scan(
+                            Keys.ofKind(Keys.REL_SIZE),
+                            (key, content) -> row("rel", key, size(key, content)));
+            from.viewAt(lsn)
+                    .scan(
+                            Keys.ofKind(Keys.SLRU_SIZE),
+                            (key, content) -> row("slru", key, size(key, content)));
+            session.complete();
+        } catch (PageserverException e) {
+            if (e.code() == ErrorCode.SHUTTING_DOWN) {
+                session.failAndEnd(SHUTDOWN, String.valueOf(e.getMessage()));
+            } else {
+                session.fail(String.valueOf(e.getMessage()));
+            }
+        }
+    }
+
+    private void row(String kind, Key key, long blocks) {
+        session.row(
+                List.of(
+                        kind,
+                        Integer.toUnsignedString(key.field2()),
+                        Integer.toUnsignedString(key.field3()),
+                        Integer.toUnsignedString(key.field4()),
+                        Integer.toString(key.field5()),
+                        Long.toString(blocks)));
+        if (session.out().size() >= SEND_BYTES) {
+            send();
+        }
+    }
+
+    private static long size(Key key, byte[] content) {
+        if (content.length != 4) {
+            throw PageserverException.corruption(
+                    "key %s: found %d bytes of size, expected 4", key, content.length);
+        }
+        return Bytes.u32(content, 0);
+    }
+}

@@ -1,0 +1,75 @@
+package io.palimpsest.service;
+
+import io.palimpsest.base.TenantId;
+import io.palimpsest.base.TimelineId;
+import io.palimpsest.pg.RelTag;
+import io.palimpsest.pg.Slru;
+import io.palimpsest.timeline.Timeline;
+import io.palimpsest.value.ReadView;
+
+/**
+ * What the page service reads from: a timeline, as far as requests need it. Error behaviour is
+ * {@link Timeline}'s.
+ */
+public interface PageSource {
+    /** Finds the timeline that a client names. */
+    interface Directory {
+        /** NOT_FOUND if there is none. */
+        PageSource find(TenantId tenant, TimelineId timeline);
+    }
+
+    long lastRecordLsn();
+
+    /** May wait until the WAL is there. */
+    long effectiveLsn(long requestLsn, long notModifiedSince);
+
+    /** -1 if there is no such fork. */
+    int relationBlocks(RelTag tag, long lsn);
+
+    void readPage(RelTag tag, int block, long lsn, byte[] into, int at);
+
+    /** -1 if there is no such segment. */
+    int slruBlocks(Slru slru, int segment, long lsn);
+
+    void readSlruPage(Slru slru, int segment, int page, long lsn, byte[] into, int at);
+
+    ReadView viewAt(long lsn);
+
+    /** The ordinary one. */
+    record OfTimeline(Timeline timeline) implements PageSource {
+        @Override
+        public long lastRecordLsn() {
+            return timeline.lastRecordLsn();
+        }
+
+        @Override
+        public long effectiveLsn(long requestLsn, long notModifiedSince) {
+            return timeline.effectiveLsn(requestLsn, notModifiedSince);
+        }
+
+        @Override
+        public int relationBlocks(RelTag tag, long lsn) {
+            return timeline.relationBlocks(tag, lsn);
+        }
+
+        @Override
+        public void readPage(RelTag tag, int block, long lsn, byte[] into, int at) {
+            timeline.readPage(tag, block, lsn, into, at);
+        }
+
+        @Override
+        public int slruBlocks(Slru slru, int segment, long lsn) {
+            return timeline.slruBlocks(slru, segment, lsn);
+        }
+
+        @Override
+        public void readSlruPage(Slru slru, int segment, int page, long lsn, byte[] into, int at) {
+            timeline.readSlruPage(slru, segment, page, lsn, into, at);
+        }
+
+        @Override
+        public ReadView viewAt(long lsn) {
+            return timeline.viewAt(lsn);
+        }
+    }
+}

@@ -1,0 +1,222 @@
+package io.palimpsest.timeline;
+
+import io.palimpsest.base.Check;
+import io.palimpsest.base.Key;
+import io.palimpsest.base.KeyRange;
+import io.palimpsest.base.Limits;
+import io.palimpsest.base.Lsn;
+import io.palimpsest.base.LsnRange;
+import io.palimpsest.layer.DeltaLayerWriter;
+import io.palimpsest.layer.ImageLayerWriter;
+import io.palimpsest.layer.LayerCursor;
+import io.palimpsest.layer.LayerFile;
+import io.palimpsest.layer.LayerName;
+import io.palimpsest.layer.OpenLayer;
+import io.palimpsest.port.Disk;
+import io.palimpsest.port.Environment;
+import io.palimpsest.port.Tasks;
+import io.palimpsest.port.Tasks.Lane;
+import io.palimpsest.port.Tasks.Monitor;
+import io.palimpsest.value.StoredValue;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Turns frozen layers into L0 files, one after the other, oldest first:
+ *
+ * <ol>
+ *   <li>write the layer under a temporary name, sync it, rename it, sync the directory;
+ *   <li>replace the index by one that names it too (the commit: from here on a crash keeps the
+ *       layer, before it the layer is an orphan that start-up deletes);
+ *   <li>publish the new layer map, then the new disk-consistent LSN.
+ * </ol>
+ *
+ * A task runs only while there is something to flush. A failed write or sync is not tried again,
+ * because nobody knows what the disk has kept: the timeline takes no more WAL, and a restart begins
+ * at the last index.
+ */
+final class Flusher {
+    private static final String TEMPORARY = ".___temp";
+
+    /**
+     * An open layer that gets no more values.
+     *
+     * @param lsns what it covers
+     * @param lastRecordLsn what is durable once it is flushed
+     * @param commits false for a part of something that is not complete: its file is named by the
+     *     index of a later flush, and is an orphan if a crash comes first
+     */
+    record Frozen(
+            OpenLayer layer,
+            LsnRange lsns,
+            long lastRecordLsn,
+            long prevRecordLsn,
+            boolean commits) {}
+
+    private final Timeline timeline;
+    private final Environment environment;
+    private final Limits limits;
+    private final Monitor monitor;
+    private final ArrayDeque<Frozen> queue = new ArrayDeque<>();
+    private Tasks.@Nullable Task task;
+    private boolean running;
+    private boolean stopped;
+
+    Flusher(Timeline timeline, Environment environment, Limits limits) {
+        this.timeline = timeline;
+        this.environment = environment;
+        this.limits = limits;
+        this.monitor = environment.tasks().monitor("flusher");
+    }
+
+    void add(Frozen frozen) {
+        monitor.lock();
+        try {
+            queue.addLast(frozen);
+            if (!running && !stopped) {
+                running = true;
+                task =
+                        environment
+                                .tasks()
+                                .spawn(Lane.BACKGROUND, "flush " + timeline.id(), this::drain);
+            }
+        } finally {
+            monitor.unlock();
+        }
+    }
+
+    /** Waits until fewer than {@code n} layers wait to be flushed, or flushing has failed. */
+    void awaitFewerThan(int n) {
+        monitor.lock();
+        try {
+            while (queue.size() >= n && running && timeline.failure() == null) {
+                monitor.await();
+            }
+        } finally {
+            monitor.unlock();
+        }
+    }
+
+    /** Lets a flush under way finish and starts no other. */
+    void stop() {
+        monitor.lock();
+        stopped = true;
+        Tasks.Task last = task;
+        monitor.unlock();
+        if (last != null) {
+            last.join();
+        }
+    }
+
+    private void drain() {
+        while (true) {
+            Frozen next;
+            monitor.lock();
+            try {
+                next = stopped || timeline.failure() != null ? null : queue.peekFirst();
+                if (next == null) {
+                    running = false;
+                    monitor.signalAll();
+                    return;
+                }
+            } finally {
+                monitor.unlock();
+            }
+            try {
+                flush(next);
+            } catch (RuntimeException e) {
+                timeline.fail(e);
+            }
+            monitor.lock();
+            try {
+                if (timeline.failure() == null) {
+                    queue.removeFirst();
+                }
+                monitor.signalAll();
+            } finally {
+                monitor.unlock();
+            }
+        }
+    }
+
+    private void flush(Frozen frozen) {
+        TimelineIndex index = timeline.index();
+        Disk disk = environment.disk();
+        LayerFile file = frozen.layer().isEmpty() ? null : write(frozen, index);
+        List<TimelineIndex.Layer> layers = new ArrayList<>(index.layers());
+        if (file != null) {
+            layers.add(new TimelineIndex.Layer(file.name(), file.size()));
+        }
+        TimelineIndex newIndex =
+                frozen.commits()
+                        ? index.withLayers(layers, frozen.lastRecordLsn(), frozen.prevRecordLsn())
+                        : index.withLayers(
+                                layers, index.diskConsistentLsn(), index.prevRecordLsn());
+        if (frozen.commits()) {
+            newIndex.commit(disk, timeline.directory());
+        }
+        timeline.flushed(frozen, file, newIndex);
+    }
+
+    /**
+     * The frozen layer as an L0; or, if it is a part of something, as an image layer of the keys it
+     * has.
+     */
+    private LayerFile write(Frozen frozen, TimelineIndex index) {
+        Disk disk = environment.disk();
+        String temporary =
+                timeline.directory()
+                        + "/"
+                        + Lsn.toString(frozen.lsns().start()).replace('/', '-')
+                        + TEMPORARY;
+        disk.delete(temporary);
+        KeyRange keys;
+        try (Disk.Output out = disk.create(temporary)) {
+            keys =
+                    frozen.commits()
+                            ? writeDelta(frozen, index, out)
+                            : writeImages(frozen, index, out);
+            out.sync();
+        }
+        LayerName name =
+                frozen.commits()
+                        ? LayerName.delta(keys, frozen.lsns(), index.tenant(), index.generation())
+                        : LayerName.image(
+                                keys, frozen.lsns().start(), index.tenant(), index.generation());
+        String path = timeline.directory() + "/" + name;
+        disk.rename(temporary, path);
+        disk.syncDirectory(timeline.directory());
+        return LayerFile.open(disk, path, name, timeline.cache());
+    }
+
+    private KeyRange writeDelta(Frozen frozen, TimelineIndex index, Disk.Output out) {
+        DeltaLayerWriter writer =
+                new DeltaLayerWriter(out, index.tenant(), index.timeline(), frozen.lsns(), limits);
+        writer.appendAll(frozen.layer().sorted());
+        writer.finish();
+        return KeyRange.ALL;
+    }
+
+    private KeyRange writeImages(Frozen frozen, TimelineIndex index, Disk.Output out) {
+        ImageLayerWriter writer =
+                new ImageLayerWriter(
+                        out, index.tenant(), index.timeline(), frozen.lsns().start(), limits);
+        LayerCursor c = frozen.layer().sorted();
+        Key first = null;
+        Key last = Key.MIN;
+        while (c.next()) {
+            Check.that(
+                    StoredValue.kind(c.bytes(), c.offset()) == StoredValue.IMAGE,
+                    "a delta in part of a copy, LSN %x",
+                    c.lsn());
+            last = new Key(c.hi(), c.mid(), c.lo());
+            first = first == null ? last : first;
+            writer.append(c.hi(), c.mid(), c.lo(), c.bytes(), c.offset() + 1, c.length() - 1);
+        }
+        KeyRange keys = new KeyRange(first == null ? Key.MIN : first, last.next());
+        writer.finish(keys);
+        return keys;
+    }
+}

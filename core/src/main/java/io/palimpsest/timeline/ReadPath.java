@@ -1,0 +1,184 @@
+package io.palimpsest.timeline;
+
+import io.palimpsest.base.Bytes;
+import io.palimpsest.base.ErrorCode;
+import io.palimpsest.base.Key;
+import io.palimpsest.base.KeyRange;
+import io.palimpsest.base.Lsn;
+import io.palimpsest.base.PageserverException;
+import io.palimpsest.layer.Collected;
+import io.palimpsest.layer.ImageScan;
+import io.palimpsest.layer.Reconstruction;
+import io.palimpsest.pg.Page;
+import io.palimpsest.redo.PageRedo;
+import io.palimpsest.redo.RedoContext;
+import io.palimpsest.value.StoredValue;
+import java.util.Arrays;
+import java.util.concurrent.atomic.AtomicReferenceArray;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Reads one key as of one LSN:
+ *
+ * <ol>
+ *   <li>take the timeline's layer map, an immutable snapshot;
+ *   <li>collect the key's values newest first, layer by layer, down to the first that needs nothing
+ *       below it;
+ *   <li>if there is none, go on in the ancestor, from the branch point;
+ *   <li>apply what was collected, oldest first.
+ * </ol>
+ *
+ * No lock is taken. The scratch space of a read is kept for the next one, whoever does it.
+ */
+final class ReadPath {
+    private static final int SPARES = 16;
+
+    /** What a read works with; one reader at a time. */
+    private static final class Scratch {
+        final Reconstruction values = new Reconstruction();
+        final byte[] page = new byte[Page.SIZE];
+        final RedoContext context;
+        final PageRedo redo;
+
+        Scratch(RedoContext context) {
+            this.context = context;
+            this.redo = new PageRedo(context);
+        }
+    }
+
+    private final Timeline timeline;
+    private final AtomicReferenceArray<@Nullable Scratch> spares =
+            new AtomicReferenceArray<>(SPARES);
+
+    ReadPath(Timeline timeline) {
+        this.timeline = timeline;
+    }
+
+    /** The u32 under a size key, or -1 if there is none. */
+    int size(long hi, long mid, long lo, long lsn) {
+        Scratch s = take();
+        try {
+            int at = collectImage(s.values, hi, mid, lo, lsn);
+            return at < 0 ? -1 : Bytes.i32(s.values.bytes(), at);
+        } finally {
+            giveBack(s);
+        }
+    }
+
+    /**
+     * The content under a key that holds images only, or null. Without scratch: how to redo is
+     * itself read this way.
+     */
+    byte @Nullable [] image(long hi, long mid, long lo, long lsn) {
+        Reconstruction values = new Reconstruction();
+        int at = collectImage(values, hi, mid, lo, lsn);
+        return at < 0 ? null : Arrays.copyOfRange(values.bytes(), at, at + values.length(0) - 1);
+    }
+
+    /**
+     * Offset of the content in the collected bytes, or -1 if there is none or it is a tombstone.
+     */
+    private int collectImage(Reconstruction values, long hi, long mid, long lo, long lsn) {
+        values.reset(hi, mid, lo, lsn);
+        collect(values);
+        if (values.count() == 0 || values.length(0) == 1) {
+            return -1;
+        }
+        int at = values.offset(0);
+        if (StoredValue.kind(values.bytes(), at) != StoredValue.IMAGE) {
+            throw PageserverException.corruption(
+                    "key %s at %s: expected an image, found a value of kind %d",
+                    new Key(hi, mid, lo),
+                    Lsn.toString(values.lsn(0)),
+                    StoredValue.kind(values.bytes(), at));
+        }
+        return at + 1;
+    }
+
+    /** The page under a key, into {@code into[at .. at+8192)}. */
+    void page(long hi, long mid, long lo, long lsn, byte[] into, int at) {
+        Scratch s = take();
+        try {
+            Reconstruction values = s.values;
+            values.reset(hi, mid, lo, lsn);
+            if (!collect(values)) {
+                throw incomplete(values, hi, mid, lo, lsn);
+            }
+            Arrays.fill(s.page, (byte) 0);
+            for (int i = values.count() - 1; i >= 0; i--) {
+                s.redo.apply(
+                        s.page, values.bytes(), values.offset(i), values.length(i), values.lsn(i));
+            }
+            System.arraycopy(s.page, 0, into, at, Page.SIZE);
+        } finally {
+            giveBack(s);
+        }
+    }
+
+    private PageserverException incomplete(
+            Reconstruction values, long hi, long mid, long lo, long lsn) {
+        String found =
+                values.count() == 0
+                        ? "nothing at all"
+                        : values.count()
+                                + " deltas from "
+                                + Lsn.toString(values.lsn(values.count() - 1))
+                                + " on, and nothing to apply them to";
+        return new PageserverException(
+                ErrorCode.CORRUPTION,
+                "page under key "
+                        + new Key(hi, mid, lo)
+                        + " at "
+                        + Lsn.toString(lsn)
+                        + " of timeline "
+                        + timeline.id()
+                        + ": expected an image or an initialising record, found "
+                        + found);
+    }
+
+    /** Collects down to an initial value; false if there is none. */
+    private boolean collect(Reconstruction values) {
+        for (Timeline t = timeline; t != null; t = t.ancestor()) {
+            Collected found = t.layers().collect(values);
+            while (found == Collected.STALE) {
+                found = t.layers().collect(values);
+            }
+            if (found == Collected.COMPLETE) {
+                return true;
+            }
+            // The ancestor's own history goes on past the branch point: not ours.
+            values.lower(t.ancestorLsn() + 1);
+        }
+        return false;
+    }
+
+    /** Newest images of the range's keys, ancestors included. */
+    void scan(KeyRange range, long lsn, ImageScan into) {
+        long bound = lsn;
+        for (Timeline t = timeline; t != null; t = t.ancestor()) {
+            while (t.layers().scan(range, bound, into) == Collected.STALE) {
+                // What was offered before is offered again, and does no harm.
+            }
+            bound = Math.min(bound, t.ancestorLsn());
+        }
+    }
+
+    private Scratch take() {
+        RedoContext context = timeline.redoContext();
+        for (int i = 0; i < SPARES; i++) {
+            Scratch s = spares.get(i);
+            if (s != null && spares.compareAndSet(i, s, null) && s.context == context) {
+                return s;
+            }
+        }
+        return new Scratch(context);
+    }
+
+    private void giveBack(Scratch s) {
+        for (int i = 0; i < SPARES; i++) {
+            if (spares.get(i) == null && spares.compareAndSet(i, null, s)) {
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,313 @@
+package io.palimpsest.timeline;
+
+import io.palimpsest.base.ErrorCode;
+import io.palimpsest.base.Generation;
+import io.palimpsest.base.Limits;
+import io.palimpsest.base.Lsn;
+import io.palimpsest.base.PageserverException;
+import io.palimpsest.base.TenantShardId;
+import io.palimpsest.base.TimelineId;
+import io.palimpsest.ingest.BackupLabel;
+import io.palimpsest.ingest.BaseBackupImport;
+import io.palimpsest.layer.BlockCache;
+import io.palimpsest.port.Environment;
+import io.palimpsest.protocol.BaseBackupOptions;
+import io.palimpsest.protocol.BaseBackupRange;
+import io.palimpsest.protocol.BaseBackupVisitor;
+import io.palimpsest.protocol.ReplicationConnection;
+import io.palimpsest.protocol.ReplicationError;
+import io.palimpsest.protocol.ReplicationSettings;
+import io.palimpsest.protocol.ReplicationSlot;
+import io.palimpsest.protocol.SystemIdentity;
+import io.palimpsest.protocol.TarEntry;
+import io.palimpsest.protocol.TarReader;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Makes a timeline from a running Postgres: the slot first, so that no WAL is lost, then the base
+ * backup as it streams, everything at the backup's start LSN; the timeline exists when all of it is
+ * durable. Reads below the backup's end are refused: until WAL up to there is in, pages may be
+ * torn.
+ */
+final class TimelineImport {
+    private static final long PROGRESS_BYTES = 256L << 20;
+
+    private final Environment environment;
+    private final Limits limits;
+    private final BlockCache cache;
+    private final TenantShardId tenant;
+    private final TimelineId id;
+    private final String directory;
+    private final WalSource source;
+
+    TimelineImport(
+            Environment environment,
+            Limits limits,
+            BlockCache cache,
+            TenantShardId tenant,
+            TimelineId id,
+            String directory,
+            WalSource source) {
+        this.environment = environment;
+        this.limits = limits;
+        this.cache = cache;
+        this.tenant = tenant;
+        this.id = id;
+        this.directory = directory;
+        this.source = source;
+    }
+
+    Timeline run() {
+        ReplicationSettings settings =
+                new ReplicationSettings(
+                        source.host(),
+                        source.port(),
+                        source.user(),
+                        source.password().isEmpty() ? null : source.password());
+        try (ReplicationConnection connection =
+                ReplicationConnection.open(
+                        environment.net(), environment.clock(), environment.ids(), settings)) {
+            boolean created = reserveSlot(connection);
+            Timeline done = null;
+            try {
+                done = take(connection);
+                return done;
+            } finally {
+                if (done == null && created) {
+                    dropSlot(settings);
+                }
+            }
+        }
+    }
+
+    /**
+     * Makes sure the slot is there and keeps WAL; true if it is ours to drop should the import
+     * fail.
+     */
+    private boolean reserveSlot(ReplicationConnection connection) {
+        ReplicationSlot slot = connection.readReplicationSlot(source.slot());
+        if (slot instanceof ReplicationSlot.Present present) {
+            if (present.restartLsn() == 0) {
+                throw PageserverException.of(
+                        ErrorCode.SOURCE_BROKEN,
+                        "replication slot %s exists but keeps no WAL; drop it, or name another",
+                        source.slot());
+            }
+            return false;
+        }
+        try {
+            connection.createPhysicalReplicationSlot(source.slot(), true);
+            return true;
+        } catch (PageserverException e) {
+            if (slot instanceof ReplicationSlot.Unknown
+                    && ReplicationError.is(e, ReplicationError.SLOT_EXISTS)) {
+                return false;
+            }
+            throw e;
+        }
+    }
+
+    /** A slot nobody follows would fill the source's disk. */
+    private void dropSlot(ReplicationSettings settings) {
+        try (ReplicationConnection connection =
+                ReplicationConnection.open(
+                        environment.net(), environment.clock(), environment.ids(), settings)) {
+            connection.dropReplicationSlot(source.slot(), false);
+        } catch (PageserverException e) {
+            environment
+                    .tracer()
+                    .error(
+                            "slot-left-behind",
+                            "replication slot "
+                                    + source.slot()
+                                    + " could not be dropped after a failed import, drop it by hand: "
+                                    + e.getMessage());
+        }
+    }
+
+    private Timeline take(ReplicationConnection connection) {
+        SystemIdentity identity = connection.identifySystem();
+        Backup backup = new Backup(connection, identity, connection.walSegmentSize());
+        boolean done = false;
+        try {
+            BaseBackupRange range =
+                    connection.baseBackup(new BaseBackupOptions("palimpsest import"), backup);
+            Timeline timeline = backup.finish(range);
+            done = true;
+            return timeline;
+        } finally {
+            if (!done && backup.timeline != null) {
+                backup.timeline.close();
+            }
+        }
+    }
+
+    /** Receives the backup and writes it. */
+    private final class Backup implements BaseBackupVisitor, TarReader.Visitor {
+        private final ReplicationConnection connection;
+        private final SystemIdentity identity;
+        private final int segmentSize;
+        private long startLsn;
+        private @Nullable Timeline timeline;
+        private @Nullable BaseBackupImport files;
+        private @Nullable TarReader tar;
+        private String prefix = "";
+        private boolean inFile;
+        private long received;
+
+        Backup(ReplicationConnection connection, SystemIdentity identity, int segmentSize) {
+            this.connection = connection;
+            this.identity = identity;
+            this.segmentSize = segmentSize;
+        }
+
+        @Override
+        public void begin(long start, int walTimeline, List<Tablespace> tablespaces) {
+            startLsn = start;
+            TimelineIndex index =
+                    new TimelineIndex(
+                            tenant,
+                            id,
+                            Generation.FIRST,
+                            connection.version(),
+                            identity.systemId(),
+                            segmentSize,
+                            walTimeline,
+                            null,
+                            Long.MAX_VALUE,
+                            start - 1,
+                            0,
+                            List.of());
+            Timeline filling = Timeline.beginImport(environment, limits, cache, directory, index);
+            timeline = filling;
+            BaseBackupImport into =
+                    new BaseBackupImport(
+                            connection.version(), start, batch -> filling.commitPart(batch, start));
+            for (Tablespace t : tablespaces) {
+                into.tablespace(t.oid(), t.path());
+            }
+            files = into;
+            environment
+                    .tracer()
+                    .info(
+                            "import-started",
+                            "timeline "
+                                    + id
+                                    + " from "
+                                    + source
+                                    + ", base backup at "
+                                    + Lsn.toString(start));
+        }
+
+        @Override
+        public void archive(int oid) {
+            prefix = oid == 0 ? "" : "pg_tblspc/" + Integer.toUnsignedString(oid) + "/";
+            tar = new TarReader(this);
+        }
+
+        @Override
+        public void bytes(byte[] bytes, int offset, int length) {
+            archiveReader().push(bytes, offset, length);
+            if (received / PROGRESS_BYTES != (received + length) / PROGRESS_BYTES) {
+                environment
+                        .tracer()
+                        .info(
+                                "import-progress",
+                                "timeline "
+                                        + id
+                                        + ": "
+                                        + (received + length >> 20)
+                                        + " MiB received");
+            }
+            received += length;
+        }
+
+        @Override
+        public void archiveEnd() {
+            archiveReader().finish();
+            tar = null;
+        }
+
+        private TarReader archiveReader() {
+            if (tar == null) {
+                throw PageserverException.of(
+                        ErrorCode.IO, "base backup: bytes outside of an archive");
+            }
+            return tar;
+        }
+
+        private BaseBackupImport files() {
+            if (files == null) {
+                throw PageserverException.of(ErrorCode.IO, "base backup: a file before its start");
+            }
+            return files;
+        }
+
+        @Override
+        public void entry(TarEntry entry) {
+            inFile = entry.type() == TarEntry.Type.FILE;
+            if (inFile) {
+                files().file(prefix + entry.name(), entry.size());
+            }
+        }
+
+        @Override
+        public void content(byte[] bytes, int offset, int length) {
+            if (inFile) {
+                files().content(bytes, offset, length);
+            }
+        }
+
+        @Override
+        public void entryEnd() {
+            if (inFile) {
+                files().endFile();
+                inFile = false;
+            }
+        }
+
+        Timeline finish(BaseBackupRange range) {
+            BaseBackupImport.Result result = files().finish();
+            if (result.control().systemIdentifier() != identity.systemId()) {
+                throw PageserverException.of(
+                        ErrorCode.SOURCE_BROKEN,
+                        "base backup: pg_control is of cluster %s, the server says %s",
+                        Long.toUnsignedString(result.control().systemIdentifier()),
+                        Long.toUnsignedString(identity.systemId()));
+            }
+            BackupLabel label = result.label();
+            if (label == null || label.startLsn() != range.startLsn()) {
+                throw PageserverException.of(
+                        ErrorCode.SOURCE_BROKEN,
+                        "base backup: backup_label %s, expected one that starts at %s",
+                        label,
+                        Lsn.toString(range.startLsn()));
+            }
+            if (range.startTimelineId() != range.endTimelineId()) {
+                throw PageserverException.of(
+                        ErrorCode.SOURCE_BROKEN,
+                        "the source went over from WAL timeline %d to %d during the backup; import again",
+                        range.startTimelineId(),
+                        range.endTimelineId());
+            }
+            Timeline complete = timeline;
+            if (complete == null) {
+                throw PageserverException.of(ErrorCode.IO, "base backup: it never began");
+            }
+            complete.finishImport(startLsn, range.endLsn(), range.startTimelineId());
+            environment
+                    .tracer()
+                    .info(
+                            "import-finished",
+                            "timeline "
+                                    + id
+                                    + ": "
+                                    + (received >> 20)
+                                    + " MiB, readable from "
+                                    + Lsn.toString(range.endLsn())
+                                    + " on");
+            return complete;
+        }
+    }
+}

@@ -1,0 +1,326 @@
+package io.palimpsest.timeline;
+
+import io.palimpsest.base.Check;
+import io.palimpsest.base.ErrorCode;
+import io.palimpsest.base.Limits;
+import io.palimpsest.base.Lsn;
+import io.palimpsest.base.PageserverException;
+import io.palimpsest.port.Clock;
+import io.palimpsest.port.Environment;
+import io.palimpsest.port.Tasks;
+import io.palimpsest.port.Tasks.Lane;
+import io.palimpsest.protocol.ReplicationConnection;
+import io.palimpsest.protocol.ReplicationError;
+import io.palimpsest.protocol.ReplicationSettings;
+import io.palimpsest.protocol.ReplicationSlot;
+import io.palimpsest.protocol.ReplicationStream;
+import io.palimpsest.protocol.SystemIdentity;
+
+/**
+ * Follows an ordinary Postgres: connects, streams from the last record on, writes what comes,
+ * reports what is durable, and connects again when either side was away.
+ *
+ * <p>States: CONNECTING -&gt; STREAMING -&gt; (connection lost) WAITING -&gt; CONNECTING ...; any
+ * -&gt; BROKEN when only a person can help (another cluster, slot gone, WAL recycled, timeline
+ * switch, damaged WAL); any -&gt; STOPPED.
+ *
+ * <p>Reported as flushed is what the index names, never more: Postgres may drop WAL before it. When
+ * we have all there is and the server wants an answer, everything is flushed first, because a
+ * Postgres that shuts down waits for just that.
+ */
+public final class WalReceiver {
+    /** What the receiver is doing. */
+    public enum State {
+        CONNECTING,
+        STREAMING,
+        WAITING,
+        BROKEN,
+        STOPPED
+    }
+
+    private static final long STATUS_INTERVAL = 1_000_000_000L;
+    private static final long FIRST_BACKOFF = 100_000_000L;
+    private static final long LONGEST_BACKOFF = 15_000_000_000L;
+    private static final long SERVER_SILENCE = 120_000_000_000L;
+
+    private final Environment environment;
+    private final Limits limits;
+    private final Timeline timeline;
+    private final WalSource source;
+    private volatile State state = State.CONNECTING;
+    private volatile String detail = "";
+    private volatile long receivedLsn;
+    private volatile long serverEnd;
+    private volatile boolean stopping;
+    private volatile boolean progressed;
+    private Tasks.Task task;
+
+    @SuppressWarnings("NullAway.Init")
+    private WalReceiver(
+            Environment environment, Limits limits, Timeline timeline, WalSource source) {
+        this.environment = environment;
+        this.limits = limits;
+        this.timeline = timeline;
+        this.source = source;
+        this.receivedLsn = timeline.lastRecordLsn();
+    }
+
+    /** Starts following {@code source}. */
+    public static WalReceiver start(
+            Environment environment, Limits limits, Timeline timeline, WalSource source) {
+        WalReceiver receiver = new WalReceiver(environment, limits, timeline, source);
+        receiver.task =
+                environment
+                        .tasks()
+                        .spawn(Lane.LATENCY, "walreceiver " + timeline.id(), receiver::run);
+        return receiver;
+    }
+
+    /** Ends it and waits until it has ended. */
+    public void stop() {
+        stopping = true;
+        task.cancel();
+        task.join();
+    }
+
+    public State state() {
+        return state;
+    }
+
+    /** The state in words: whom it follows, or what went wrong and what to do. */
+    public String status() {
+        return switch (state) {
+            case CONNECTING -> "connecting to " + source;
+            case STREAMING -> "streaming from " + source;
+            case WAITING -> "waiting to connect again to " + source + ": " + detail;
+            case BROKEN -> "broken: " + detail;
+            case STOPPED -> "stopped";
+        };
+    }
+
+    public WalSource source() {
+        return source;
+    }
+
+    /** End of the WAL received, decoded or not. */
+    public long receivedLsn() {
+        return receivedLsn;
+    }
+
+    /** End of the source's WAL as it last said. */
+    public long serverEnd() {
+        return serverEnd;
+    }
+
+    private void run() {
+        long backoff = FIRST_BACKOFF;
+        try {
+            while (!stopping) {
+                state = State.CONNECTING;
+                progressed = false;
+                try {
+                    follow();
+                    detail = "the source closed the stream";
+                } catch (PageserverException e) {
+                    if (stopping) {
+                        break;
+                    }
+                    if (!retryable(e)) {
+                        broken(e);
+                        return;
+                    }
+                    detail = String.valueOf(e.getMessage());
+                }
+                backoff = progressed ? FIRST_BACKOFF : Math.min(LONGEST_BACKOFF, backoff * 3 / 2);
+                if (!stopping) {
+                    state = State.WAITING;
+                    environment
+                            .tracer()
+                            .info(
+                                    "walreceiver-waiting",
+                                    "timeline " + timeline.id() + ": " + detail);
+                    environment.tasks().sleep(backoff);
+                }
+            }
+            state = State.STOPPED;
+        } catch (Tasks.Cancelled e) {
+            state = State.STOPPED;
+        } catch (Check.Failed e) {
+            broken(e);
+            throw e;
+        }
+    }
+
+    private void broken(RuntimeException why) {
+        detail = String.valueOf(why.getMessage());
+        state = State.BROKEN;
+        environment
+                .tracer()
+                .error(
+                        "walreceiver-broken",
+                        "timeline " + timeline.id() + " follows " + source + " no more: " + detail);
+    }
+
+    /**
+     * Worth another try without a person: the network, a restart of the source, a slot our own dead
+     * connection still holds.
+     */
+    private boolean retryable(PageserverException e) {
+        if (timeline.failure() != null) {
+            return false;
+        }
+        return switch (e.code()) {
+            case IO, LSN_TIMEOUT, SHUTTING_DOWN -> true;
+            case CONFLICT -> ReplicationError.is(e, ReplicationError.SLOT_IN_USE);
+            case BAD_REQUEST, NOT_FOUND, LSN_OUT_OF_RANGE, CORRUPTION, UNSUPPORTED, SOURCE_BROKEN ->
+                    false;
+        };
+    }
+
+    private void follow() {
+        ReplicationSettings settings =
+                new ReplicationSettings(
+                        source.host(),
+                        source.port(),
+                        source.user(),
+                        source.password().isEmpty() ? null : source.password());
+        try (ReplicationConnection connection =
+                ReplicationConnection.open(
+                        environment.net(), environment.clock(), environment.ids(), settings)) {
+            check(connection);
+            long from = timeline.lastRecordLsn();
+            ReplicationStream stream;
+            try {
+                stream = connection.startReplication(source.slot(), from, timeline.walTimeline());
+                receive(stream, from);
+            } catch (PageserverException e) {
+                throw explain(e, from);
+            }
+        }
+    }
+
+    private void check(ReplicationConnection connection) {
+        if (connection.version() != timeline.version()) {
+            throw PageserverException.of(
+                    ErrorCode.SOURCE_BROKEN,
+                    "the source runs PostgreSQL %d, this timeline holds %d; after a major upgrade import it as a new timeline",
+                    connection.version().major(),
+                    timeline.version().major());
+        }
+        SystemIdentity identity = connection.identifySystem();
+        if (identity.systemId() != timeline.systemIdentifier()) {
+            throw PageserverException.of(
+                    ErrorCode.SOURCE_BROKEN,
+                    "the source is another cluster: system identifier %s, expected %s; point the source at the right server",
+                    Long.toUnsignedString(identity.systemId()),
+                    Long.toUnsignedString(timeline.systemIdentifier()));
+        }
+        if (connection.walSegmentSize() != timeline.segmentSize()) {
+            throw PageserverException.of(
+                    ErrorCode.SOURCE_BROKEN,
+                    "the source has WAL segments of %d bytes, expected %d; pg_resetwal has changed them: import it as a new timeline",
+                    connection.walSegmentSize(),
+                    timeline.segmentSize());
+        }
+        if (connection.readReplicationSlot(source.slot()) instanceof ReplicationSlot.Absent) {
+            throw PageserverException.of(ErrorCode.SOURCE_BROKEN, "%s", slotGone());
+        }
+        serverEnd = identity.flushLsn();
+    }
+
+    private String slotGone() {
+        return "replication slot "
+                + source.slot()
+                + " is gone from the source, so WAL after "
+                + Lsn.toString(timeline.lastRecordLsn())
+                + " may be gone too; create the slot again if that WAL is still there (then restart), else import as a new timeline";
+    }
+
+    private PageserverException explain(PageserverException e, long from) {
+        if (ReplicationError.is(e, ReplicationError.WAL_REMOVED)) {
+            return new PageserverException(
+                    ErrorCode.SOURCE_BROKEN,
+                    "the source has recycled the WAL at "
+                            + Lsn.toString(from)
+                            + " ("
+                            + e.getMessage()
+                            + "); import it as a new timeline, and see that max_slot_wal_keep_size does not invalidate the slot",
+                    e);
+        }
+        if (ReplicationError.is(e, ReplicationError.NO_SUCH_SLOT)) {
+            return new PageserverException(ErrorCode.SOURCE_BROKEN, slotGone(), e);
+        }
+        return e;
+    }
+
+    private void receive(ReplicationStream stream, long from) {
+        WalWriting writing = new WalWriting(timeline, limits, from);
+        Clock clock = environment.clock();
+        receivedLsn = from;
+        state = State.STREAMING;
+        environment
+                .tracer()
+                .info(
+                        "walreceiver-streaming",
+                        "timeline "
+                                + timeline.id()
+                                + " from "
+                                + source
+                                + " at "
+                                + Lsn.toString(from));
+        long lastHeard = clock.monotonicNanos();
+        long lastStatus = 0;
+        while (!stopping) {
+            ReplicationStream.Event event = stream.receive(STATUS_INTERVAL);
+            boolean replyNow = false;
+            switch (event) {
+                case WAL -> {
+                    serverEnd = Math.max(serverEnd, stream.serverEnd());
+                    writing.write(
+                            stream.walStart(), stream.array(), stream.offset(), stream.length());
+                    receivedLsn = writing.position();
+                    progressed = true;
+                }
+                case KEEPALIVE -> {
+                    serverEnd = Math.max(serverEnd, stream.serverEnd());
+                    replyNow = stream.replyRequested();
+                    if (replyNow && writing.position() >= stream.serverEnd()) {
+                        timeline.flushUpTo(timeline.lastRecordLsn());
+                    }
+                }
+                case NOTHING -> timeline.flushIfOld();
+                case END_OF_TIMELINE ->
+                        throw PageserverException.of(
+                                ErrorCode.SOURCE_BROKEN,
+                                "the source went over from WAL timeline %d to %s at %s (a promotion or a point-in-time recovery); "
+                                        + "this timeline holds everything up to %s and ends here: import the source as a new timeline",
+                                timeline.walTimeline(),
+                                Integer.toUnsignedString(stream.nextTimelineId()),
+                                Lsn.toString(stream.nextTimelineStart()),
+                                Lsn.toString(timeline.lastRecordLsn()));
+                case STOPPED, SERVER_CLOSING -> {
+                    return;
+                }
+            }
+            long now = clock.monotonicNanos();
+            lastHeard = event == ReplicationStream.Event.NOTHING ? lastHeard : now;
+            if (now - lastHeard > SERVER_SILENCE) {
+                throw PageserverException.of(
+                        ErrorCode.IO,
+                        "nothing heard from %s for %d s",
+                        source,
+                        SERVER_SILENCE / 1_000_000_000L);
+            }
+            if (replyNow || now - lastStatus >= STATUS_INTERVAL) {
+                long durable = timeline.diskConsistentLsn();
+                stream.sendStatus(
+                        writing.position(),
+                        durable,
+                        durable,
+                        environment.clock().wallMillis(),
+                        now - lastHeard > SERVER_SILENCE / 2);
+                lastStatus = now;
+            }
+        }
+    }
+}

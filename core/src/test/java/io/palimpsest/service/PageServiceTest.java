@@ -1,0 +1,368 @@
+package io.palimpsest.service;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertInstanceOf;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.palimpsest.base.ByteSink;
+import io.palimpsest.base.Bytes;
+import io.palimpsest.base.Check;
+import io.palimpsest.base.ErrorCode;
+import io.palimpsest.base.Key;
+import io.palimpsest.base.KeyRange;
+import io.palimpsest.base.Lsn;
+import io.palimpsest.base.PageserverException;
+import io.palimpsest.base.TenantId;
+import io.palimpsest.base.TimelineId;
+import io.palimpsest.pg.RelTag;
+import io.palimpsest.pg.Slru;
+import io.palimpsest.port.Net;
+import io.palimpsest.protocol.PagestreamCodec;
+import io.palimpsest.protocol.PagestreamRequest;
+import io.palimpsest.protocol.PagestreamResponse;
+import io.palimpsest.value.Keys;
+import io.palimpsest.value.ReadView;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.TreeMap;
+import org.junit.jupiter.api.Test;
+
+class PageServiceTest {
+    private static final String TENANT = "0123456789abcdef0123456789abcdef";
+    private static final String TIMELINE = "fedcba9876543210fedcba9876543210";
+    private static final long LAST = 0x1000;
+
+    /** Relations with pages that say which they are. */
+    private static final class FakeSource implements PageSource {
+        final TreeMap<Key, Integer> sizes = new TreeMap<>();
+        final List<String> waits = new ArrayList<>();
+        RuntimeException failure;
+
+        @Override
+        public long lastRecordLsn() {
+            return LAST;
+        }
+
+        @Override
+        public long effectiveLsn(long requestLsn, long notModifiedSince) {
+            if (requestLsn == 0) {
+                throw PageserverException.badRequest("R is 0");
+            }
+            if (notModifiedSince > LAST) {
+                waits.add(Lsn.toString(notModifiedSince));
+                throw PageserverException.of(ErrorCode.LSN_TIMEOUT, "waited");
+            }
+            return LAST;
+        }
+
+        @Override
+        public int relationBlocks(RelTag tag, long lsn) {
+            return sizes.getOrDefault(Keys.relationSize(tag), -1);
+        }
+
+        @Override
+        public void readPage(RelTag tag, int block, long lsn, byte[] into, int at) {
+            if (failure != null) {
+                throw failure;
+            }
+            if (relationBlocks(tag, lsn) < 0) {
+                throw PageserverException.of(ErrorCode.NOT_FOUND, "no relation %s", tag);
+            }
+            Arrays.fill(into, at, at + 8192, (byte) block);
+        }
+
+        @Override
+        public int slruBlocks(Slru slru, int segment, long lsn) {
+            return sizes.getOrDefault(Keys.slruSize(slru, segment), -1);
+        }
+
+        @Override
+        public void readSlruPage(Slru slru, int segment, int page, long lsn, byte[] b, int at) {
+            Arrays.fill(b, at, at + 8192, (byte) (10 * slru.number() + page));
+        }
+
+        @Override
+        public ReadView viewAt(long lsn) {
+            return new ReadView() {
+                @Override
+                public byte[] image(Key key) {
+                    throw new AssertionError(key);
+                }
+
+                @Override
+                public void scan(KeyRange range, Visitor visitor) {
+                    sizes.subMap(range.start(), range.end())
+                            .forEach((key, blocks) -> {
+                                byte[] content = new byte[4];
+                                Bytes.putI32(content, 0, blocks);
+                                visitor.visit(key, content);
+                            });
+                }
+            };
+        }
+    }
+
+    /** Gives what was put in, piece by piece, then the end; keeps what was written, by write. */
+    private static final class Pipe implements Net.Connection {
+        final ByteSink in = new ByteSink(64);
+        final List<byte[]> writes = new ArrayList<>();
+        int at;
+        boolean closed;
+        boolean broken;
+
+        @Override
+        public int read(byte[] into, int offset, int length, long timeoutNanos) {
+            int n = Math.min(in.size() - at, length);
+            System.arraycopy(in.array(), at, into, offset, n);
+            at += n;
+            return n == 0 ? -1 : n;
+        }
+
+        @Override
+        public void write(byte[] bytes, int offset, int length) {
+            if (broken) {
+                throw new PageserverException(ErrorCode.IO, "the peer is gone");
+            }
+            writes.add(Arrays.copyOfRange(bytes, offset, offset + length));
+        }
+
+        @Override
+        public void close() {
+            closed = true;
+        }
+
+        void startup() {
+            in.i32BE(9);
+            in.i32BE(196608);
+            in.u8(0);
+        }
+
+        void query(String text) {
+            in.u8('Q');
+            in.i32BE(5 + text.length());
+            in.bytes(text.getBytes(StandardCharsets.UTF_8));
+            in.u8(0);
+        }
+
+        void request(PagestreamRequest request) {
+            PagestreamCodec.encodeRequest(request, in);
+        }
+
+        /** Messages after the welcome: type and body. */
+        List<byte[]> messages() {
+            ByteSink all = new ByteSink(64);
+            writes.forEach(all::bytes);
+            List<byte[]> messages = new ArrayList<>();
+            for (int m = 0; m < all.size(); m += 1 + Bytes.i32BE(all.array(), m + 1)) {
+                messages.add(
+                        Arrays.copyOfRange(
+                                all.array(), m, m + 1 + Bytes.i32BE(all.array(), m + 1)));
+            }
+            return messages.subList(5, messages.size());
+        }
+
+        String types() {
+            StringBuilder types = new StringBuilder();
+            messages().forEach(m -> types.append((char) m[0]));
+            return types.toString();
+        }
+
+        PagestreamResponse response(int index, PagestreamRequest request) {
+            byte[] m = messages().get(index);
+            assertEquals('d', m[0]);
+            return PagestreamCodec.decodeResponse(m, 5, m.length - 5, request);
+        }
+
+        String text(int index) {
+            byte[] m = messages().get(index);
+            return new String(m, 5, m.length - 5, StandardCharsets.UTF_8);
+        }
+    }
+
+    private final FakeSource source = new FakeSource();
+    private final Pipe pipe = new Pipe();
+    private final PageService service =
+            new PageService((tenant, timeline) -> {
+                if (!tenant.equals(TenantId.parse(TENANT))
+                        || !timeline.equals(TimelineId.parse(TIMELINE))) {
+                    throw PageserverException.of(
+                            ErrorCode.NOT_FOUND, "timeline %s is not here", timeline);
+                }
+                return source;
+            });
+
+    PageServiceTest() {
+        source.sizes.put(Keys.relationSize(new RelTag(1663, 5, 16384, 0)), 3);
+        source.sizes.put(Keys.relationSize(new RelTag(1663, 5, 16384, 1)), 2);
+        source.sizes.put(Keys.relationSize(new RelTag(1663, 6, 16384, 0)), 9);
+        source.sizes.put(Keys.relationSize(new RelTag(1664, 0, 1262, 0)), 1);
+        source.sizes.put(Keys.slruSize(Slru.MULTIXACT_OFFSETS, 0), 2);
+        pipe.startup();
+    }
+
+    private static PagestreamRequest request() {
+        return new PagestreamRequest(3).header(77, -1L, 5);
+    }
+
+    private void pagestream(PagestreamRequest... requests) {
+        pipe.query("pagestream_v3 " + TENANT + " " + TIMELINE);
+        for (PagestreamRequest request : requests) {
+            pipe.request(request);
+        }
+    }
+
+    @Test
+    void answersEveryOperation() {
+        PagestreamRequest[] requests = {
+            request().exists(1663, 5, 16384, 0),
+            request().exists(1663, 5, 16385, 0),
+            request().blocks(1663, 5, 16384, 1),
+            request().blocks(1663, 5, 16384, 2),
+            request().blocks(1663, 5, 16384, 3),
+            request().page(1663, 5, 16384, 0, 2),
+            request().databaseSize(5),
+            request().databaseSize(99),
+            request().slruSegment(2, 0),
+            request().slruSegment(2, 1),
+            request().slruSegment(3, 0),
+            request().page(1663, 5, 0, 0, 2),
+            request().page(1663, 5, 16385, 0, 2),
+        };
+        pagestream(requests);
+        service.serve(pipe);
+        assertEquals("W" + "d".repeat(requests.length), pipe.types());
+        List<PagestreamResponse> answers = new ArrayList<>();
+        for (int i = 0; i < requests.length; i++) {
+            answers.add(pipe.response(i + 1, requests[i]));
+        }
+        assertEquals(new PagestreamResponse.Exists(true), answers.get(0));
+        assertEquals(new PagestreamResponse.Exists(false), answers.get(1));
+        assertEquals(new PagestreamResponse.Blocks(2), answers.get(2));
+        assertEquals(new PagestreamResponse.Blocks(0), answers.get(3));
+        assertTrue(failure(answers.get(4)).startsWith("Not found: relation 1663/5/16384_init"));
+        assertEquals(2, ((PagestreamResponse.Pages) answers.get(5)).bytes()[8191]);
+        assertEquals(new PagestreamResponse.DatabaseSize(5 * 8192), answers.get(6));
+        assertEquals(new PagestreamResponse.DatabaseSize(0), answers.get(7));
+        byte[] segment = ((PagestreamResponse.Pages) answers.get(8)).bytes();
+        assertEquals(2 * 8192, segment.length);
+        assertEquals(21, segment[8192]);
+        assertTrue(failure(answers.get(9)).startsWith("Not found: segment 1"));
+        assertTrue(failure(answers.get(10)).startsWith("Bad request: found SLRU kind 3"));
+        assertTrue(failure(answers.get(11)).startsWith("Bad request: invalid relnode"));
+        assertTrue(failure(answers.get(12)).startsWith("Not found: no relation"));
+        assertTrue(pipe.closed);
+        // The greeting with the CopyBoth, then all answers together.
+        assertEquals(2, pipe.writes.size());
+    }
+
+    private static String failure(PagestreamResponse response) {
+        return assertInstanceOf(PagestreamResponse.Failure.class, response).message();
+    }
+
+    @Test
+    void sendsWhatItHasBeforeItWaits() {
+        PagestreamRequest page = request().page(1663, 5, 16384, 0, 1);
+        PagestreamRequest late = new PagestreamRequest(3).header(1, -1L, LAST + 8).databaseSize(5);
+        pagestream(page, late, page);
+        service.serve(pipe);
+        assertEquals(3, pipe.writes.size());
+        assertEquals("LSN timeout: waited", failure(pipe.response(2, late)));
+        assertInstanceOf(PagestreamResponse.Pages.class, pipe.response(3, page));
+        assertEquals(List.of("0/1008"), source.waits);
+    }
+
+    @Test
+    void sendsManyAnswersInPieces() {
+        PagestreamRequest[] pages = new PagestreamRequest[100];
+        Arrays.setAll(pages, i -> request().page(1663, 5, 16384, 0, i));
+        pagestream(pages);
+        service.serve(pipe);
+        assertEquals(1 + 4, pipe.writes.size());
+        for (int i = 0; i < 100; i++) {
+            assertEquals(i, ((PagestreamResponse.Pages) pipe.response(i + 1, pages[i])).bytes()[0]);
+        }
+    }
+
+    @Test
+    void aWrongTimelineShowsAtTheFirstRequest() {
+        String other = TIMELINE.replace('f', '0');
+        PagestreamRequest page = request().page(1663, 5, 16384, 0, 1);
+        pipe.query("pagestream_v3 " + TENANT + " " + other);
+        pipe.request(page);
+        pipe.request(request().databaseSize(5));
+        pipe.query("set x to y");
+        service.serve(pipe);
+        assertEquals("WdEZCZ", pipe.types());
+        assertTrue(failure(pipe.response(1, page)).contains("is not here"));
+        assertTrue(pipe.text(2).contains("XX000\0MNot found: timeline"));
+    }
+
+    @Test
+    void shuttingDownEndsTheSession() {
+        source.failure = PageserverException.of(ErrorCode.SHUTTING_DOWN, "going away");
+        pagestream(request().page(1663, 5, 16384, 0, 1), request().databaseSize(5));
+        service.serve(pipe);
+        assertEquals("WE", pipe.types());
+        assertTrue(pipe.text(1).contains("57P01"));
+        assertTrue(pipe.closed);
+    }
+
+    @Test
+    void damageIsAnAnswerAndTheStreamGoesOn() {
+        source.failure = PageserverException.corruption("layer x: checksum");
+        PagestreamRequest page = request().page(1663, 5, 16384, 0, 1);
+        PagestreamRequest size = request().databaseSize(6);
+        pagestream(page, size);
+        service.serve(pipe);
+        assertEquals("Read error: layer x: checksum", failure(pipe.response(1, page)));
+        assertEquals(new PagestreamResponse.DatabaseSize(9 * 8192), pipe.response(2, size));
+    }
+
+    @Test
+    void aWrongProgramEndsTheConnectionAndIsReported() {
+        source.failure = assertThrows(Check.Failed.class, () -> Check.that(false, "a bug"));
+        pagestream(request().page(1663, 5, 16384, 0, 1));
+        assertThrows(Check.Failed.class, () -> service.serve(pipe));
+        assertTrue(pipe.text(pipe.messages().size() - 1).contains("internal error: a bug"));
+        assertTrue(pipe.closed);
+    }
+
+    @Test
+    void aLostClientIsNormal() {
+        pipe.broken = true;
+        service.serve(pipe);
+        assertTrue(pipe.closed);
+    }
+
+    @Test
+    void listsTheKeyspace() {
+        pipe.query("keyspace " + TENANT + " " + TIMELINE + " latest");
+        pipe.query("keyspace " + TIMELINE + " " + TIMELINE + " latest");
+        pipe.query("keyspace " + TENANT + " " + TIMELINE + " 0/0");
+        service.serve(pipe);
+        assertEquals("TDDDDDCZEZEZ", pipe.types());
+        List<String> rows = new ArrayList<>();
+        for (int i = 1; i <= 5; i++) {
+            byte[] m = pipe.messages().get(i);
+            StringBuilder row = new StringBuilder();
+            int at = 7;
+            while (at < m.length) {
+                int length = Bytes.i32BE(m, at);
+                row.append(new String(m, at + 4, length, StandardCharsets.UTF_8)).append(' ');
+                at += 4 + length;
+            }
+            rows.add(row.toString().trim());
+        }
+        assertEquals(
+                List.of(
+                        "rel 1663 5 16384 0 3",
+                        "rel 1663 5 16384 1 2",
+                        "rel 1663 6 16384 0 9",
+                        "rel 1664 0 1262 0 1",
+                        "slru 2 0 0 0 2"),
+                rows);
+    }
+}

@@ -1,0 +1,116 @@
+package io.palimpsest.regress;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import io.palimpsest.base.Lsn;
+import io.palimpsest.base.TenantId;
+import io.palimpsest.base.TimelineId;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.net.InetSocketAddress;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
+import java.time.Duration;
+import java.util.Map;
+
+/** A client of the management API, as far as the demo needs it. */
+public final class ManagementClient implements AutoCloseable {
+    private final ObjectMapper json = new ObjectMapper();
+    private final HttpClient http =
+            HttpClient.newBuilder().connectTimeout(Duration.ofSeconds(5)).build();
+    private final String base;
+
+    public ManagementClient(InetSocketAddress address) {
+        this.base = "http://" + address.getHostString() + ":" + address.getPort() + "/v1/tenant/";
+    }
+
+    /** Imports a running PostgreSQL; returns when its base backup is in. */
+    public JsonNode importFrom(TenantId tenant, TimelineId timeline, String conninfo, String slot) {
+        return post(
+                tenant,
+                Map.of(
+                        "new_timeline_id",
+                        timeline.toString(),
+                        "import_from",
+                        Map.of("conninfo", conninfo, "slot", slot)));
+    }
+
+    public JsonNode branch(
+            TenantId tenant, TimelineId timeline, TimelineId ancestor, long ancestorStartLsn) {
+        return post(
+                tenant,
+                Map.of(
+                        "new_timeline_id",
+                        timeline.toString(),
+                        "ancestor_timeline_id",
+                        ancestor.toString(),
+                        "ancestor_start_lsn",
+                        Lsn.toString(ancestorStartLsn)));
+    }
+
+    /** State of a timeline; among others last_record_lsn and disk_consistent_lsn. */
+    public JsonNode timeline(TenantId tenant, TimelineId timeline) {
+        return send(
+                HttpRequest.newBuilder(URI.create(base + tenant + "/timeline/" + timeline))
+                        .timeout(Duration.ofSeconds(10))
+                        .build(),
+                200);
+    }
+
+    /** A field of {@link #timeline} that is an LSN. */
+    public long lsn(TenantId tenant, TimelineId timeline, String field) {
+        JsonNode state = timeline(tenant, timeline);
+        if (!state.hasNonNull(field)) {
+            throw new IllegalStateException("the timeline's state has no " + field + ": " + state);
+        }
+        return Lsn.parse(state.get(field).asText()).value();
+    }
+
+    private JsonNode post(TenantId tenant, Map<String, Object> body) {
+        try {
+            return send(
+                    HttpRequest.newBuilder(URI.create(base + tenant + "/timeline/"))
+                            .timeout(Duration.ofMinutes(5))
+                            .header("Content-Type", "application/json")
+                            .POST(
+                                    HttpRequest.BodyPublishers.ofString(
+                                            json.writeValueAsString(body)))
+                            .build(),
+                    201);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    private JsonNode send(HttpRequest request, int expected) {
+        try {
+            HttpResponse<String> response =
+                    http.send(request, HttpResponse.BodyHandlers.ofString());
+            if (response.statusCode() != expected) {
+                throw new IllegalStateException(
+                        request.method()
+                                + " "
+                                + request.uri()
+                                + ": expected status "
+                                + expected
+                                + ", found "
+                                + response.statusCode()
+                                + " "
+                                + response.body());
+            }
+            return json.readTree(response.body());
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new IllegalStateException("interrupted", e);
+        }
+    }
+
+    @Override
+    public void close() {
+        http.close();
+    }
+}

@@ -1,0 +1,266 @@
+package io.palimpsest.regress;
+
+import io.palimpsest.base.Lsn;
+import io.palimpsest.base.Prng;
+import io.palimpsest.base.TenantId;
+import io.palimpsest.base.TimelineId;
+import io.palimpsest.pg.RelTag;
+import io.palimpsest.value.Keys;
+import java.nio.file.Path;
+import java.sql.Connection;
+import java.sql.DriverManager;
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import java.sql.Statement;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A page server that follows a PostgreSQL through the workload, and then every page compared: at
+ * several moments of its history and on a branch. In between the page server is killed in the midst
+ * of a round, and PostgreSQL under load.
+ *
+ * <p>A moment is a clean stop of PostgreSQL with a copy of its files; its LSN is the end of the
+ * shutdown checkpoint.
+ */
+final class Run {
+    private static final Duration STOP_LIMIT = Duration.ofSeconds(60);
+    private static final long CATCH_UP_SECONDS = 60;
+    private static final String SLOT = "palimpsest";
+    private static final String NEVER_CHANGED = "cast_iron";
+
+    private record Moment(int number, long lsn, DataDirectory files, Catalog catalog) {}
+
+    private final SourcePostgres postgres;
+    private final ServerProcess server;
+    private final ManagementClient management;
+    private final Path directory;
+    private final Consumer<String> progress;
+    private final Workload workload;
+    private final TenantId tenant;
+    private final TimelineId main;
+    private final TimelineId branch;
+    private final List<Moment> moments = new ArrayList<>();
+    private boolean killAtHalf;
+    private long importLsn;
+    private long branchLsn;
+
+    /**
+     * @param postgres is running and fresh
+     * @param server is not started yet
+     * @param directory for copies and evidence
+     */
+    Run(
+            SourcePostgres postgres,
+            ServerProcess server,
+            Path directory,
+            long seed,
+            Consumer<String> progress) {
+        this.postgres = postgres;
+        this.server = server;
+        this.management = new ManagementClient(server.management());
+        this.directory = directory;
+        this.progress = progress;
+        this.workload =
+                new Workload(
+                        postgres::jdbcUrl,
+                        postgres::newDirectory,
+                        postgres.major(),
+                        seed,
+                        this::onStep);
+        Prng ids = new Prng(seed).split("ids");
+        this.tenant = new TenantId(ids.nextLong(), ids.nextLong());
+        this.main = new TimelineId(ids.nextLong(), ids.nextLong());
+        this.branch = new TimelineId(ids.nextLong(), ids.nextLong());
+    }
+
+    private void onStep(String step) {
+        progress.accept(step);
+        if (killAtHalf && step.contains("23/")) {
+            killAtHalf = false;
+            progress.accept("SIGKILL to the page server, restart");
+            server.kill();
+            server.start();
+        }
+    }
+
+    /**
+     * Workload and moments, nothing compared yet.
+     *
+     * @param rounds how many rounds, each with a moment at its end; the kills are in the second
+     */
+    void follow(int rounds) throws SQLException {
+        workload.prepare();
+        server.start();
+        progress.accept("import by BASE_BACKUP");
+        long start = System.nanoTime();
+        management.importFrom(tenant, main, postgres.conninfo(), SLOT);
+        importLsn = insertLsn();
+        progress.accept(
+                String.format(
+                        Locale.ROOT,
+                        "imported in %.1f s, at %s",
+                        (System.nanoTime() - start) / 1e9,
+                        Lsn.toString(importLsn)));
+        for (int round = 1; round <= rounds; round++) {
+            if (round == 2) {
+                branch();
+                crash();
+                killAtHalf = true;
+            }
+            workload.round(round);
+            moment(round);
+        }
+    }
+
+    private long insertLsn() throws SQLException {
+        try (Connection connection = DriverManager.getConnection(postgres.jdbcUrl("postgres"));
+                Statement statement = connection.createStatement();
+                ResultSet row = statement.executeQuery("SELECT pg_current_wal_insert_lsn()")) {
+            if (!row.next()) {
+                throw new SQLException("no LSN");
+            }
+            return Lsn.parse(row.getString(1)).value();
+        }
+    }
+
+    private void branch() {
+        branchLsn = moments.getFirst().lsn();
+        progress.accept("branch at " + Lsn.toString(branchLsn));
+        management.branch(tenant, branch, main, branchLsn);
+    }
+
+    private void crash() throws SQLException {
+        progress.accept("SIGKILL to PostgreSQL under load, recovery");
+        try (Workload.Background load = workload.background()) {
+            long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(30);
+            while (load.transactions() < 300 && System.nanoTime() < end) {
+                sleep(20);
+            }
+            postgres.kill();
+        }
+        postgres.start();
+    }
+
+    private void moment(int number) throws SQLException {
+        progress.accept("moment " + number + ": stop, copy, start");
+        Catalog catalog = Catalog.read(postgres::jdbcUrl);
+        postgres.stop(STOP_LIMIT);
+        DataDirectory files = postgres.copyData(directory.resolve("moment-" + number));
+        awaitLsn(files.lsn());
+        postgres.start();
+        moments.add(new Moment(number, files.lsn(), files, catalog));
+        progress.accept(
+                "moment "
+                        + number
+                        + " is "
+                        + Lsn.toString(files.lsn())
+                        + ", "
+                        + catalog.size()
+                        + " relations");
+    }
+
+    private void awaitLsn(long lsn) {
+        long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(CATCH_UP_SECONDS);
+        while (true) {
+            long reached = management.lsn(tenant, main, "last_record_lsn");
+            if (Long.compareUnsigned(reached, lsn) >= 0) {
+                return;
+            }
+            if (System.nanoTime() > end) {
+                throw new IllegalStateException(
+                        "the page server did not reach "
+                                + Lsn.toString(lsn)
+                                + ", it is at "
+                                + Lsn.toString(reached)
+                                + ":\n"
+                                + server.logTail());
+            }
+            sleep(50);
+        }
+    }
+
+    /** Compares all moments, and the branch where it began. */
+    ComparisonReport compare() {
+        ComparisonReport all = new ComparisonReport(directory.resolve("evidence"));
+        for (Moment moment : moments) {
+            try (PageserverClient client =
+                    PageserverClient.connect(
+                            server.pageService(), tenant, main, moment.number() % 2 == 0 ? 2 : 3)) {
+                all.add(compare("moment " + moment.number(), moment, client));
+            }
+        }
+        if (branchLsn != 0) {
+            try (PageserverClient client =
+                    PageserverClient.connect(server.pageService(), tenant, branch, 3, true)) {
+                all.add(compare("branch", moments.getFirst(), client));
+            }
+        }
+        return all;
+    }
+
+    private ComparisonReport compare(String what, Moment moment, PageSource source) {
+        long start = System.nanoTime();
+        ComparisonReport report =
+                new DataDirectoryComparison(
+                                moment.files(),
+                                moment.catalog(),
+                                source,
+                                moment.lsn(),
+                                importLsn,
+                                directory.resolve("evidence").resolve(what.replace(' ', '-')))
+                        .run();
+        ComparisonReport.Tally total = report.total();
+        double seconds = (System.nanoTime() - start) / 1e9;
+        progress.accept(
+                String.format(
+                        Locale.ROOT,
+                        "%s at %s: %d pages, %d changed, %d mismatches, %d unsupported (%.0f pages/s)",
+                        what,
+                        Lsn.toString(moment.lsn()),
+                        total.pages,
+                        total.changed,
+                        total.mismatches,
+                        total.unsupported,
+                        total.pages / seconds));
+        return report;
+    }
+
+    int moments() {
+        return moments.size();
+    }
+
+    /** Damages one stored page behind the server's back. */
+    void flipStoredByte() {
+        server.stop();
+        Moment last = moments.getLast();
+        RelTag victim = null;
+        for (PageSource.Fork fork : last.files().forks()) {
+            Catalog.@Nullable Relation relation = last.catalog().find(fork.tag());
+            if (relation != null
+                    && relation.name().equals("mould.public." + NEVER_CHANGED)
+                    && fork.tag().fork() == RelTag.MAIN) {
+                victim = fork.tag();
+            }
+        }
+        if (victim == null) {
+            throw new IllegalStateException("no relation to flip a byte of");
+        }
+        progress.accept(StoredPageFlip.flip(server.workingDirectory(), Keys.block(victim, 3)));
+        server.start();
+    }
+
+    private static void sleep(long milliseconds) {
+        try {
+            Thread.sleep(milliseconds);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new IllegalStateException("interrupted", e);
+        }
+    }
+}

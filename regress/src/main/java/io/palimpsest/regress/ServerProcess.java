@@ -1,0 +1,151 @@
+package io.palimpsest.regress;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.net.ConnectException;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.net.ServerSocket;
+import java.net.Socket;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Our server as a process of its own, on our class path, so that it can be killed and started again
+ * on the same directory and ports.
+ */
+final class ServerProcess implements AutoCloseable {
+    private final Path workingDirectory;
+    private final Path log;
+    private final InetSocketAddress pageService = free();
+    private final InetSocketAddress management = free();
+    private @Nullable Process process;
+
+    /**
+     * @param directory gets a working directory and a log
+     */
+    ServerProcess(Path directory) {
+        this.workingDirectory = directory.resolve("pageserver");
+        this.log = directory.resolve("pageserver.log");
+        try {
+            Files.createDirectories(workingDirectory);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    InetSocketAddress pageService() {
+        return pageService;
+    }
+
+    InetSocketAddress management() {
+        return management;
+    }
+
+    Path workingDirectory() {
+        return workingDirectory;
+    }
+
+    /** Starts it and returns when both listeners accept connections. */
+    void start() {
+        try {
+            Process started =
+                    new ProcessBuilder(
+                                    Path.of(System.getProperty("java.home"), "bin", "java")
+                                            .toString(),
+                                    "-Xmx1g",
+                                    "--enable-native-access=ALL-UNNAMED",
+                                    "--sun-misc-unsafe-memory-access=allow",
+                                    "-cp",
+                                    System.getProperty("java.class.path"),
+                                    "io.palimpsest.server.Main",
+                                    "-D",
+                                    workingDirectory.toString(),
+                                    "-c",
+                                    "listen_pg_addr='127.0.0.1:" + pageService.getPort() + "'",
+                                    "-c",
+                                    "listen_http_addr='127.0.0.1:" + management.getPort() + "'")
+                            .redirectErrorStream(true)
+                            .redirectOutput(ProcessBuilder.Redirect.appendTo(log.toFile()))
+                            .start();
+            process = started;
+            long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(60);
+            while (!accepts(pageService) || !accepts(management)) {
+                if (!started.isAlive() || System.nanoTime() > end) {
+                    throw new IllegalStateException("the page server did not start:\n" + logTail());
+                }
+                Thread.sleep(50);
+            }
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new IllegalStateException("interrupted while the page server starts", e);
+        }
+    }
+
+    /** SIGKILL. */
+    void kill() {
+        Process running = process;
+        if (running != null) {
+            running.destroyForcibly().onExit().join();
+            process = null;
+        }
+    }
+
+    /** SIGTERM: what is in memory is flushed. SIGKILL if that takes over half a minute. */
+    void stop() {
+        Process running = process;
+        if (running != null) {
+            running.destroy();
+            try {
+                if (running.waitFor(30, TimeUnit.SECONDS)) {
+                    process = null;
+                    return;
+                }
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+            }
+            kill();
+        }
+    }
+
+    boolean isRunning() {
+        Process running = process;
+        return running != null && running.isAlive();
+    }
+
+    String logTail() {
+        try {
+            List<String> lines = Files.exists(log) ? Files.readAllLines(log) : List.of("(no log)");
+            return String.join("\n", lines.subList(Math.max(0, lines.size() - 30), lines.size()));
+        } catch (IOException e) {
+            return "(log unreadable: " + e.getMessage() + ")";
+        }
+    }
+
+    @Override
+    public void close() {
+        kill();
+    }
+
+    private static boolean accepts(InetSocketAddress address) throws IOException {
+        try (Socket socket = new Socket()) {
+            socket.connect(address, 1000);
+            return true;
+        } catch (ConnectException e) {
+            return false;
+        }
+    }
+
+    private static InetSocketAddress free() {
+        try (ServerSocket socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+            return new InetSocketAddress("127.0.0.1", socket.getLocalPort());
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+}

@@ -1,0 +1,142 @@
+package io.palimpsest.server;
+
+import io.palimpsest.base.PageserverException;
+import io.palimpsest.port.Environment;
+import io.palimpsest.server.config.ServerConfig;
+import io.palimpsest.server.disk.NioDisk;
+import io.palimpsest.server.http.ManagementServer;
+import io.palimpsest.server.net.PageServer;
+import io.palimpsest.server.runtime.LogTracer;
+import io.palimpsest.server.runtime.SecureIds;
+import io.palimpsest.server.runtime.SocketNet;
+import io.palimpsest.server.runtime.SystemClock;
+import io.palimpsest.server.runtime.SystemTasks;
+import io.palimpsest.service.Management;
+import io.palimpsest.service.PageService;
+import io.palimpsest.tenant.Tenants;
+import java.io.IOException;
+import java.nio.channels.FileChannel;
+import java.nio.channels.FileLock;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.List;
+import java.util.concurrent.Callable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+
+/** The page server's process: this is the wiring diagram. */
+@Command(
+        name = "pageserver",
+        mixinStandardHelpOptions = true,
+        version = "palimpsest 0.1.0",
+        description =
+                "Receives the WAL of Postgres, keeps every page version, answers GetPage@LSN.",
+        exitCodeListHeading = "%nExit status:%n",
+        exitCodeList = {
+            "0:stopped by a signal",
+            "1:could not start or run",
+            "2:wrong arguments or configuration"
+        })
+public final class Main implements Callable<Integer> {
+    private static final Logger LOG = LoggerFactory.getLogger(Main.class);
+
+    @Option(
+            names = {"-D", "--workdir"},
+            paramLabel = "DIR",
+            defaultValue = "work",
+            description = "Working directory, made if it is not there. Default: ${DEFAULT-VALUE}.")
+    private Path workdir = Path.of("work");
+
+    @Option(
+            names = {"-c", "--config-override"},
+            paramLabel = "TOML",
+            description =
+                    "A TOML fragment that overrides pageserver.toml, e.g. \"listen_pg_addr='0.0.0.0:6400'\". Repeatable.")
+    private List<String> overrides = List.of();
+
+    @Option(names = "--check-config", description = "Check the configuration and exit.")
+    private boolean checkConfig;
+
+    public static void main(String[] args) {
+        System.exit(new CommandLine(new Main()).execute(args));
+    }
+
+    @Override
+    public Integer call() throws IOException, InterruptedException {
+        ServerConfig config;
+        try {
+            Path file = ServerConfig.file(workdir);
+            config =
+                    ServerConfig.read(
+                            file.toString(),
+                            Files.exists(file) ? Files.readString(file) : "",
+                            overrides);
+        } catch (PageserverException e) {
+            System.err.println("pageserver: " + e.getMessage());
+            return 2;
+        }
+        if (checkConfig) {
+            System.out.println("pageserver: the configuration is fine");
+            return 0;
+        }
+        Files.createDirectories(workdir);
+        try (FileChannel lockFile =
+                        FileChannel.open(
+                                workdir.resolve("pageserver.lock"),
+                                StandardOpenOption.CREATE,
+                                StandardOpenOption.WRITE);
+                FileLock lock = lockFile.tryLock()) {
+            if (lock == null) {
+                System.err.println(
+                        "pageserver: another page server uses "
+                                + workdir.toAbsolutePath()
+                                + "; stop it or choose another -D");
+                return 1;
+            }
+            return run(config);
+        } catch (PageserverException e) {
+            System.err.println("pageserver: " + e.getMessage());
+            return 1;
+        }
+    }
+
+    private Integer run(ServerConfig config) throws InterruptedException {
+        LogTracer tracer = new LogTracer("palimpsest");
+        SystemClock clock = new SystemClock();
+        SystemTasks tasks = new SystemTasks(tracer, (task, failure) -> {});
+        Environment environment =
+                new Environment(
+                        clock,
+                        tasks,
+                        new NioDisk(workdir),
+                        new SocketNet(),
+                        new SecureIds(),
+                        tracer);
+        Tenants tenants = Tenants.load(environment, config.limits());
+        PageServer pages = PageServer.start(config.pageService(), new PageService(tenants), tasks);
+        ManagementServer management =
+                ManagementServer.start(config.management(), new Management(tenants), tasks);
+        LOG.info(
+                "ready: page service on {}, management on {}, working directory {}",
+                pages.address(),
+                management.address(),
+                workdir.toAbsolutePath());
+        Thread stop =
+                Thread.ofPlatform()
+                        .name("stop")
+                        .unstarted(() -> {
+                            LOG.info("stopping");
+                            management.close();
+                            pages.close();
+                            tenants.close();
+                            LOG.info("stopped");
+                        });
+        Runtime.getRuntime().addShutdownHook(stop);
+        Thread.currentThread().join();
+        return 0;
+    }
+}

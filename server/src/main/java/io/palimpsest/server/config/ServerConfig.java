@@ -1,0 +1,191 @@
+package io.palimpsest.server.config;
+
+import io.palimpsest.base.Limits;
+import io.palimpsest.base.PageserverException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.TreeMap;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.tomlj.Toml;
+import org.tomlj.TomlParseResult;
+
+/**
+ * The configuration, read from TOML and checked as a whole: everything wrong with it is reported at
+ * once. Key names are the field's (docs/configuration.md lists those there are).
+ */
+public record ServerConfig(Address pageService, Address management, Limits limits) {
+    /** Where to listen. Port 0 lets the system choose. */
+    public record Address(String host, int port) {
+        static Address parse(String text) {
+            int colon = text.lastIndexOf(':');
+            int port = -1;
+            try {
+                port = Integer.parseInt(text.substring(colon + 1));
+            } catch (NumberFormatException e) {
+                // reported below, like any other port that is none
+            }
+            if (colon < 1 || port < 0 || port > 65535) {
+                throw new IllegalArgumentException("expected 'host:port', found '" + text + "'");
+            }
+            return new Address(text.substring(0, colon), port);
+        }
+
+        @Override
+        public String toString() {
+            return host + ":" + port;
+        }
+    }
+
+    private static final Pattern DURATION = Pattern.compile("(\\d+) *(ms|s|m|min|h|hr)");
+
+    /** One key: how to read its value into the settings. */
+    private interface Setting {
+        void take(Settings settings, Object value);
+    }
+
+    /** What the keys say, with defaults. */
+    private static final class Settings {
+        Address pageService = new Address("127.0.0.1", 64000);
+        Address management = new Address("127.0.0.1", 9898);
+        long checkpointDistance = Limits.DEFAULT.flushDistance();
+        long checkpointTimeout = Limits.DEFAULT.flushAgeNanos();
+        long waitLsn = Limits.DEFAULT.waitLsnNanos();
+        long pageCachePages = Limits.DEFAULT.blockCacheBytes() / 8192;
+        long ingestBatch = Limits.DEFAULT.ingestBatchRecords();
+    }
+
+    private static final TreeMap<String, Setting> KEYS = new TreeMap<>();
+
+    static {
+        KEYS.put("listen_pg_addr", (s, v) -> s.pageService = Address.parse(text(v)));
+        KEYS.put("listen_http_addr", (s, v) -> s.management = Address.parse(text(v)));
+        KEYS.put("wait_lsn_timeout", (s, v) -> s.waitLsn = duration(v));
+        KEYS.put("page_cache_size", (s, v) -> s.pageCachePages = number(v, 0, 1L << 32));
+        KEYS.put("ingest_batch_size", (s, v) -> s.ingestBatch = number(v, 1, 1 << 20));
+        KEYS.put(
+                "tenant_config.checkpoint_distance",
+                (s, v) -> s.checkpointDistance = number(v, 1 << 16, 1L << 36));
+        KEYS.put("tenant_config.checkpoint_timeout", (s, v) -> s.checkpointTimeout = duration(v));
+    }
+
+    /**
+     * Reads the file (none there is fine: all defaults), then the fragments, later ones winning.
+     *
+     * @throws PageserverException BAD_REQUEST with one line for each thing that is wrong
+     */
+    public static ServerConfig read(String file, String fileText, List<String> fragments) {
+        Settings settings = new Settings();
+        List<String> wrong = new ArrayList<>();
+        take(Toml.parse(fileText), file, settings, wrong);
+        for (String fragment : fragments) {
+            take(Toml.parse(fragment), "-c " + fragment, settings, wrong);
+        }
+        if (!wrong.isEmpty()) {
+            throw PageserverException.badRequest(
+                    "%s", "the configuration is not usable:\n  " + String.join("\n  ", wrong));
+        }
+        Limits d = Limits.DEFAULT;
+        Limits limits =
+                new Limits(
+                        settings.checkpointDistance,
+                        settings.checkpointDistance,
+                        settings.checkpointTimeout,
+                        (int) settings.ingestBatch,
+                        d.ingestBatchBytes(),
+                        d.layerBlockBytes(),
+                        d.recordBytes(),
+                        settings.waitLsn,
+                        settings.pageCachePages * 8192);
+        return new ServerConfig(settings.pageService, settings.management, limits);
+    }
+
+    private static void take(
+            TomlParseResult toml, String where, Settings settings, List<String> wrong) {
+        toml.errors()
+                .forEach(e ->
+                        wrong.add(where + " line " + e.position().line() + ": " + e.getMessage()));
+        for (String key : toml.dottedKeySet()) {
+            Setting setting = KEYS.get(key);
+            int line = toml.inputPositionOf(key) == null ? 0 : toml.inputPositionOf(key).line();
+            if (setting == null) {
+                wrong.add(
+                        where + " line " + line + ": unknown key '" + key + "'" + didYouMean(key));
+                continue;
+            }
+            try {
+                setting.take(settings, toml.get(key));
+            } catch (IllegalArgumentException e) {
+                wrong.add(where + " line " + line + ": " + key + ": " + e.getMessage());
+            }
+        }
+    }
+
+    private static String didYouMean(String key) {
+        String best =
+                KEYS.keySet().stream()
+                        .min((a, b) -> Integer.compare(distance(a, key), distance(b, key)))
+                        .orElse("");
+        return distance(best, key) <= 3
+                ? "; did you mean '" + best + "'?"
+                : "; known are " + String.join(", ", KEYS.keySet());
+    }
+
+    /** Levenshtein's. */
+    private static int distance(String a, String b) {
+        int[] row = new int[b.length() + 1];
+        for (int j = 0; j <= b.length(); j++) {
+            row[j] = j;
+        }
+        for (int i = 1; i <= a.length(); i++) {
+            int diagonal = row[0];
+            row[0] = i;
+            for (int j = 1; j <= b.length(); j++) {
+                int change = diagonal + (a.charAt(i - 1) == b.charAt(j - 1) ? 0 : 1);
+                diagonal = row[j];
+                row[j] = Math.min(change, Math.min(row[j], row[j - 1]) + 1);
+            }
+        }
+        return row[b.length()];
+    }
+
+    private static String text(Object value) {
+        if (value instanceof String s) {
+            return s;
+        }
+        throw new IllegalArgumentException("expected a string, found " + value);
+    }
+
+    private static long number(Object value, long least, long most) {
+        if (value instanceof Long n && n >= least && n <= most) {
+            return n;
+        }
+        throw new IllegalArgumentException(
+                "expected a whole number from " + least + " to " + most + ", found " + value);
+    }
+
+    private static long duration(Object value) {
+        Matcher m =
+                DURATION.matcher(
+                        value instanceof String s ? s.strip().toLowerCase(Locale.ROOT) : "");
+        if (!m.matches() || m.group(1).length() > 9) {
+            throw new IllegalArgumentException(
+                    "expected a duration like '10 m', '300 s' or '5000 ms', found " + value);
+        }
+        long n = Long.parseLong(m.group(1));
+        return n
+                * switch (m.group(2)) {
+                    case "ms" -> 1_000_000L;
+                    case "s" -> 1_000_000_000L;
+                    case "m", "min" -> 60_000_000_000L;
+                    default -> 3_600_000_000_000L;
+                };
+    }
+
+    /** Where the file lies in a working directory. */
+    public static Path file(Path workdir) {
+        return workdir.resolve("pageserver.toml");
+    }
+}

@@ -1,0 +1,5 @@
+/** TOML to validated records. */
+@NullMarked
+package io.palimpsest.server.config;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,166 @@
+package io.palimpsest.server.http;
+
+import io.netty.bootstrap.ServerBootstrap;
+import io.netty.buffer.ByteBufUtil;
+import io.netty.buffer.Unpooled;
+import io.netty.channel.Channel;
+import io.netty.channel.ChannelFuture;
+import io.netty.channel.ChannelFutureListener;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelInitializer;
+import io.netty.channel.ChannelOption;
+import io.netty.channel.SimpleChannelInboundHandler;
+import io.netty.handler.codec.http.DefaultFullHttpResponse;
+import io.netty.handler.codec.http.FullHttpRequest;
+import io.netty.handler.codec.http.HttpHeaderNames;
+import io.netty.handler.codec.http.HttpHeaderValues;
+import io.netty.handler.codec.http.HttpObjectAggregator;
+import io.netty.handler.codec.http.HttpResponseStatus;
+import io.netty.handler.codec.http.HttpServerCodec;
+import io.netty.handler.codec.http.HttpUtil;
+import io.netty.handler.codec.http.HttpVersion;
+import io.netty.handler.flow.FlowControlHandler;
+import io.netty.handler.timeout.ReadTimeoutHandler;
+import io.palimpsest.port.Tasks;
+import io.palimpsest.server.config.ServerConfig;
+import io.palimpsest.server.net.EventLoops;
+import io.palimpsest.service.Management;
+import java.net.InetSocketAddress;
+import java.time.Instant;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** Listens for operators: HTTP/1.1, JSON, one request after the other on a connection. */
+public final class ManagementServer implements AutoCloseable {
+    /** Bodies are ids and connection strings. */
+    private static final int MAX_BODY = 64 << 10;
+
+    /** Longer than the longest answer takes (an import of a large cluster). */
+    private static final int IDLE_SECONDS = 6 * 3600;
+
+    private static final Logger LOG = LoggerFactory.getLogger(ManagementServer.class);
+
+    private final ManagementRoutes routes;
+    private final Tasks tasks;
+    private final EventLoops loops = new EventLoops(1);
+    private final String launched = Instant.now().toString();
+    private @Nullable Channel listener;
+
+    private ManagementServer(Management management, Tasks tasks) {
+        this.routes = new ManagementRoutes(management);
+        this.tasks = tasks;
+    }
+
+    /** Listens; an IO error names the address if that fails. */
+    public static ManagementServer start(
+            ServerConfig.Address address, Management management, Tasks tasks) {
+        ManagementServer server = new ManagementServer(management, tasks);
+        boolean done = false;
+        try {
+            server.listener = server.loops.bind(server.bootstrap(), address.host(), address.port());
+            done = true;
+            return server;
+        } finally {
+            if (!done) {
+                server.loops.close();
+            }
+        }
+    }
+
+    /** Where it listens, with the port that the system chose if 0 was asked for. */
+    public InetSocketAddress address() {
+        Channel channel = listener;
+        if (channel == null) {
+            throw new IllegalStateException("not started");
+        }
+        return (InetSocketAddress) channel.localAddress();
+    }
+
+    /** Takes no more requests and closes the connections; requests under way go on unheard. */
+    @Override
+    public void close() {
+        Channel channel = listener;
+        if (channel != null) {
+            channel.close().awaitUninterruptibly();
+        }
+        loops.close();
+    }
+
+    private ServerBootstrap bootstrap() {
+        return new ServerBootstrap()
+                .option(ChannelOption.SO_REUSEADDR, true)
+                .childOption(ChannelOption.TCP_NODELAY, true)
+                .childOption(ChannelOption.AUTO_READ, false)
+                .childHandler(
+                        new ChannelInitializer<Channel>() {
+                            @Override
+                            protected void initChannel(Channel channel) {
+                                channel.pipeline()
+                                        .addLast(
+                                                new ReadTimeoutHandler(IDLE_SECONDS),
+                                                new HttpServerCodec(),
+                                                new HttpObjectAggregator(MAX_BODY),
+                                                new FlowControlHandler(),
+                                                new Requests());
+                            }
+                        });
+    }
+
+    /** Gives each request to a task; the next one is read when it is answered. */
+    private final class Requests extends SimpleChannelInboundHandler<FullHttpRequest> {
+        @Override
+        public void channelActive(ChannelHandlerContext ctx) {
+            ctx.read();
+        }
+
+        @Override
+        protected void channelRead0(ChannelHandlerContext ctx, FullHttpRequest request) {
+            boolean keepAlive = HttpUtil.isKeepAlive(request);
+            if (request.decoderResult().isFailure()) {
+                send(ctx, ManagementRoutes.failure(400, "this is no HTTP request"), false);
+                return;
+            }
+            String method = request.method().name();
+            String uri = request.uri();
+            int query = uri.indexOf('?');
+            String path = query < 0 ? uri : uri.substring(0, query);
+            byte[] body = ByteBufUtil.getBytes(request.content());
+            tasks.spawn(
+                    Tasks.Lane.LATENCY,
+                    method + " " + path,
+                    () -> {
+                        ManagementRoutes.Answer answer = routes.answer(method, path, body);
+                        LOG.debug("{} {}: {}", method, path, answer.status());
+                        send(ctx, answer, keepAlive);
+                    });
+        }
+
+        @Override
+        public void exceptionCaught(ChannelHandlerContext ctx, Throwable cause) {
+            LOG.debug("management connection {}", ctx.channel().remoteAddress(), cause);
+            ctx.close();
+        }
+
+        private void send(
+                ChannelHandlerContext ctx, ManagementRoutes.Answer answer, boolean keepAlive) {
+            byte[] bytes = answer.body() == null ? new byte[0] : routes.encode(answer.body());
+            DefaultFullHttpResponse response =
+                    new DefaultFullHttpResponse(
+                            HttpVersion.HTTP_1_1,
+                            HttpResponseStatus.valueOf(answer.status()),
+                            Unpooled.wrappedBuffer(bytes));
+            response.headers()
+                    .set(HttpHeaderNames.CONTENT_TYPE, HttpHeaderValues.APPLICATION_JSON)
+                    .setInt(HttpHeaderNames.CONTENT_LENGTH, bytes.length)
+                    .set("PAGESERVER_LAUNCH_TIMESTAMP", launched);
+            HttpUtil.setKeepAlive(response, keepAlive);
+            ChannelFuture sent = ctx.writeAndFlush(response);
+            if (keepAlive) {
+                ctx.read();
+            } else {
+                sent.addListener(ChannelFutureListener.CLOSE);
+            }
+        }
+    }
+}

@@ -1,0 +1,250 @@
+package io.palimpsest.server.net;
+
+import io.netty.buffer.ByteBuf;
+import io.netty.buffer.Unpooled;
+import io.netty.channel.ChannelFutureListener;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelInboundHandlerAdapter;
+import io.netty.channel.socket.DuplexChannel;
+import io.palimpsest.base.Check;
+import io.palimpsest.base.ErrorCode;
+import io.palimpsest.base.PageserverException;
+import io.palimpsest.port.Net;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.Condition;
+import java.util.concurrent.locks.ReentrantLock;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A Netty channel as a blocking connection. The event loop puts what arrives into a buffer, the
+ * task that serves the connection takes it from there and writes answers.
+ *
+ * <p>Bounded both ways: nothing is read from the socket while the buffer holds {@link
+ * #INBOUND_BYTES}, and a writer waits while more than the channel's high water mark is on its way
+ * out; a peer that takes nothing for {@link #STUCK_NANOS} is given up.
+ */
+final class ChannelConnection extends ChannelInboundHandlerAdapter implements Net.Connection {
+    /** Where reading from the socket stops; one read of at most 64 KiB may go beyond. */
+    static final int INBOUND_BYTES = 128 << 10;
+
+    private static final int READ_BYTES = 64 << 10;
+    private static final long STUCK_NANOS = TimeUnit.SECONDS.toNanos(150);
+    private static final long LINGER_MILLIS = 1000;
+
+    private final Runnable onActive;
+    private final Runnable onInactive;
+    private final ReentrantLock lock = new ReentrantLock();
+    private final Condition changed = lock.newCondition();
+    private final byte[] inbound = new byte[INBOUND_BYTES + READ_BYTES];
+    private int start;
+    private int end;
+    private boolean reading;
+    private boolean ended;
+    private boolean closing;
+    private @Nullable ChannelHandlerContext context;
+
+    /**
+     * @param onActive called on the event loop when the connection can be used
+     * @param onInactive called there when the channel is closed, by whomever
+     */
+    ChannelConnection(Runnable onActive, Runnable onInactive) {
+        this.onActive = onActive;
+        this.onInactive = onInactive;
+    }
+
+    /** Largest piece that the channel may be configured to read at once. */
+    static int readBytes() {
+        return READ_BYTES;
+    }
+
+    @Override
+    public void channelActive(ChannelHandlerContext ctx) {
+        lock.lock();
+        try {
+            context = ctx;
+            reading = true;
+        } finally {
+            lock.unlock();
+        }
+        ctx.read();
+        onActive.run();
+    }
+
+    @Override
+    public void channelRead(ChannelHandlerContext ctx, Object message) {
+        ByteBuf bytes = (ByteBuf) message;
+        lock.lock();
+        try {
+            int n = bytes.readableBytes();
+            if (!closing) {
+                if (inbound.length - end < n) {
+                    System.arraycopy(inbound, start, inbound, 0, end - start);
+                    end -= start;
+                    start = 0;
+                }
+                bytes.readBytes(inbound, end, n);
+                end += n;
+                changed.signalAll();
+            }
+        } finally {
+            lock.unlock();
+            bytes.release();
+        }
+    }
+
+    @Override
+    public void channelReadComplete(ChannelHandlerContext ctx) {
+        boolean more;
+        lock.lock();
+        try {
+            more = closing || end - start < INBOUND_BYTES;
+            reading = more;
+        } finally {
+            lock.unlock();
+        }
+        if (more) {
+            ctx.read();
+        }
+    }
+
+    @Override
+    public void channelWritabilityChanged(ChannelHandlerContext ctx) {
+        wake(false);
+    }
+
+    @Override
+    public void channelInactive(ChannelHandlerContext ctx) {
+        wake(true);
+        onInactive.run();
+    }
+
+    @Override
+    public void exceptionCaught(ChannelHandlerContext ctx, Throwable cause) {
+        // The peer reset the connection, or the like: the same as its end.
+        ctx.close();
+    }
+
+    @Override
+    public int read(byte[] into, int offset, int length, long timeoutNanos) {
+        Check.that(length > 0, "read of %d bytes", length);
+        long left = timeoutNanos;
+        lock.lock();
+        try {
+            while (start == end) {
+                if (ended || closing) {
+                    return -1;
+                }
+                if (left <= 0) {
+                    return 0;
+                }
+                left = await(left);
+            }
+            int n = Math.min(length, end - start);
+            System.arraycopy(inbound, start, into, offset, n);
+            start += n;
+            if (start == end) {
+                start = 0;
+                end = 0;
+            }
+            if (!reading && !ended && end - start < INBOUND_BYTES / 2) {
+                reading = true;
+                channel().read();
+            }
+            return n;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    @Override
+    public void write(byte[] bytes, int offset, int length) {
+        ChannelHandlerContext to;
+        lock.lock();
+        try {
+            to = channel();
+            long left = STUCK_NANOS;
+            while (!ended && !closing && !to.channel().isWritable()) {
+                if (left <= 0) {
+                    throw new PageserverException(
+                            ErrorCode.IO, "the peer " + peer() + " takes no bytes");
+                }
+                left = await(left);
+            }
+            if (ended || closing) {
+                throw new PageserverException(ErrorCode.IO, "the peer " + peer() + " is gone");
+            }
+        } finally {
+            lock.unlock();
+        }
+        ByteBuf copy = to.alloc().directBuffer(length).writeBytes(bytes, offset, length);
+        to.writeAndFlush(copy, to.voidPromise());
+    }
+
+    /**
+     * Ends the connection after what was written has been sent. What still arrives is dropped for a
+     * moment, since closing with unread bytes would take the last answer away from the peer.
+     */
+    @Override
+    public void close() {
+        ChannelHandlerContext ctx;
+        lock.lock();
+        try {
+            if (closing || context == null) {
+                return;
+            }
+            closing = true;
+            ctx = context;
+            changed.signalAll();
+        } finally {
+            lock.unlock();
+        }
+        ctx.executor()
+                .execute(() -> {
+                    ctx.read();
+                    ctx.writeAndFlush(Unpooled.EMPTY_BUFFER)
+                            .addListener(sent -> ((DuplexChannel) ctx.channel()).shutdownOutput());
+                    ctx.executor()
+                            .schedule(() -> ctx.close(), LINGER_MILLIS, TimeUnit.MILLISECONDS);
+                });
+    }
+
+    /** Ends the connection at once. */
+    void abort() {
+        ChannelHandlerContext ctx = context;
+        if (ctx != null) {
+            ctx.channel().close().addListener(ChannelFutureListener.CLOSE);
+        }
+    }
+
+    private String peer() {
+        return String.valueOf(channel().channel().remoteAddress());
+    }
+
+    private ChannelHandlerContext channel() {
+        ChannelHandlerContext ctx = context;
+        if (ctx == null) {
+            throw new IllegalStateException("not connected yet");
+        }
+        return ctx;
+    }
+
+    /** Waits for a change; answers what is left of the time. */
+    private long await(long nanos) {
+        try {
+            return changed.awaitNanos(nanos);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new PageserverException(ErrorCode.IO, "interrupted", e);
+        }
+    }
+
+    private void wake(boolean atEnd) {
+        lock.lock();
+        try {
+            ended |= atEnd;
+            changed.signalAll();
+        } finally {
+            lock.unlock();
+        }
+    }
+}

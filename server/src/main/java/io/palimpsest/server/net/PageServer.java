@@ -1,0 +1,162 @@
+package io.palimpsest.server.net;
+
+import io.netty.bootstrap.ServerBootstrap;
+import io.netty.channel.Channel;
+import io.netty.channel.ChannelInitializer;
+import io.netty.channel.ChannelOption;
+import io.netty.channel.FixedRecvByteBufAllocator;
+import io.netty.channel.WriteBufferWaterMark;
+import io.palimpsest.port.Net;
+import io.palimpsest.port.Tasks;
+import io.palimpsest.server.config.ServerConfig;
+import io.palimpsest.service.PageService;
+import java.net.InetSocketAddress;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** Listens for clients of the page service and gives each a task that serves it. */
+public final class PageServer implements AutoCloseable {
+    /** More clients than this are turned away: each may hold some buffers and a thread's stack. */
+    static final int MAX_CONNECTIONS = 4096;
+
+    private static final Logger LOG = LoggerFactory.getLogger(PageServer.class);
+
+    private final Consumer<Net.Connection> service;
+    private final Tasks tasks;
+    private final EventLoops loops = new EventLoops(0);
+    private final Set<Client> clients = ConcurrentHashMap.newKeySet();
+    private final AtomicInteger count = new AtomicInteger();
+    private @Nullable Channel listener;
+    private volatile boolean closing;
+
+    private PageServer(Consumer<Net.Connection> service, Tasks tasks) {
+        this.service = service;
+        this.tasks = tasks;
+    }
+
+    /** Listens; an IO error names the address if that fails. */
+    public static PageServer start(ServerConfig.Address address, PageService service, Tasks tasks) {
+        return start(address, service::serve, tasks);
+    }
+
+    /** The same for any protocol: {@code service} serves a connection until it ends. */
+    static PageServer start(
+            ServerConfig.Address address, Consumer<Net.Connection> service, Tasks tasks) {
+        PageServer server = new PageServer(service, tasks);
+        boolean done = false;
+        try {
+            server.listener = server.loops.bind(server.bootstrap(), address.host(), address.port());
+            done = true;
+            return server;
+        } finally {
+            if (!done) {
+                server.loops.close();
+            }
+        }
+    }
+
+    /** Where it listens, with the port that the system chose if 0 was asked for. */
+    public InetSocketAddress address() {
+        Channel channel = listener;
+        if (channel == null) {
+            throw new IllegalStateException("not started");
+        }
+        return (InetSocketAddress) channel.localAddress();
+    }
+
+    /** Takes no more clients, ends the connections there are, waits for their tasks. */
+    @Override
+    public void close() {
+        closing = true;
+        Channel channel = listener;
+        if (channel != null) {
+            channel.close().awaitUninterruptibly();
+        }
+        clients.forEach(Client::end);
+        clients.forEach(Client::join);
+        loops.close();
+    }
+
+    private ServerBootstrap bootstrap() {
+        return new ServerBootstrap()
+                .option(ChannelOption.SO_BACKLOG, 1024)
+                .option(ChannelOption.SO_REUSEADDR, true)
+                .childOption(ChannelOption.TCP_NODELAY, true)
+                .childOption(ChannelOption.SO_KEEPALIVE, true)
+                .childOption(ChannelOption.AUTO_READ, false)
+                .childOption(
+                        ChannelOption.RECVBUF_ALLOCATOR,
+                        new FixedRecvByteBufAllocator(ChannelConnection.readBytes())
+                                .maxMessagesPerRead(1))
+                .childOption(
+                        ChannelOption.WRITE_BUFFER_WATER_MARK,
+                        new WriteBufferWaterMark(256 << 10, 1 << 20))
+                .childHandler(
+                        new ChannelInitializer<Channel>() {
+                            @Override
+                            protected void initChannel(Channel channel) {
+                                accept(channel);
+                            }
+                        });
+    }
+
+    private void accept(Channel channel) {
+        if (closing || count.incrementAndGet() > MAX_CONNECTIONS) {
+            LOG.warn("turned {} away: {} clients", channel.remoteAddress(), count.get());
+            count.decrementAndGet();
+            channel.close();
+            return;
+        }
+        Client client = new Client(String.valueOf(channel.remoteAddress()));
+        clients.add(client);
+        channel.pipeline().addLast(client.connection);
+    }
+
+    /** A connection and the task that serves it. */
+    private final class Client {
+        final ChannelConnection connection = new ChannelConnection(this::active, this::inactive);
+        private final String name;
+        private Tasks.@Nullable Task task;
+
+        Client(String peer) {
+            this.name = "page-service " + peer;
+        }
+
+        private synchronized void active() {
+            task = tasks.spawn(Tasks.Lane.LATENCY, name, () -> service.accept(connection));
+        }
+
+        private void inactive() {
+            clients.remove(this);
+            count.decrementAndGet();
+            cancel();
+        }
+
+        /** Whoever waits for WAL on behalf of a client that is gone need not. */
+        private synchronized void cancel() {
+            if (task != null) {
+                task.cancel();
+            }
+        }
+
+        void end() {
+            connection.close();
+            cancel();
+        }
+
+        void join() {
+            Tasks.Task running;
+            synchronized (this) {
+                running = task;
+            }
+            if (running != null) {
+                running.join();
+            }
+        }
+    }
+}

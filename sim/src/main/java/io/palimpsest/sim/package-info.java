@@ -1,0 +1,5 @@
+/** The simulator and its command line. */
+@NullMarked
+package io.palimpsest.sim;
+
+import org.jspecify.annotations.NullMarked;

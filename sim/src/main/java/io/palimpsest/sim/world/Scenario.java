@@ -1,0 +1,13 @@
+package io.palimpsest.sim.world;
+
+/** One kind of simulated run. All that differs from run to run comes from the simulation's seed. */
+public interface Scenario {
+    /** Lower case, words joined by '-'. */
+    String name();
+
+    /**
+     * Runs as a task of the node "driver"; the simulation ends when it returns. Whatever it throws
+     * is the failure.
+     */
+    void run(Simulation simulation);
+}

@@ -394,8 +394,7 @@ public final class LayerFile implements AutoCloseable {
         if (type == LayerFormat.TYPE_INDEX) {
             checkRows(decoded, position, LayerHeader.BYTES, footer.indexPosition());
         }
-        if (type == LayerFormat.TYPE_FILTER
-                && decoded.length != length - LayerFormat.FRAME_BYTES) {
+        if (type == LayerFormat.TYPE_FILTER && decoded.length != length - LayerFormat.FRAME_BYTES) {
             throw wrong(
                     path,
                     position,

@@ -55,7 +55,7 @@ import java.util.zip.CRC32C;
  */
 final class LayerFormat {
     static final long MAGIC = 0x3152_5941_4C4D_4C50L; // "PLMLAYR1"
-    static final long FOOTER_MAGIC = 0x3144_4E45_4D4C_4C50L; // "PLMLEND1"
+    static final long FOOTER_MAGIC = 0x3144_4E45_4C4D_4C50L; // "PLMLEND1"
     static final int VERSION = 1;
 
     static final int FRAME_BYTES = 16;

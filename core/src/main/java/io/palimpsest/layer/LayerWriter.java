@@ -196,7 +196,7 @@ final class LayerWriter {
 
     private void startBlock() {
         block.clear();
-        int unused = block.reserve(LayerFormat.FRAME_BYTES);
+        int _ = block.reserve(LayerFormat.FRAME_BYTES);
         groupCount = 0;
         groupEntries = 0;
     }
@@ -222,7 +222,7 @@ final class LayerWriter {
         if (raw >= MIN_COMPRESSED_BYTES && type != LayerFormat.TYPE_FILTER) {
             compressed.clear();
             int room = lz4.maxCompressedLength(raw);
-            int unused = compressed.reserve(LayerFormat.FRAME_BYTES + room);
+            int _ = compressed.reserve(LayerFormat.FRAME_BYTES + room);
             int n =
                     lz4.compress(
                             b,
@@ -300,12 +300,12 @@ final class LayerWriter {
                     lines,
                     at,
                     Math.min(KeyFilter.BLOCK_LINES * KeyFilter.LINE_BYTES, lines.length - at));
-            int unused = putBlock(LayerFormat.TYPE_FILTER);
+            int _ = putBlock(LayerFormat.TYPE_FILTER);
         }
         long rootPosition = out.size();
         startBlock();
         block.bytes(root.array(), 0, root.size());
-        int unused = putBlock(LayerFormat.TYPE_ROOT);
+        int _ = putBlock(LayerFormat.TYPE_ROOT);
         LayerFooter footer =
                 new LayerFooter(
                         indexPosition,

@@ -155,11 +155,10 @@ final class History {
     /** In order of key, LSN, writing. */
     static List<Entry> sorted(Collection<Entry> entries) {
         List<Entry> out = new ArrayList<>(entries);
-        out.sort(
-                (a, b) -> {
-                    int c = a.key.compareTo(b.key);
-                    return c != 0 ? c : Long.compareUnsigned(a.lsn, b.lsn);
-                });
+        out.sort((a, b) -> {
+            int c = a.key.compareTo(b.key);
+            return c != 0 ? c : Long.compareUnsigned(a.lsn, b.lsn);
+        });
         return out;
     }
 
@@ -256,11 +255,10 @@ final class History {
         TreeMap<Key, byte[]> expected = new TreeMap<>(contents);
         expected.values().removeIf(v -> v.length == 0);
         List<Key> found = new ArrayList<>();
-        scan.forEach(
-                (k, v) -> {
-                    found.add(k);
-                    assertArrayEquals(expected.get(k), v);
-                });
+        scan.forEach((k, v) -> {
+            found.add(k);
+            assertArrayEquals(expected.get(k), v);
+        });
         assertEquals(new ArrayList<>(expected.keySet()), found);
     }
 

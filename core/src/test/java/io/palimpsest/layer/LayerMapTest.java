@@ -134,12 +134,11 @@ class LayerMapTest {
             if (!disk.exists(name.toString())) {
                 History.writeImages(disk, content, range, lsn, limits);
                 map = map.with(LayerFile.open(disk, name.toString(), name, cache));
-                content.forEach(
-                        (k, v) -> {
-                            byte[] value = new byte[v.length + 1];
-                            System.arraycopy(v, 0, value, 1, v.length);
-                            images.add(new History.Entry(k, lsn, value));
-                        });
+                content.forEach((k, v) -> {
+                    byte[] value = new byte[v.length + 1];
+                    System.arraycopy(v, 0, value, 1, v.length);
+                    images.add(new History.Entry(k, lsn, value));
+                });
             }
         }
 

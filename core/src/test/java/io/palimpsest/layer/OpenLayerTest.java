@@ -121,19 +121,18 @@ class OpenLayerTest {
         for (int t = 0; t < readers.length; t++) {
             Prng prng = new Prng(t);
             readers[t] =
-                    new Thread(
-                            () -> {
-                                try {
-                                    Reconstruction r = new Reconstruction();
-                                    long known = 0;
-                                    while (known < total && failure.get() == null) {
-                                        known = published.get();
-                                        checkRead(layer, r, keys, known, prng);
-                                    }
-                                } catch (Throwable e) {
-                                    failure.compareAndSet(null, e);
-                                }
-                            });
+                    new Thread(() -> {
+                        try {
+                            Reconstruction r = new Reconstruction();
+                            long known = 0;
+                            while (known < total && failure.get() == null) {
+                                known = published.get();
+                                checkRead(layer, r, keys, known, prng);
+                            }
+                        } catch (Throwable e) {
+                            failure.compareAndSet(null, e);
+                        }
+                    });
             readers[t].start();
         }
         Modifications m = new Modifications();

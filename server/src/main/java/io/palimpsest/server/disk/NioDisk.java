@@ -210,7 +210,7 @@ public final class NioDisk implements Disk {
         } catch (IOException e) {
             throw failed("list", path, e);
         } catch (DirectoryIteratorException e) {
-            throw failed("list", path, e.getCause());
+            throw failed("list", path, new IOException(e));
         }
         found.sort(null);
         return found;

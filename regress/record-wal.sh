@@ -11,14 +11,12 @@ trap 'rm -rf "$binaries"' EXIT
 chmod 755 "$binaries"
 for version in $versions; do
     major=${version%%.*}
-    mvn -q -B dependency:copy -Dartifact=$artifact:"$version" -DoutputDirectory="$binaries/jars"
+    mvn -q -B -N dependency:copy -Dartifact=$artifact:"$version" -DoutputDirectory="$binaries/jars"
     mkdir "$binaries/$major"
     unzip -p "$binaries/jars/"*"-$version.jar" '*.txz' | tar -xJ -C "$binaries/$major"
 done
 chmod -R a+rX "$binaries"
 ln -s "${PG15_DIR:-/usr/lib/postgresql/15}" "$binaries/15-compression"
-mvn -q -B -Dquick -pl regress -am compile
-mvn -q -B -pl regress dependency:build-classpath -Dmdep.outputFile="$binaries/classpath" -Dmdep.includeScope=runtime ||
-    { echo "install the modules first: mvn -Dquick install" >&2; exit 1; }
-"${JAVA_HOME:?}/bin/java" -cp "regress/target/classes:$(cat "$binaries/classpath")" io.palimpsest.regress.RecordWal \
+mvn -q -B -Dquick -DskipTests -pl regress -am package
+"${JAVA_HOME:?}/bin/java" -cp "regress/target/classes:regress/target/lib/*" io.palimpsest.regress.RecordWal \
     "$binaries" fixtures/src/main/resources/wal "$@"

@@ -2,7 +2,6 @@ package io.palimpsest.ingest;
 
 import static io.palimpsest.base.Bytes.i32;
 import static io.palimpsest.base.Bytes.i64;
-import static io.palimpsest.base.Bytes.u8;
 
 import io.palimpsest.base.Check;
 import io.palimpsest.base.ErrorCode;
@@ -13,7 +12,6 @@ import io.palimpsest.base.PageserverException;
 import io.palimpsest.pg.PgVersion;
 import io.palimpsest.pg.RelTag;
 import io.palimpsest.pg.Slru;
-import io.palimpsest.pg.VisibilityMap;
 import io.palimpsest.pg.Xid;
 import io.palimpsest.value.Keys;
 import io.palimpsest.value.Modifications;
@@ -44,7 +42,7 @@ import org.jspecify.annotations.Nullable;
  * sources; docs name the version where they differ.
  */
 public final class WalIngest {
-    /** Neon's own heap records; their layouts belong into {@link #visibility}. */
+    /** Neon's own heap records; their layouts belong into {@link HeapVisibility}. */
     private static final int RMGR_NEON = 134;
 
     private static final byte[] PRESENT = {1};
@@ -57,6 +55,7 @@ public final class WalIngest {
     private final ReadView committed;
     private final Sizes sizes;
     private final Relations relations;
+    private final HeapVisibility visibility;
     private final SlruStore slru;
     private final Cluster cluster;
     private final XactRecord xact = new XactRecord();
@@ -84,6 +83,7 @@ public final class WalIngest {
         this.committed = committed;
         sizes = new Sizes(committed, cachedSizes);
         relations = new Relations(sizes);
+        visibility = new HeapVisibility(relations);
         slru = new SlruStore(sizes);
         cluster = new Cluster(version, committed);
         hintsAtCommit = hintBitsLogged();
@@ -126,7 +126,7 @@ public final class WalIngest {
         Check.that(!copying, "a record after a database copy, before its commit");
         cluster.seen(r.xid());
         switch (r.rmid()) {
-            case Rmgr.HEAP, Rmgr.HEAP2 -> visibility(r, out);
+            case Rmgr.HEAP, Rmgr.HEAP2 -> visibility.clear(r, out);
             case Rmgr.XLOG -> xlog(r, out);
             case Rmgr.XACT -> xact(r, out);
             case Rmgr.SMGR -> smgr(r, out);
@@ -146,7 +146,7 @@ public final class WalIngest {
     }
 
     /** Where the main data starts, which must be at least {@code length} bytes. */
-    private static int main(WalRecord r, long length) {
+    static int main(WalRecord r, long length) {
         if (r.mainLength() < length) {
             throw PageserverException.corruption(
                     "%s record info %02X at %s: expected %d bytes of main data, found %d",
@@ -167,90 +167,6 @@ public final class WalIngest {
                 r.info(),
                 Lsn.toString(r.startLsn()),
                 version.major());
-    }
-
-    /**
-     * Heap records that clear visibility-map bits. Since 17.11 and 18.6 they register the map's
-     * page as a block, which then is a block like any; before, flags in the main data say so. The
-     * record decides, not the version.
-     */
-    private void visibility(WalRecord r, Modifications out) {
-        int op = r.info() & 0x70;
-        if (r.rmid() == Rmgr.HEAP) {
-            switch (op) {
-                case 0x00 -> clearOne(r, 2, VisibilityMap.ALL_VISIBLE, out); // insert
-                case 0x10 -> clearOne(r, 7, VisibilityMap.ALL_VISIBLE, out); // delete
-                case 0x20, 0x40 -> clearForUpdate(r, out);
-                case 0x60 -> clearOne(r, 7, VisibilityMap.ALL_FROZEN, out); // lock
-                default -> {}
-            }
-        } else if (op == 0x50) {
-            clearOne(r, 0, VisibilityMap.ALL_VISIBLE, out); // multi-insert
-        } else if (op == 0x60) {
-            clearOne(r, 7, VisibilityMap.ALL_FROZEN, out); // lock updated
-        }
-    }
-
-    /**
-     * Clears the bits of heap block id 0 if flag 1 of the byte at {@code flagsAt} is set and the
-     * map's page is not block id 1.
-     */
-    private void clearOne(WalRecord r, int flagsAt, int bit, Modifications out) {
-        int main = main(r, flagsAt + 1L);
-        if ((u8(r.bytes(), main + flagsAt) & 1) == 0 || r.blockWithId(1) >= 0) {
-            return;
-        }
-        int heap = heapBlock(r, 0);
-        relations.clearVisibility(
-                r.spc(heap),
-                r.db(heap),
-                r.rel(heap),
-                cleared(bit),
-                r.blockNumber(heap),
-                r.endLsn(),
-                out);
-    }
-
-    /** What is no longer visible to all is not frozen for all either. */
-    private static int cleared(int bit) {
-        return bit == VisibilityMap.ALL_VISIBLE
-                ? VisibilityMap.ALL_VISIBLE | VisibilityMap.ALL_FROZEN
-                : bit;
-    }
-
-    /**
-     * Flag 2: new tuple's block (id 0), flag 1: old tuple's block (id 1, or 0 if it is the same).
-     * Map pages registered as ids 2 and 3 mean that all clearing is in them.
-     */
-    private void clearForUpdate(WalRecord r, Modifications out) {
-        int flags = u8(r.bytes(), main(r, 14) + 7) & 3;
-        if (flags == 0 || r.blockWithId(2) >= 0 || r.blockWithId(3) >= 0) {
-            return;
-        }
-        int heap = heapBlock(r, 0);
-        int before = r.blockWithId(1) >= 0 ? heapBlock(r, 1) : heap;
-        int newBlock = r.blockNumber(heap);
-        int oldBlock = r.blockNumber(before);
-        int bits = VisibilityMap.ALL_VISIBLE | VisibilityMap.ALL_FROZEN;
-        int spc = r.spc(heap);
-        int db = r.db(heap);
-        int rel = r.rel(heap);
-        if (flags == 3 && newBlock != oldBlock) {
-            relations.clearVisibility(spc, db, rel, bits, newBlock, oldBlock, r.endLsn(), out);
-        } else {
-            int block = (flags & 2) != 0 ? newBlock : oldBlock;
-            relations.clearVisibility(spc, db, rel, bits, block, r.endLsn(), out);
-        }
-    }
-
-    private static int heapBlock(WalRecord r, int id) {
-        int index = r.blockWithId(id);
-        if (index < 0 || r.fork(index) != RelTag.MAIN) {
-            throw PageserverException.corruption(
-                    "%s record info %02X at %s: expected a heap block with id %d",
-                    Rmgr.name(r.rmid()), r.info(), Lsn.toString(r.startLsn()), id);
-        }
-        return index;
     }
 
     private void xlog(WalRecord r, Modifications out) {

@@ -73,23 +73,37 @@ final class WalDecoderTest {
         WalStream stream = WalStream.random(new Prng(11), V, start, MIB, 24, 1400);
         byte[] b = stream.bytes();
         assertTrue(b.length > 3 * PAGE && b.length < 6 * PAGE, "length " + b.length);
+        List<Long> expected = new ArrayList<>();
+        WalDecoder whole = stream.decoder();
+        whole.feed(b, 0, b.length);
+        marks(whole, expected);
+        assertEquals(stream.records().size(), expected.size());
         for (int split = 0; split <= b.length; split++) {
             WalDecoder decoder = stream.decoder();
+            List<Long> found = new ArrayList<>();
             // Each piece alone in its array: reading past its end would show.
             decoder.feed(Arrays.copyOf(b, split), 0, split);
-            List<String> found = WalStream.drain(decoder);
+            marks(decoder, found);
             assertEquals(start + split, decoder.position());
             decoder.feed(b, split, b.length - split);
-            found.addAll(WalStream.drain(decoder));
-            assertEquals(stream.records(), found, "split at " + split);
+            marks(decoder, found);
+            assertEquals(expected, found, "split at " + split);
         }
         WalDecoder decoder = stream.decoder();
-        List<String> found = new ArrayList<>();
+        List<Long> found = new ArrayList<>();
         for (int i = 0; i < b.length; i++) {
             decoder.feed(b, i, 1);
-            found.addAll(WalStream.drain(decoder));
+            marks(decoder, found);
         }
-        assertEquals(stream.records(), found);
+        assertEquals(expected, found);
+    }
+
+    /** Where each record is, and its CRC (checked by the decoder): cheaper than its text. */
+    private static void marks(WalDecoder decoder, List<Long> marks) {
+        WalRecord r = new WalRecord();
+        while (decoder.next(r)) {
+            marks.add(r.startLsn() * 31 + r.endLsn() * 17 + Bytes.i32(r.bytes(), r.offset() + 20));
+        }
     }
 
     @Test
@@ -198,7 +212,7 @@ final class WalDecoderTest {
     @Test
     void aCutTailIsWaitedFor() {
         WalStream stream = WalStream.random(new Prng(3), V, 0x2000_0000L, MIB, 12, 3000);
-        for (int cut = 0; cut < stream.bytes().length; cut += 7) {
+        for (int cut = 0; cut < stream.bytes().length; cut += 31) {
             WalDecoder decoder = stream.decoder();
             decoder.feed(stream.bytes(), 0, cut);
             List<String> found = WalStream.drain(decoder);

@@ -115,7 +115,8 @@ final class DataDirectoryComparison {
             int fromDisk = Math.clamp(onDisk - (long) first, 0, count);
             int fromServer = Math.clamp(served - (long) first, 0, count);
             byte[] theirs = fromDisk == 0 ? new byte[0] : disk.read(tag, first, fromDisk);
-            List<Answer> ours = fromServer == 0 ? List.of() : source.pages(tag, first, fromServer, lsn);
+            List<Answer> ours =
+                    fromServer == 0 ? List.of() : source.pages(tag, first, fromServer, lsn);
             for (int i = 0; i < count; i++) {
                 byte[] postgres = i < fromDisk ? pageOf(theirs, i) : null;
                 Answer answer = i < fromServer ? ours.get(i) : null;

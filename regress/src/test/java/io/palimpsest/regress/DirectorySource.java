@@ -21,7 +21,9 @@ final class DirectorySource implements PageSource {
     public Keyspace keyspace(long lsn) {
         List<Segment> segments = new ArrayList<>();
         for (Slru slru : Slru.values()) {
-            files.slru(slru).forEach((n, bytes) -> segments.add(new Segment(slru, n, bytes.length / Page.SIZE)));
+            files.slru(slru)
+                    .forEach((n, bytes) ->
+                            segments.add(new Segment(slru, n, bytes.length / Page.SIZE)));
         }
         return new Keyspace(files.forks(), segments);
     }
@@ -31,7 +33,8 @@ final class DirectorySource implements PageSource {
         byte[] all = files.read(tag, first, count);
         List<Answer> answers = new ArrayList<>();
         for (int i = 0; i < count; i++) {
-            answers.add(page.apply(tag, Arrays.copyOfRange(all, i * Page.SIZE, (i + 1) * Page.SIZE)));
+            answers.add(
+                    page.apply(tag, Arrays.copyOfRange(all, i * Page.SIZE, (i + 1) * Page.SIZE)));
         }
         return answers;
     }

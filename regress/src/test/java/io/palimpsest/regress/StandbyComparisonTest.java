@@ -55,7 +55,8 @@ class StandbyComparisonTest {
         Map<String, String> settings =
                 Map.of("allow_in_place_tablespaces", "on", "wal_keep_size", "8GB");
         try (EmbeddedPostgres first =
-                EmbeddedPostgres.create(PostgresBinaries.fetch(MAJOR), home.resolve("primary"), settings)) {
+                EmbeddedPostgres.create(
+                        PostgresBinaries.fetch(MAJOR), home.resolve("primary"), settings)) {
             first.start();
             Workload workload = new Workload(first::jdbcUrl, name -> "", MAJOR, SEED, name -> {});
             workload.prepare();
@@ -113,8 +114,18 @@ class StandbyComparisonTest {
         assertEquals(0, report.of("uncatalogued").pages, report.text());
         for (String kind :
                 new String[] {
-                    "heap", "toast", "btree", "hash", "gin", "gist", "spgist", "brin", "bloom", "matview",
-                    "catalog heap", "visibility map"
+                    "heap",
+                    "toast",
+                    "btree",
+                    "hash",
+                    "gin",
+                    "gist",
+                    "spgist",
+                    "brin",
+                    "bloom",
+                    "matview",
+                    "catalog heap",
+                    "visibility map"
                 }) {
             assertTrue(report.of(kind).changed > 0, kind + " has not changed\n" + report.text());
         }
@@ -153,7 +164,9 @@ class StandbyComparisonTest {
         int at = Page.lpOffset(lp);
         int length = Page.lpLength(lp);
         boolean normal = Page.lpFlags(lp) == Page.LP_NORMAL;
-        return normal && length >= 16 && at > 28 && at + length <= Page.special(page) ? at + length - 1 : 0;
+        return normal && length >= 16 && at > 28 && at + length <= Page.special(page)
+                ? at + length - 1
+                : 0;
     }
 
     @Test
@@ -184,7 +197,11 @@ class StandbyComparisonTest {
                         .findFirst()
                         .orElseThrow();
         int blocks =
-                primary.forks().stream().filter(f -> f.tag().equals(gone)).findFirst().orElseThrow().blocks();
+                primary.forks().stream()
+                        .filter(f -> f.tag().equals(gone))
+                        .findFirst()
+                        .orElseThrow()
+                        .blocks();
         ComparisonReport missing = compare(new Tampered(whole, gone, false));
         assertEquals(Math.max(1, blocks), missing.total().mismatches, missing.text());
         ComparisonReport extra = compare(new Tampered(whole, gone, true));
@@ -208,7 +225,11 @@ class StandbyComparisonTest {
         assertEquals(0, report.total().mismatches, report.text());
         assertTrue(report.of("gin").unsupported > 0);
         assertEquals(0, report.of("gin").pages);
-        source.page = (tag, bytes) -> "gin".equals(label(tag)) ? new Answer.Refused("read error") : new Answer.Pages(bytes);
+        source.page =
+                (tag, bytes) ->
+                        "gin".equals(label(tag))
+                                ? new Answer.Refused("read error")
+                                : new Answer.Pages(bytes);
         assertTrue(compare(source).of("gin").mismatches > 0);
     }
 

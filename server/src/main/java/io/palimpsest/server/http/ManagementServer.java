@@ -91,7 +91,6 @@ public final class ManagementServer implements AutoCloseable {
         return new ServerBootstrap()
                 .option(ChannelOption.SO_REUSEADDR, true)
                 .childOption(ChannelOption.TCP_NODELAY, true)
-                .childOption(ChannelOption.AUTO_READ, false)
                 .childHandler(
                         new ChannelInitializer<Channel>() {
                             @Override
@@ -110,12 +109,8 @@ public final class ManagementServer implements AutoCloseable {
     /** Gives each request to a task; the next one is read when it is answered. */
     private final class Requests extends SimpleChannelInboundHandler<FullHttpRequest> {
         @Override
-        public void channelActive(ChannelHandlerContext ctx) {
-            ctx.read();
-        }
-
-        @Override
         protected void channelRead0(ChannelHandlerContext ctx, FullHttpRequest request) {
+            ctx.channel().config().setAutoRead(false);
             boolean keepAlive = HttpUtil.isKeepAlive(request);
             if (request.decoderResult().isFailure()) {
                 send(ctx, ManagementRoutes.failure(400, "this is no HTTP request"), false);
@@ -139,7 +134,7 @@ public final class ManagementServer implements AutoCloseable {
         @Override
         public void exceptionCaught(ChannelHandlerContext ctx, Throwable cause) {
             LOG.debug("management connection {}", ctx.channel().remoteAddress(), cause);
-            ctx.close();
+            var _ = ctx.close();
         }
 
         private void send(
@@ -157,9 +152,9 @@ public final class ManagementServer implements AutoCloseable {
             HttpUtil.setKeepAlive(response, keepAlive);
             ChannelFuture sent = ctx.writeAndFlush(response);
             if (keepAlive) {
-                ctx.read();
+                ctx.channel().config().setAutoRead(true);
             } else {
-                sent.addListener(ChannelFutureListener.CLOSE);
+                var _ = sent.addListener(ChannelFutureListener.CLOSE);
             }
         }
     }

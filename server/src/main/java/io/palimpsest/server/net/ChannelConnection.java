@@ -2,7 +2,6 @@ package io.palimpsest.server.net;
 
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
-import io.netty.channel.ChannelFutureListener;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.socket.DuplexChannel;
@@ -24,7 +23,11 @@ import org.jspecify.annotations.Nullable;
  * out; a peer that takes nothing for {@link #STUCK_NANOS} is given up.
  */
 final class ChannelConnection extends ChannelInboundHandlerAdapter implements Net.Connection {
-    /** Where reading from the socket stops; one read of at most 64 KiB may go beyond. */
+    /**
+     * Where reading from the socket stops. What goes beyond is one read of at most 64 KiB, or, when
+     * the peer has ended its side, what the kernel still holds (SO_RCVBUF): Netty then hands over
+     * all of it unasked.
+     */
     static final int INBOUND_BYTES = 128 << 10;
 
     private static final int READ_BYTES = 64 << 10;
@@ -35,7 +38,7 @@ final class ChannelConnection extends ChannelInboundHandlerAdapter implements Ne
     private final Runnable onInactive;
     private final ReentrantLock lock = new ReentrantLock();
     private final Condition changed = lock.newCondition();
-    private final byte[] inbound = new byte[INBOUND_BYTES + READ_BYTES];
+    private byte[] inbound = new byte[4 << 10];
     private int start;
     private int end;
     private boolean reading;
@@ -77,11 +80,7 @@ final class ChannelConnection extends ChannelInboundHandlerAdapter implements Ne
         try {
             int n = bytes.readableBytes();
             if (!closing) {
-                if (inbound.length - end < n) {
-                    System.arraycopy(inbound, start, inbound, 0, end - start);
-                    end -= start;
-                    start = 0;
-                }
+                makeRoom(n);
                 bytes.readBytes(inbound, end, n);
                 end += n;
                 changed.signalAll();
@@ -121,7 +120,7 @@ final class ChannelConnection extends ChannelInboundHandlerAdapter implements Ne
     @Override
     public void exceptionCaught(ChannelHandlerContext ctx, Throwable cause) {
         // The peer reset the connection, or the like: the same as its end.
-        ctx.close();
+        var _ = ctx.close();
     }
 
     @Override
@@ -177,7 +176,7 @@ final class ChannelConnection extends ChannelInboundHandlerAdapter implements Ne
             lock.unlock();
         }
         ByteBuf copy = to.alloc().directBuffer(length).writeBytes(bytes, offset, length);
-        to.writeAndFlush(copy, to.voidPromise());
+        var _ = to.writeAndFlush(copy, to.voidPromise());
     }
 
     /**
@@ -198,22 +197,21 @@ final class ChannelConnection extends ChannelInboundHandlerAdapter implements Ne
         } finally {
             lock.unlock();
         }
-        ctx.executor()
-                .execute(() -> {
-                    ctx.read();
-                    ctx.writeAndFlush(Unpooled.EMPTY_BUFFER)
-                            .addListener(sent -> ((DuplexChannel) ctx.channel()).shutdownOutput());
-                    ctx.executor()
-                            .schedule(() -> ctx.close(), LINGER_MILLIS, TimeUnit.MILLISECONDS);
-                });
+        ctx.executor().execute(() -> linger(ctx));
     }
 
-    /** Ends the connection at once. */
-    void abort() {
-        ChannelHandlerContext ctx = context;
-        if (ctx != null) {
-            ctx.channel().close().addListener(ChannelFutureListener.CLOSE);
-        }
+    private static void linger(ChannelHandlerContext ctx) {
+        ctx.read();
+        var _ =
+                ctx.writeAndFlush(Unpooled.EMPTY_BUFFER)
+                        .addListener(sent -> {
+                            var _ = ((DuplexChannel) ctx.channel()).shutdownOutput();
+                        });
+        Runnable close =
+                () -> {
+                    var _ = ctx.close();
+                };
+        var _ = ctx.executor().schedule(close, LINGER_MILLIS, TimeUnit.MILLISECONDS);
     }
 
     private String peer() {
@@ -228,7 +226,22 @@ final class ChannelConnection extends ChannelInboundHandlerAdapter implements Ne
         return ctx;
     }
 
-    /** Waits for a change; answers what is left of the time. */
+    private void makeRoom(int n) {
+        if (inbound.length - end >= n) {
+            return;
+        }
+        byte[] target =
+                inbound.length - (end - start) >= n
+                        ? inbound
+                        : new byte[Math.max(inbound.length * 2, end - start + n)];
+        System.arraycopy(inbound, start, target, 0, end - start);
+        inbound = target;
+        end -= start;
+        start = 0;
+    }
+
+    /** Waits for a change; answers what is left of the time. The callers loop. */
+    @SuppressWarnings("WaitNotInLoop")
     private long await(long nanos) {
         try {
             return changed.awaitNanos(nanos);

@@ -88,6 +88,7 @@ public final class PageServer implements AutoCloseable {
                 .option(ChannelOption.SO_REUSEADDR, true)
                 .childOption(ChannelOption.TCP_NODELAY, true)
                 .childOption(ChannelOption.SO_KEEPALIVE, true)
+                .childOption(ChannelOption.SO_RCVBUF, 256 << 10)
                 .childOption(ChannelOption.AUTO_READ, false)
                 .childOption(
                         ChannelOption.RECVBUF_ALLOCATOR,
@@ -109,7 +110,7 @@ public final class PageServer implements AutoCloseable {
         if (closing || count.incrementAndGet() > MAX_CONNECTIONS) {
             LOG.warn("turned {} away: {} clients", channel.remoteAddress(), count.get());
             count.decrementAndGet();
-            channel.close();
+            var _ = channel.close();
             return;
         }
         Client client = new Client(String.valueOf(channel.remoteAddress()));

@@ -8,6 +8,6 @@ public final class Scenarios {
     private Scenarios() {}
 
     public static List<Scenario> all() {
-        return List.of(new GroupCommitScenario());
+        return List.of(new GroupCommitScenario(), new PowerLossScenario());
     }
 }

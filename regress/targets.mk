@@ -1,0 +1,18 @@
+# Real PostgreSQL: the demo, the suite against containers, and their images.
+PG ?= 18
+
+.PHONY: demo
+demo: jdk ## A real PostgreSQL followed, every page compared; PG=14..18 SEED=n SELFTEST=1
+	@$(PACKAGE) -pl regress -am
+	@$(JAVA) --sun-misc-unsafe-memory-access=allow -Xmx1g \
+	  -cp 'regress/target/palimpsest-regress-0.1.0-SNAPSHOT.jar:regress/target/lib/*' io.palimpsest.regress.Demo \
+	  --pg $(PG) --seed $(SEED) $(if $(SELFTEST),--selftest) $(if $(DIR),--directory $(DIR))
+
+.PHONY: images
+images: jdk ## Container images of PostgreSQL, built without a registry; PG=17 for one only
+	@regress/images/build $(if $(filter command line environment,$(origin PG)),$(PG),14 15 16 17 18)
+
+.PHONY: regress
+regress: jdk ## The comparison against PostgreSQL in a container; PG=14..18 SEED=n
+	$(if $(wildcard /.dockerenv),TESTCONTAINERS_HOST_OVERRIDE=localhost) $(MVN) -Dquick -pl regress -am test -Dgroups=regress -Dregress.excluded= \
+	  -Dpg=$(PG) -Dseed=$(SEED) -Dsurefire.failIfNoSpecifiedTests=false

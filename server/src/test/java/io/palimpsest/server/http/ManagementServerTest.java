@@ -1,0 +1,159 @@
+package io.palimpsest.server.http;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.fasterxml.jackson.databind.ObjectMapper;
+import io.palimpsest.base.Limits;
+import io.palimpsest.port.Environment;
+import io.palimpsest.server.config.ServerConfig;
+import io.palimpsest.server.disk.NioDisk;
+import io.palimpsest.server.runtime.LogTracer;
+import io.palimpsest.server.runtime.SecureIds;
+import io.palimpsest.server.runtime.SocketNet;
+import io.palimpsest.server.runtime.SystemClock;
+import io.palimpsest.server.runtime.SystemTasks;
+import io.palimpsest.service.Management;
+import io.palimpsest.tenant.Tenants;
+import java.io.IOException;
+import java.io.InputStream;
+import java.net.Socket;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+@Timeout(30)
+class ManagementServerTest {
+    private static final String TENANT = "0123456789abcdef0123456789abcdef";
+    private static final String TIMELINE = "fedcba9876543210fedcba9876543210";
+
+    @TempDir private Path directory;
+    private ManagementServer server;
+    private final HttpClient http = HttpClient.newHttpClient();
+
+    @BeforeEach
+    void start() {
+        LogTracer tracer = new LogTracer("test");
+        SystemTasks tasks = new SystemTasks(2, tracer, (task, failure) -> {});
+        Environment environment =
+                new Environment(
+                        new SystemClock(),
+                        tasks,
+                        new NioDisk(directory),
+                        new SocketNet(),
+                        new SecureIds(),
+                        tracer);
+        Tenants tenants = Tenants.load(environment, Limits.DEFAULT);
+        server =
+                ManagementServer.start(
+                        new ServerConfig.Address("127.0.0.1", 0), new Management(tenants), tasks);
+    }
+
+    @AfterEach
+    void stop() {
+        server.close();
+        http.close();
+    }
+
+    private HttpResponse<String> send(String method, String path, String body) throws Exception {
+        return http.send(
+                HttpRequest.newBuilder(
+                                URI.create("http://127.0.0.1:" + server.address().getPort() + path))
+                        .method(method, HttpRequest.BodyPublishers.ofString(body))
+                        .build(),
+                HttpResponse.BodyHandlers.ofString());
+    }
+
+    private void refused(int status, String message, String method, String path, String body)
+            throws Exception {
+        HttpResponse<String> answer = send(method, path, body);
+        assertEquals(status, answer.statusCode(), answer.body());
+        String found = new ObjectMapper().readTree(answer.body()).get("msg").asText();
+        assertTrue(found.contains(message), found);
+    }
+
+    @Test
+    void saysThatItIsThere() throws Exception {
+        HttpResponse<String> answer = send("GET", "/v1/status?x=1", "");
+        assertEquals(200, answer.statusCode());
+        assertEquals("{\"id\":1}", answer.body());
+        assertTrue(answer.headers().firstValue("PAGESERVER_LAUNCH_TIMESTAMP").isPresent());
+        answer = send("GET", "/v1/tenant", "");
+        assertEquals("[]", answer.body());
+    }
+
+    @Test
+    void refusesWithReasons() throws Exception {
+        String timelines = "/v1/tenant/" + TENANT + "/timeline";
+        refused(404, "there is no path /v2", "GET", "/v2", "");
+        refused(405, "POST is not allowed", "POST", "/v1/status", "");
+        refused(400, "tenant id", "GET", "/v1/tenant/xyz/timeline", "");
+        refused(404, "tenant " + TENANT, "GET", timelines, "");
+        refused(404, TIMELINE, "GET", timelines + "/" + TIMELINE, "");
+        refused(404, TIMELINE, "PUT", timelines + "/" + TIMELINE + "/checkpoint", "");
+        refused(404, "no path", "PUT", timelines + "/" + TIMELINE + "/nonsense", "");
+        refused(400, "not JSON", "POST", timelines, "{");
+        refused(400, "not JSON", "POST", timelines, "{} {}");
+        refused(400, "JSON object", "POST", timelines, "[]");
+        refused(400, "new_timeline_id", "POST", timelines, "{}");
+        refused(400, "neither", "POST", timelines, body(""));
+        refused(
+                400,
+                "no LSN",
+                "POST",
+                timelines + "/",
+                body(
+                        ",\"ancestor_timeline_id\":\""
+                                + TIMELINE
+                                + "\",\"ancestor_start_lsn\":\"7\""));
+        refused(
+                404,
+                TIMELINE,
+                "POST",
+                timelines,
+                body(",\"ancestor_timeline_id\":\"" + TIMELINE + "\""));
+        refused(400, "conninfo", "POST", timelines, body(",\"import_from\":{}"));
+    }
+
+    private static String body(String more) {
+        return "{\"new_timeline_id\":\"" + TIMELINE + "\"" + more + "}";
+    }
+
+    @Test
+    void answersPipelinedRequestsInOrderAndGarbageNotAtAll() throws IOException {
+        try (Socket socket = new Socket("127.0.0.1", server.address().getPort())) {
+            socket.setSoTimeout(10_000);
+            String get = " HTTP/1.1\r\nHost: x\r\n\r\n";
+            socket.getOutputStream()
+                    .write(
+                            ("GET /v1/status" + get + "GET /a" + get + "GET /b" + get)
+                                    .getBytes(StandardCharsets.UTF_8));
+            StringBuilder text = new StringBuilder();
+            InputStream in = socket.getInputStream();
+            byte[] buffer = new byte[1024];
+            while (!text.toString().contains("no path /b")) {
+                int n = in.read(buffer);
+                assertTrue(n > 0, text.toString());
+                text.append(new String(buffer, 0, n, StandardCharsets.UTF_8));
+            }
+            assertTrue(text.indexOf("\"id\"") < text.indexOf("no path /a"));
+            assertTrue(text.indexOf("no path /a") < text.indexOf("no path /b"));
+        }
+        try (Socket socket = new Socket("127.0.0.1", server.address().getPort())) {
+            socket.setSoTimeout(10_000);
+            socket.getOutputStream()
+                    .write("\0\1\2 rubbish\r\n\r\n".getBytes(StandardCharsets.UTF_8));
+            String text =
+                    new String(socket.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+            assertTrue(text.startsWith("HTTP/1.1 400"), text);
+        }
+    }
+}

@@ -1,0 +1,334 @@
+package io.palimpsest.server.net;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertInstanceOf;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.palimpsest.base.ByteSink;
+import io.palimpsest.base.Bytes;
+import io.palimpsest.base.ErrorCode;
+import io.palimpsest.base.PageserverException;
+import io.palimpsest.base.TenantId;
+import io.palimpsest.base.TimelineId;
+import io.palimpsest.pg.RelTag;
+import io.palimpsest.pg.Slru;
+import io.palimpsest.port.Net;
+import io.palimpsest.port.Tasks;
+import io.palimpsest.protocol.PagestreamCodec;
+import io.palimpsest.protocol.PagestreamRequest;
+import io.palimpsest.protocol.PagestreamResponse;
+import io.palimpsest.server.config.ServerConfig;
+import io.palimpsest.server.runtime.LogTracer;
+import io.palimpsest.server.runtime.SystemTasks;
+import io.palimpsest.service.PageService;
+import io.palimpsest.service.PageSource;
+import io.palimpsest.value.ReadView;
+import java.io.DataInputStream;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.net.Socket;
+import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Queue;
+import java.util.Random;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.Consumer;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+@Timeout(30)
+class PageServerTest {
+    private static final TenantId TENANT = new TenantId(1, 2);
+    private static final TimelineId TIMELINE = new TimelineId(3, 4);
+
+    private final Queue<Throwable> failures = new ConcurrentLinkedQueue<>();
+    private final SystemTasks tasks =
+            new SystemTasks(2, new LogTracer("test"), (task, failure) -> failures.add(failure));
+    private final Tasks.Monitor never = tasks.monitor("never");
+    private final CountDownLatch waiting = new CountDownLatch(1);
+    private final CountDownLatch cancelled = new CountDownLatch(1);
+    private PageServer server;
+
+    /** Pages that say which they are; waits for ever for an LSN of the future. */
+    private final class FakeSource implements PageSource {
+        @Override
+        public long lastRecordLsn() {
+            return 100;
+        }
+
+        @Override
+        public long effectiveLsn(long requestLsn, long notModifiedSince) {
+            if (notModifiedSince > 100) {
+                never.lock();
+                try {
+                    waiting.countDown();
+                    while (true) {
+                        never.await();
+                    }
+                } finally {
+                    never.unlock();
+                    cancelled.countDown();
+                }
+            }
+            return 100;
+        }
+
+        @Override
+        public int relationBlocks(RelTag tag, long lsn) {
+            return 7;
+        }
+
+        @Override
+        public void readPage(RelTag tag, int block, long lsn, byte[] into, int at) {
+            Arrays.fill(into, at, at + 8192, (byte) block);
+        }
+
+        @Override
+        public int slruBlocks(Slru slru, int segment, long lsn) {
+            return -1;
+        }
+
+        @Override
+        public void readSlruPage(Slru slru, int segment, int page, long lsn, byte[] b, int at) {
+            throw new AssertionError();
+        }
+
+        @Override
+        public ReadView viewAt(long lsn) {
+            throw new AssertionError();
+        }
+    }
+
+    private PageServer start(Consumer<Net.Connection> service) {
+        server = PageServer.start(new ServerConfig.Address("127.0.0.1", 0), service, tasks);
+        return server;
+    }
+
+    private PageServer startPages() {
+        PageService service = new PageService((tenant, timeline) -> new FakeSource());
+        server = PageServer.start(new ServerConfig.Address("127.0.0.1", 0), service, tasks);
+        return server;
+    }
+
+    @AfterEach
+    void stop() {
+        if (server != null) {
+            server.close();
+        }
+        assertEquals(List.of(), List.copyOf(failures));
+    }
+
+    private Socket connect() throws IOException {
+        Socket socket = new Socket("127.0.0.1", server.address().getPort());
+        socket.setTcpNoDelay(true);
+        socket.setSoTimeout(20_000);
+        return socket;
+    }
+
+    private static byte[] opening() {
+        ByteSink out = new ByteSink(64);
+        out.i32BE(9);
+        out.i32BE(196608);
+        out.u8(0);
+        byte[] query =
+                ("pagestream_v3 " + TENANT + " " + TIMELINE).getBytes(StandardCharsets.UTF_8);
+        out.u8('Q');
+        out.i32BE(5 + query.length);
+        out.bytes(query);
+        out.u8(0);
+        return out.toByteArray();
+    }
+
+    private static byte[] message(DataInputStream in) throws IOException {
+        byte type = in.readByte();
+        int length = in.readInt();
+        byte[] message = new byte[1 + length];
+        message[0] = type;
+        Bytes.putI32BE(message, 1, length);
+        in.readFully(message, 5, length - 4);
+        return message;
+    }
+
+    private static DataInputStream afterOpening(Socket socket) throws IOException {
+        socket.getOutputStream().write(opening());
+        DataInputStream in = new DataInputStream(socket.getInputStream());
+        for (char expected : "RSSSZW".toCharArray()) {
+            assertEquals(expected, (char) message(in)[0]);
+        }
+        return in;
+    }
+
+    private static PagestreamRequest page(int block) {
+        return new PagestreamRequest(3).header(block, -1, 5).page(1663, 5, 16384, 0, block);
+    }
+
+    @Test
+    void answersPipelinedRequestsInOrderToASlowReader() throws Exception {
+        startPages();
+        try (Socket socket = connect()) {
+            DataInputStream in = afterOpening(socket);
+            int n = 4000;
+            Thread writer =
+                    Thread.ofVirtual()
+                            .start(() -> {
+                                ByteSink out = new ByteSink(64);
+                                for (int i = 0; i < n; i++) {
+                                    PagestreamCodec.encodeRequest(page(i), out);
+                                }
+                                try {
+                                    OutputStream to = socket.getOutputStream();
+                                    to.write(out.array(), 0, out.size());
+                                } catch (IOException e) {
+                                    failures.add(e);
+                                }
+                            });
+            Thread.sleep(200);
+            for (int i = 0; i < n; i++) {
+                byte[] m = message(in);
+                assertEquals('d', m[0]);
+                PagestreamResponse answer =
+                        PagestreamCodec.decodeResponse(m, 5, m.length - 5, page(i));
+                assertEquals(
+                        (byte) i,
+                        assertInstanceOf(PagestreamResponse.Pages.class, answer).bytes()[8191]);
+            }
+            writer.join();
+            socket.getOutputStream().write(new byte[] {'X', 0, 0, 0, 4});
+            assertEquals(-1, in.read());
+        }
+    }
+
+    @Test
+    void garbageGetsAnErrorAndTheEnd() throws Exception {
+        startPages();
+        Random random = new Random(5);
+        for (int i = 0; i < 30; i++) {
+            byte[] garbage = new byte[1 + random.nextInt(200_000)];
+            random.nextBytes(garbage);
+            garbage[0] |= 1;
+            try (Socket socket = connect()) {
+                try {
+                    socket.getOutputStream().write(garbage);
+                } catch (IOException e) {
+                    // The server may have hung up before it took everything.
+                    continue;
+                }
+                DataInputStream in = new DataInputStream(socket.getInputStream());
+                byte[] m = message(in);
+                assertEquals('E', m[0]);
+                assertTrue(new String(m, StandardCharsets.UTF_8).contains("08P01"));
+                assertEquals(-1, in.read());
+            }
+        }
+        try (Socket socket = connect()) {
+            afterOpening(socket);
+        }
+    }
+
+    @Test
+    void aClientThatGoesAwayCancelsItsWait() throws Exception {
+        startPages();
+        try (Socket socket = connect()) {
+            afterOpening(socket);
+            ByteSink out = new ByteSink(64);
+            PagestreamCodec.encodeRequest(
+                    new PagestreamRequest(3).header(1, -1, 500).page(1663, 5, 16384, 0, 1), out);
+            socket.getOutputStream().write(out.toByteArray());
+            assertTrue(waiting.await(10, TimeUnit.SECONDS));
+        }
+        assertTrue(cancelled.await(10, TimeUnit.SECONDS));
+    }
+
+    @Test
+    void closingEndsConnectionsThatWait() throws Exception {
+        startPages();
+        try (Socket socket = connect()) {
+            DataInputStream in = afterOpening(socket);
+            ByteSink out = new ByteSink(64);
+            PagestreamCodec.encodeRequest(
+                    new PagestreamRequest(3).header(1, -1, 500).page(1663, 5, 16384, 0, 1), out);
+            socket.getOutputStream().write(out.toByteArray());
+            assertTrue(waiting.await(10, TimeUnit.SECONDS));
+            server.close();
+            assertTrue(cancelled.await(10, TimeUnit.SECONDS));
+            assertEquals(-1, in.read());
+        }
+    }
+
+    @Test
+    void whatANonReaderIsSentIsBounded() throws Exception {
+        AtomicLong written = new AtomicLong();
+        CountDownLatch done = new CountDownLatch(1);
+        start(connection -> {
+            byte[] block = new byte[64 << 10];
+            try {
+                while (written.get() < 1L << 30) {
+                    connection.write(block, 0, block.length);
+                    written.addAndGet(block.length);
+                }
+            } catch (PageserverException e) {
+                assertEquals(ErrorCode.IO, e.code());
+            } finally {
+                connection.close();
+                done.countDown();
+            }
+        });
+        try (Socket socket = connect()) {
+            assertTrue(socket.isConnected());
+            long before = -1;
+            while (before != written.get()) {
+                before = written.get();
+                Thread.sleep(300);
+            }
+            assertTrue(before > 0 && before < 64 << 20, "written: " + before);
+        }
+        assertTrue(done.await(10, TimeUnit.SECONDS));
+    }
+
+    @Test
+    void bytesArriveWholeThroughABoundedBuffer() throws Exception {
+        byte[] sent = new byte[3 << 20];
+        new Random(3).nextBytes(sent);
+        byte[] got = new byte[sent.length];
+        CountDownLatch done = new CountDownLatch(1);
+        start(connection -> {
+            int at = 0;
+            int n = 0;
+            assertEquals(0, connection.read(got, 0, 10, 1_000_000));
+            while (at < got.length && n >= 0) {
+                n = connection.read(got, at, Math.min(7777, got.length - at), Long.MAX_VALUE);
+                at += Math.max(n, 0);
+            }
+            assertEquals(-1, connection.read(got, 0, 10, Long.MAX_VALUE));
+            connection.close();
+            assertThrows(PageserverException.class, () -> connection.write(got, 0, 1));
+            done.countDown();
+        });
+        try (Socket socket = connect()) {
+            Thread.sleep(200);
+            socket.getOutputStream().write(sent);
+            socket.shutdownOutput();
+            assertTrue(done.await(20, TimeUnit.SECONDS));
+        }
+        assertArrayEquals(sent, got);
+    }
+
+    @Test
+    void anAddressInUseIsAnError() {
+        startPages();
+        ServerConfig.Address address =
+                new ServerConfig.Address("127.0.0.1", server.address().getPort());
+        PageserverException e =
+                assertThrows(
+                        PageserverException.class,
+                        () -> PageServer.start(address, connection -> {}, tasks));
+        assertTrue(e.getMessage().contains("cannot listen on 127.0.0.1:"), e.getMessage());
+    }
+}

@@ -1,0 +1,186 @@
+package io.palimpsest.sim.check;
+
+import io.palimpsest.base.Check;
+import io.palimpsest.base.Key;
+import io.palimpsest.base.Lsn;
+import io.palimpsest.pg.Page;
+import io.palimpsest.pg.RelTag;
+import io.palimpsest.pg.Slru;
+import io.palimpsest.timeline.Timeline;
+import io.palimpsest.value.Keys;
+import java.util.Arrays;
+import java.util.Locale;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.TreeSet;
+
+/**
+ * A page server without any cleverness: every version of every page and size, whole, in a map. It
+ * is told what each record does by whoever wrote the record, so it shares no code with decoding,
+ * ingest and redo.
+ */
+public final class ReferencePageserver {
+    private static final byte[] GONE = {};
+
+    private final TreeMap<Key, TreeMap<Long, byte[]>> pages = new TreeMap<>();
+    private final TreeMap<Key, TreeMap<Long, Integer>> sizes = new TreeMap<>();
+
+    /** The page as it is from {@code lsn} on; the fork must be long enough. */
+    public void put(RelTag tag, int block, long lsn, byte[] page) {
+        Check.that(block < blocks(tag, lsn), "block %d of %s is past the end", block, tag);
+        put(Keys.block(tag, block), lsn, page);
+    }
+
+    /** The same for a transaction-status store, which is made long enough. */
+    public void put(Slru slru, int page, long lsn, byte[] content) {
+        Key size = Keys.slruSize(slru, page >>> 5);
+        if (size(size, lsn) <= (page & 31)) {
+            sizes.computeIfAbsent(size, _ -> new TreeMap<>()).put(lsn, (page & 31) + 1);
+        }
+        put(Keys.slruPage(slru, page), lsn, content);
+    }
+
+    private void put(Key key, long lsn, byte[] content) {
+        pages.computeIfAbsent(key, _ -> new TreeMap<>()).put(lsn, content.clone());
+    }
+
+    /** The fork has that many blocks from {@code lsn} on, -1 if it is gone. */
+    public void resize(RelTag tag, int blocks, long lsn) {
+        Key key = Keys.relationSize(tag);
+        for (int b = Math.max(0, blocks); b < size(key, lsn); b++) {
+            put(Keys.block(tag, b), lsn, GONE);
+        }
+        sizes.computeIfAbsent(key, _ -> new TreeMap<>()).put(lsn, blocks);
+    }
+
+    /** Blocks of the fork, -1 if there is none. */
+    public int blocks(RelTag tag, long lsn) {
+        return size(Keys.relationSize(tag), lsn);
+    }
+
+    private int size(Key key, long lsn) {
+        TreeMap<Long, Integer> history = sizes.get(key);
+        Map.Entry<Long, Integer> e = history == null ? null : history.floorEntry(lsn);
+        return e == null ? -1 : e.getValue();
+    }
+
+    /** A copy of the page; zeros if nothing was written to it, or not since it was cut off. */
+    public byte[] page(RelTag tag, int block, long lsn) {
+        return content(Keys.block(tag, block), lsn);
+    }
+
+    public byte[] page(Slru slru, int page, long lsn) {
+        return content(Keys.slruPage(slru, page), lsn);
+    }
+
+    private byte[] content(Key key, long lsn) {
+        TreeMap<Long, byte[]> history = pages.get(key);
+        Map.Entry<Long, byte[]> e = history == null ? null : history.floorEntry(lsn);
+        return e == null || e.getValue().length == 0 ? new byte[Page.SIZE] : e.getValue().clone();
+    }
+
+    /**
+     * Compares all there is at that LSN, both ways.
+     *
+     * @return how many pages were compared
+     */
+    public long compareAll(Timeline timeline, long lsn) {
+        TreeSet<Key> expected = new TreeSet<>();
+        long compared = 0;
+        for (Key size : sizes.keySet()) {
+            if (size(size, lsn) >= 0) {
+                expected.add(size);
+            }
+            compared += compareOne(timeline, size, lsn);
+        }
+        TreeSet<Key> found = new TreeSet<>();
+        timeline.viewAt(lsn).scan(Keys.ofKind(Keys.REL_SIZE), (key, content) -> found.add(key));
+        timeline.viewAt(lsn).scan(Keys.ofKind(Keys.SLRU_SIZE), (key, content) -> found.add(key));
+        if (!found.equals(expected)) {
+            TreeSet<Key> more = new TreeSet<>(found);
+            more.removeAll(expected);
+            expected.removeAll(found);
+            Check.that(
+                    false,
+                    "directory at %s: %s",
+                    Lsn.toString(lsn),
+                    "missing " + expected + ", invented " + more);
+        }
+        return compared;
+    }
+
+    /** Compares one fork or segment, the one with number {@code choice} modulo their count. */
+    public long compareSome(Timeline timeline, int choice, long lsn) {
+        int n = Math.floorMod(choice, sizes.size());
+        for (Key size : sizes.keySet()) {
+            if (n-- == 0) {
+                return compareOne(timeline, size, lsn);
+            }
+        }
+        return 0;
+    }
+
+    private long compareOne(Timeline timeline, Key size, long lsn) {
+        return size.kind() == Keys.REL_SIZE
+                ? compare(timeline, Keys.relation(size), lsn)
+                : compareSegment(timeline, size.field4(), lsn);
+    }
+
+    private long compare(Timeline timeline, RelTag tag, long lsn) {
+        int blocks = blocks(tag, lsn);
+        checkSize(tag, blocks, timeline.relationBlocks(tag, lsn), lsn);
+        byte[] found = new byte[Page.SIZE];
+        for (int block = 0; block < blocks; block++) {
+            timeline.readPage(tag, block, lsn, found, 0);
+            check(page(tag, block, lsn), found, tag + " block " + block, lsn);
+        }
+        if (blocks >= 0) {
+            timeline.readPage(tag, blocks, lsn, found, 0);
+            check(new byte[Page.SIZE], found, tag + " past its end", lsn);
+        }
+        return Math.max(0, blocks);
+    }
+
+    private long compareSegment(Timeline timeline, int segment, long lsn) {
+        int blocks = size(Keys.slruSize(Slru.CLOG, segment), lsn);
+        String name = Slru.CLOG + " segment " + segment;
+        checkSize(name, blocks, timeline.slruBlocks(Slru.CLOG, segment, lsn), lsn);
+        byte[] found = new byte[Page.SIZE];
+        for (int page = 0; page < blocks; page++) {
+            timeline.readSlruPage(Slru.CLOG, segment, page, lsn, found, 0);
+            check(page(Slru.CLOG, segment * 32 + page, lsn), found, name + " page " + page, lsn);
+        }
+        return Math.max(0, blocks);
+    }
+
+    private static void checkSize(Object what, int expected, int found, long lsn) {
+        if (expected != found) {
+            Check.that(
+                    false,
+                    "size at %s: %s",
+                    Lsn.toString(lsn),
+                    what + " expected " + expected + " blocks, found " + found);
+        }
+    }
+
+    private static void check(byte[] expected, byte[] found, String what, long lsn) {
+        if (Arrays.equals(expected, found)) {
+            return;
+        }
+        int at = Arrays.mismatch(expected, found);
+        Check.that(
+                false,
+                "page at %s: %s",
+                Lsn.toString(lsn),
+                String.format(
+                        Locale.ROOT,
+                        "%s differs at byte %d: expected %02x, found %02x;"
+                                + " page LSN expected %s, found %s",
+                        what,
+                        at,
+                        expected[at],
+                        found[at],
+                        Lsn.toString(Page.lsn(expected)),
+                        Lsn.toString(Page.lsn(found))));
+    }
+}

@@ -1,0 +1,241 @@
+package io.palimpsest.sim.workload;
+
+import io.palimpsest.base.Check;
+import io.palimpsest.base.Limits;
+import io.palimpsest.base.Lsn;
+import io.palimpsest.base.PageserverException;
+import io.palimpsest.base.Prng;
+import io.palimpsest.base.TenantId;
+import io.palimpsest.base.TimelineId;
+import io.palimpsest.pg.PgVersion;
+import io.palimpsest.port.Environment;
+import io.palimpsest.port.Tasks;
+import io.palimpsest.sim.check.ReferencePageserver;
+import io.palimpsest.sim.fault.FaultPlan;
+import io.palimpsest.sim.fault.Machine;
+import io.palimpsest.sim.fault.SimNet;
+import io.palimpsest.sim.fault.SimPostgres;
+import io.palimpsest.sim.fault.SimWalSource;
+import io.palimpsest.sim.world.Scenario;
+import io.palimpsest.sim.world.Simulation;
+import io.palimpsest.tenant.Tenants;
+import io.palimpsest.timeline.Timeline;
+import io.palimpsest.timeline.WalReceiver;
+import io.palimpsest.timeline.WalSource;
+
+/**
+ * A page server imports a Postgres and follows it; its power is lost at any moment, import and
+ * recovery included, several times. All along readers compare pages with the reference. At the end
+ * faults stop, and it must catch up; then everything is compared at many LSNs, before and after an
+ * orderly restart.
+ *
+ * <p>The source keeps only what was not acknowledged, so acknowledging too early shows as WAL that
+ * is gone.
+ */
+public final class PowerLossScenario implements Scenario {
+    private static final long MILLIS = 1_000_000L;
+    private static final long SECOND = 1_000_000_000L;
+    private static final TenantId TENANT = new TenantId(1, 2);
+    private static final TimelineId TIMELINE = new TimelineId(3, 4);
+    private static final long START_LSN = 0x0200_0028L;
+    private static final long CATCH_UP_NANOS = 600 * SECOND;
+
+    @Override
+    public String name() {
+        return "power-loss";
+    }
+
+    @Override
+    public void run(Simulation s) {
+        Prng random = s.random("workload");
+        FaultPlan plan = FaultPlan.rough(s.random("faults"));
+        SimNet net = new SimNet(s, plan);
+        Run run =
+                new Run(
+                        random,
+                        new Machine(net, "postgres", FaultPlan.quiet()),
+                        new Machine(net, "pageserver", plan));
+        run.source.start("postmaster", run.postgres::serve);
+        run.source.start("workload", run::write);
+        for (int i = random.nextInt(5); i >= 0; i--) {
+            if (random.nextBoolean()) {
+                long n = 1 + random.nextInt(1 + random.nextInt(400));
+                run.server.disk().plan(plan.withPowerLossAt(run.server.disk().operations() + n));
+            }
+            Tasks.Task server = run.server.start("pageserver", run::serve);
+            s.after(
+                    random.nextLong(1 + random.nextLong(2 * SECOND)),
+                    run.server.node(),
+                    run.server::losePower);
+            server.join();
+        }
+        run.server.disk().plan(plan);
+        net.plan(plan.withResets(0));
+        run.lastStart = true;
+        run.server.start("pageserver", run::serve).join();
+        run.server.checkIdle();
+        run.postgres.stop();
+        run.server.start("restarted", run::compareAfterRestart).join();
+        run.server.checkIdle();
+    }
+
+    /** The two machines and what is true of both. */
+    private static final class Run {
+        private final Prng random;
+        private final Machine source;
+        private final Machine server;
+        private final PgVersion version;
+        private final Limits limits;
+        private final ReferencePageserver reference = new ReferencePageserver();
+        private final SimWalSource wal = new SimWalSource(START_LSN);
+        private final WalWorkload workload;
+        private final SimPostgres postgres;
+        private final long pauseNanos;
+        private int records;
+        private boolean lastStart;
+
+        Run(Prng random, Machine source, Machine server) {
+            this.random = random;
+            this.source = source;
+            this.server = server;
+            version = PgVersion.values()[random.nextInt(PgVersion.values().length)];
+            limits = hostileLimits();
+            records = 50 + random.nextInt(300);
+            pauseNanos = 1 + random.nextInt(10_000_000);
+            workload = new WalWorkload(random.split("records"), version, START_LSN, reference, wal);
+            postgres = new SimPostgres(source, version, wal, workload::backup);
+        }
+
+        private Limits hostileLimits() {
+            return new Limits(
+                    8192L << random.nextInt(8),
+                    1L << 14 + random.nextInt(8),
+                    MILLIS << random.nextInt(12),
+                    1 + random.nextInt(100),
+                    1 << 10 + random.nextInt(8),
+                    256 << random.nextInt(8),
+                    Limits.DEFAULT.recordBytes(),
+                    10 * SECOND,
+                    random.nextInt(3) * 65_536L);
+        }
+
+        /** The source's clients. */
+        void write() {
+            while (records > 0) {
+                workload.write();
+                records--;
+                source.tasks().sleep(random.nextLong(2 * pauseNanos));
+            }
+        }
+
+        private Environment environment() {
+            return new Environment(
+                    server.clock(),
+                    server.tasks(),
+                    server.disk(),
+                    server.net(),
+                    server.ids(),
+                    server.tracer());
+        }
+
+        void serve() {
+            Tenants tenants = Tenants.load(environment(), limits);
+            Timeline timeline = timeline(tenants);
+            Check.that(
+                    timeline.diskConsistentLsn() >= wal.keptFrom(),
+                    "recovered up to %s, but %s was acknowledged",
+                    Lsn.toString(timeline.diskConsistentLsn()),
+                    Lsn.toString(wal.keptFrom()));
+            long deadline = server.clock().monotonicNanos() + CATCH_UP_NANOS;
+            while (!lastStart || records > 0 || timeline.lastRecordLsn() < wal.end()) {
+                checkHealth(tenants, timeline);
+                compareSome(timeline);
+                server.tasks().sleep(random.nextLong(100 * MILLIS));
+                if (lastStart && server.clock().monotonicNanos() > deadline) {
+                    Check.that(
+                            false,
+                            "not caught up: at %s of %s",
+                            Lsn.toString(timeline.lastRecordLsn()),
+                            Lsn.toString(wal.end()));
+                }
+            }
+            compareAll(timeline);
+            tenants.close();
+        }
+
+        /** The timeline; imported if it was not yet, as often as it takes. */
+        private Timeline timeline(Tenants tenants) {
+            if (!tenants.timelines(TENANT).isEmpty()) {
+                return tenants.timeline(TENANT, TIMELINE);
+            }
+            WalSource from =
+                    WalSource.parse("host=postgres port=" + SimPostgres.PORT + " user=sim", "sim");
+            while (true) {
+                try {
+                    return tenants.createFromSource(TENANT, TIMELINE, from);
+                } catch (PageserverException e) {
+                    switch (e.code()) {
+                        case IO, CONFLICT ->
+                                server.tracer().info("import-again", String.valueOf(e));
+                        default -> throw e;
+                    }
+                    server.tasks().sleep(SECOND);
+                }
+            }
+        }
+
+        private void checkHealth(Tenants tenants, Timeline timeline) {
+            WalReceiver receiver = tenants.receiver(TENANT, TIMELINE);
+            Check.that(receiver != null, "the timeline has no WAL receiver");
+            if (receiver != null) {
+                Check.that(
+                        receiver.state() != WalReceiver.State.BROKEN
+                                && receiver.state() != WalReceiver.State.STOPPED,
+                        "WAL receiver: %s",
+                        receiver.status());
+            }
+            Check.that(timeline.failure() == null, "timeline failed: %s", timeline.failure());
+            long last = timeline.lastRecordLsn();
+            Check.that(timeline.diskConsistentLsn() <= last, "durable past the last record");
+            Check.that(
+                    wal.keptFrom() <= timeline.diskConsistentLsn(),
+                    "%s was acknowledged, durable is %s",
+                    Lsn.toString(wal.keptFrom()),
+                    Lsn.toString(timeline.diskConsistentLsn()));
+        }
+
+        private void compareSome(Timeline timeline) {
+            long oldest = timeline.oldestReadableLsn();
+            long last = timeline.lastRecordLsn();
+            if (last >= oldest) {
+                long lsn =
+                        random.nextBoolean() ? last : oldest + random.nextLong(last - oldest + 1);
+                reference.compareSome(timeline, random.nextInt(1 << 20), lsn);
+            }
+        }
+
+        private void compareAll(Timeline timeline) {
+            long oldest = timeline.oldestReadableLsn();
+            long last = timeline.lastRecordLsn();
+            long pages = reference.compareAll(timeline, last);
+            for (int i = 0; i < 4; i++) {
+                long lsn = i == 0 ? oldest : oldest + random.nextLong(last - oldest + 1);
+                pages += reference.compareAll(timeline, lsn);
+            }
+            server.tracer().info("compared", pages + " pages");
+        }
+
+        /** All was flushed by the orderly stop; the source is gone. */
+        void compareAfterRestart() {
+            Tenants tenants = Tenants.load(environment(), limits);
+            Timeline timeline = tenants.timeline(TENANT, TIMELINE);
+            Check.that(
+                    timeline.lastRecordLsn() == wal.end(),
+                    "after an orderly stop at %s there is WAL up to %s",
+                    Lsn.toString(wal.end()),
+                    Lsn.toString(timeline.lastRecordLsn()));
+            compareAll(timeline);
+            tenants.close();
+        }
+    }
+}

@@ -21,7 +21,8 @@ class DeterminismTest {
     private static final String[] BATON = {
         "-Djdk.virtualThreadScheduler.parallelism=1",
         "-Djdk.virtualThreadScheduler.maxPoolSize=1",
-        "-Djdk.trackAllThreads=false"
+        "-Djdk.trackAllThreads=false",
+        "--sun-misc-unsafe-memory-access=allow"
     };
 
     @Test

@@ -1,6 +1,7 @@
 package io.palimpsest.sim.workload;
 
 import io.palimpsest.base.Check;
+import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.Limits;
 import io.palimpsest.base.Lsn;
 import io.palimpsest.base.PageserverException;
@@ -8,6 +9,7 @@ import io.palimpsest.base.Prng;
 import io.palimpsest.base.TenantId;
 import io.palimpsest.base.TimelineId;
 import io.palimpsest.pg.PgVersion;
+import io.palimpsest.port.Disk;
 import io.palimpsest.port.Environment;
 import io.palimpsest.port.Tasks;
 import io.palimpsest.sim.check.ReferencePageserver;
@@ -22,6 +24,7 @@ import io.palimpsest.tenant.Tenants;
 import io.palimpsest.timeline.Timeline;
 import io.palimpsest.timeline.WalReceiver;
 import io.palimpsest.timeline.WalSource;
+import java.util.function.UnaryOperator;
 
 /**
  * A page server imports a Postgres and follows it; its power is lost at any moment, import and
@@ -39,6 +42,17 @@ public final class PowerLossScenario implements Scenario {
     private static final TimelineId TIMELINE = new TimelineId(3, 4);
     private static final long START_LSN = 0x0200_0028L;
     private static final long CATCH_UP_NANOS = 600 * SECOND;
+
+    private final UnaryOperator<Disk> diskSeen;
+
+    public PowerLossScenario() {
+        this(disk -> disk);
+    }
+
+    /** The page server sees the disk through {@code diskSeen}: a way to plant bugs. */
+    PowerLossScenario(UnaryOperator<Disk> diskSeen) {
+        this.diskSeen = diskSeen;
+    }
 
     @Override
     public String name() {
@@ -80,7 +94,7 @@ public final class PowerLossScenario implements Scenario {
     }
 
     /** The two machines and what is true of both. */
-    private static final class Run {
+    private final class Run {
         private final Prng random;
         private final Machine source;
         private final Machine server;
@@ -132,7 +146,7 @@ public final class PowerLossScenario implements Scenario {
             return new Environment(
                     server.clock(),
                     server.tasks(),
-                    server.disk(),
+                    diskSeen.apply(server.disk()),
                     server.net(),
                     server.ids(),
                     server.tracer());
@@ -165,8 +179,12 @@ public final class PowerLossScenario implements Scenario {
 
         /** The timeline; imported if it was not yet, as often as it takes. */
         private Timeline timeline(Tenants tenants) {
-            if (!tenants.timelines(TENANT).isEmpty()) {
+            try {
                 return tenants.timeline(TENANT, TIMELINE);
+            } catch (PageserverException e) {
+                if (e.code() != ErrorCode.NOT_FOUND) {
+                    throw e;
+                }
             }
             WalSource from =
                     WalSource.parse("host=postgres port=" + SimPostgres.PORT + " user=sim", "sim");
@@ -174,11 +192,10 @@ public final class PowerLossScenario implements Scenario {
                 try {
                     return tenants.createFromSource(TENANT, TIMELINE, from);
                 } catch (PageserverException e) {
-                    switch (e.code()) {
-                        case IO, CONFLICT ->
-                                server.tracer().info("import-again", String.valueOf(e));
-                        default -> throw e;
+                    if (e.code() != ErrorCode.IO) {
+                        throw e;
                     }
+                    server.tracer().info("import-again", String.valueOf(e.getMessage()));
                     server.tasks().sleep(SECOND);
                 }
             }

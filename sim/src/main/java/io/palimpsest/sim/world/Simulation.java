@@ -36,7 +36,10 @@ public final class Simulation {
     static final long EPOCH_MILLIS = 1_735_689_600_000L;
 
     /** More steps than this without an end is a livelock. */
-    private static final long MAX_STEPS = 100_000_000;
+    private static final long MAX_STEPS = 30_000_000;
+
+    /** A week: whatever waits for longer waits for ever. */
+    private static final long MAX_NANOS = 7L * 24 * 3600 * 1_000_000_000;
 
     private static final int TASKS_LISTED = 50;
     private static final int FRAMES_LISTED = 6;
@@ -452,8 +455,8 @@ public final class Simulation {
         if (t != null) {
             trace.note(now << 12 ^ t.id);
         }
-        if (++steps > MAX_STEPS) {
-            fail("no end after " + MAX_STEPS + " steps", null);
+        if (++steps > MAX_STEPS || now > MAX_NANOS) {
+            fail("no end after " + steps + " steps and " + now / 1_000_000_000 + " s", null);
             return null;
         }
         return t;

@@ -4,7 +4,7 @@ package io.palimpsest.layer;
  * Goes through the entries of one layer in order of key, then LSN, then writing. Not to be used by
  * two tasks at once.
  */
-public sealed interface LayerCursor permits OpenLayer.Sorted, LayerFile.Entries {
+public sealed interface LayerCursor permits OpenLayer.Sorted, FileCursor {
     /** Steps to the next entry (at first: to the first one); false after the last. */
     boolean next();
 

@@ -143,6 +143,14 @@ public final class LayerFile implements AutoCloseable {
         return path;
     }
 
+    byte[] root() {
+        return root;
+    }
+
+    long baseLsn() {
+        return header.baseLsn();
+    }
+
     /** Bytes of the file. */
     public long size() {
         return size;
@@ -406,7 +414,7 @@ public final class LayerFile implements AutoCloseable {
         return decoded;
     }
 
-    private byte[] blockNow(byte[] rows, int row, int type) {
+    byte[] blockNow(byte[] rows, int row, int type) {
         byte[] b = block(rows, row, type, true);
         if (b == null) {
             throw new AssertionError("a blocking read answers");
@@ -422,7 +430,7 @@ public final class LayerFile implements AutoCloseable {
         if (!range.overlaps(name.keys()) || Long.compareUnsigned(name.startLsn(), lsn) > 0) {
             return;
         }
-        Entries e = entries(range);
+        FileCursor e = new FileCursor(this, range);
         boolean pending = false;
         long hi = 0;
         long mid = 0;
@@ -438,7 +446,7 @@ public final class LayerFile implements AutoCloseable {
             if (StoredValue.kind(e.bytes(), e.offset()) != StoredValue.IMAGE) {
                 throw wrong(
                         path,
-                        e.position,
+                        e.position(),
                         "kind of the value of " + new Key(e.hi(), e.mid(), e.lo()),
                         StoredValue.IMAGE,
                         StoredValue.kind(e.bytes(), e.offset()));
@@ -461,13 +469,13 @@ public final class LayerFile implements AutoCloseable {
     }
 
     /** All entries, in order. Reading them may block. Hold the file while the cursor is used. */
-    public Entries entries() {
-        return new Entries(KeyRange.ALL);
+    public LayerCursor entries() {
+        return new FileCursor(this, KeyRange.ALL);
     }
 
     /** The entries with a key in the range. */
-    public Entries entries(KeyRange range) {
-        return new Entries(range);
+    public LayerCursor entries(KeyRange range) {
+        return new FileCursor(this, range);
     }
 
     /** Reads the whole file and checks all that can be checked; CORRUPTION at the first flaw. */
@@ -477,100 +485,5 @@ public final class LayerFile implements AutoCloseable {
 
     private static long max(long a, long b) {
         return Long.compareUnsigned(a, b) > 0 ? a : b;
-    }
-
-    /** A cursor over the entries of a key range. */
-    public final class Entries implements LayerCursor {
-        private final KeyRange range;
-        private final EntryReader e = new EntryReader();
-        private int indexBlock;
-        private int row;
-        private byte[] rows = new byte[0];
-        private byte[] data = new byte[0];
-        private long position;
-        private boolean inBlock;
-        private boolean done;
-
-        private Entries(KeyRange range) {
-            this.range = range;
-            Key k = range.start();
-            // The range may start within the last block that starts before it. No entry is at LSN
-            // 0, so no row is equal.
-            indexBlock = Math.max(0, LayerFormat.lastRow(root, k.hi(), k.mid(), k.lo(), 0));
-            if (root.length == 0) {
-                done = true;
-            } else {
-                rows = blockNow(root, indexBlock, LayerFormat.TYPE_INDEX);
-                row = Math.max(0, LayerFormat.lastRow(rows, k.hi(), k.mid(), k.lo(), 0));
-            }
-        }
-
-        @Override
-        public boolean next() {
-            while (!done) {
-                while (inBlock && e.next()) {
-                    Key end = range.end();
-                    if (Key.compare(e.hi, e.mid, e.lo, end.hi(), end.mid(), end.lo()) >= 0) {
-                        done = true;
-                        return false;
-                    }
-                    if (range.contains(e.hi, e.mid, e.lo)) {
-                        return true;
-                    }
-                }
-                nextBlock();
-            }
-            return false;
-        }
-
-        private void nextBlock() {
-            if (row == rows.length / LayerFormat.ROW_BYTES) {
-                if (++indexBlock == root.length / LayerFormat.ROW_BYTES) {
-                    done = true;
-                    return;
-                }
-                rows = blockNow(root, indexBlock, LayerFormat.TYPE_INDEX);
-                row = 0;
-            }
-            position = Bytes.i64(rows, row * LayerFormat.ROW_BYTES + LayerFormat.ROW_POSITION);
-            data = blockNow(rows, row++, LayerFormat.TYPE_DATA);
-            e.open(path, position, data, 0, LayerFormat.groups(data), header.baseLsn());
-            inBlock = true;
-        }
-
-        @Override
-        public long hi() {
-            return e.hi;
-        }
-
-        @Override
-        public long mid() {
-            return e.mid;
-        }
-
-        @Override
-        public long lo() {
-            return e.lo;
-        }
-
-        @Override
-        public long lsn() {
-            return e.lsn;
-        }
-
-        @Override
-        public byte[] bytes() {
-            return data;
-        }
-
-        @Override
-        public int offset() {
-            return e.at;
-        }
-
-        @Override
-        public int length() {
-            return e.length;
-        }
     }
 }

@@ -49,7 +49,10 @@ public final class LayerMap {
         return EMPTY.replace(List.of(), List.of(), files);
     }
 
-    /** This with a new open layer; the one before it is frozen from now on. */
+    /**
+     * This with a new open layer; the one before it is frozen from now on. They may start at the
+     * same LSN if no key has values at it in both.
+     */
     public LayerMap with(OpenLayer newest) {
         OpenLayer[] more = new OpenLayer[memory.length + 1];
         more[0] = newest;

@@ -24,8 +24,8 @@ import java.util.Arrays;
  * pages, one for the keys that hold only images, so that scans of directories do not wade through
  * pages) lead from a key to its newest entry.
  *
- * <p>Order: LSNs never go back. Of entries of one key at one LSN, the one appended later is the
- * newer one; nothing is replaced.
+ * <p>Order: LSNs of a key never go back, and those of the layer by one at most. Of entries of one
+ * key at one LSN, the one appended later is the newer one; nothing is replaced.
  *
  * <p>Publication: the writer fills an entry, then stores its address into the table with release;
  * readers load it with acquire. A reader that learnt of an LSN from the writer, in any way that
@@ -74,8 +74,8 @@ public final class OpenLayer {
 
     /**
      * Appends modifications {@code from} (inclusive) to {@code to} (exclusive), in LSN order; only
-     * the pages that a record makes exist come one LSN below the rest of it, and in any order with
-     * that. Writer only.
+     * the pages that a record makes exist come one LSN below the rest of it, among entries of other
+     * keys in any order. Writer only.
      */
     public void append(Modifications m, int from, int to) {
         for (int i = from; i < to; i++) {
@@ -89,10 +89,11 @@ public final class OpenLayer {
     }
 
     private void append(long hi, long mid, long lo, long lsn, byte[] b, int at, int length) {
+        boolean back = Long.compareUnsigned(lsn, newest) < 0;
         Check.that(
                 lsn != 0
                         && Long.compareUnsigned(lsn, startLsn) >= 0
-                        && Long.compareUnsigned(lsn + 1, newest) >= 0,
+                        && (!back || lsn + 1 == newest),
                 "appended LSN %x goes back behind %x",
                 lsn,
                 newest);
@@ -101,6 +102,13 @@ public final class OpenLayer {
         KeyTable table = page ? pages : others;
         int slot = table.slot(hi, mid, lo);
         long before = table.head(slot);
+        Check.that(
+                !back
+                        || before == 0
+                        || Long.compareUnsigned(Bytes.i64(chunks[chunk(before)], (int) before), lsn)
+                                <= 0,
+                "appended LSN %x goes back behind its key's",
+                lsn);
         if (before == 0 && table.full()) {
             table = table.grown();
             // Not visible to a reader before the table is; it holds all that the old one held.
@@ -115,7 +123,7 @@ public final class OpenLayer {
         Bytes.putI32(chunk, p + 16, length);
         System.arraycopy(b, at, chunk, p + ENTRY_HEADER, length);
         table.put(slot, hi, mid, lo, address);
-        newest = Math.max(newest, lsn);
+        newest = back ? newest : lsn;
     }
 
     /** Room for an entry: in the current chunk, or in a new one that is large enough. */
@@ -148,7 +156,8 @@ public final class OpenLayer {
 
     /**
      * Collects the key's values below {@code r.below()}, newest first, until one is initial;
-     * otherwise lowers {@code r} to the start of this layer.
+     * otherwise lowers {@code r} to just above the start of this layer: at that very LSN other
+     * layers may hold other keys, if something large was written in parts.
      *
      * @return complete
      */
@@ -166,7 +175,7 @@ public final class OpenLayer {
             }
             address = Bytes.i64(chunk, p + 8);
         }
-        r.lower(startLsn);
+        r.lower(startLsn + 1);
         return false;
     }
 

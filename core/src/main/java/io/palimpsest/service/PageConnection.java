@@ -216,9 +216,11 @@ final class PageConnection {
                     case 0 -> Slru.CLOG;
                     case 1 -> Slru.MULTIXACT_MEMBERS;
                     case 2 -> Slru.MULTIXACT_OFFSETS;
+                    // Beyond the field's protocol: stock PostgreSQL has commit timestamps.
+                    case 3 -> Slru.COMMIT_TS;
                     default ->
                             throw PageserverException.badRequest(
-                                    "found SLRU kind %d, expected 0 to 2", request.slru());
+                                    "found SLRU kind %d, expected 0 to 3", request.slru());
                 };
         int pages = from.slruBlocks(slru, request.segment(), lsn);
         if (pages < 0) {

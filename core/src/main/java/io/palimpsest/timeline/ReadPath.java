@@ -167,7 +167,7 @@ final class ReadPath {
         RedoContext context = timeline.redoContext();
         for (int i = 0; i < SPARES; i++) {
             Scratch s = spares.get(i);
-            if (s != null && spares.compareAndSet(i, s, null) && s.context == context) {
+            if (s != null && spares.compareAndSet(i, s, null) && s.context.equals(context)) {
                 return s;
             }
         }

@@ -280,8 +280,8 @@ final class TimelineImport {
             if (label == null || label.startLsn() != range.startLsn()) {
                 throw PageserverException.of(
                         ErrorCode.SOURCE_BROKEN,
-                        "base backup: backup_label %s, expected one that starts at %s",
-                        label,
+                        "base backup: backup_label is %s, expected one that starts at %s",
+                        String.valueOf(label),
                         Lsn.toString(range.startLsn()));
             }
             if (range.startTimelineId() != range.endTimelineId()) {

@@ -71,12 +71,13 @@ public record WalSource(String host, int port, String user, String password, Str
                                 key);
             }
         }
+        String portText = found.getOrDefault("port", "5432");
         int port;
         try {
-            port = Integer.parseInt(found.getOrDefault("port", "5432"));
+            port = Integer.parseInt(portText);
         } catch (NumberFormatException e) {
             throw PageserverException.badRequest(
-                    "connection string: port '%s' is no number", found.get("port"));
+                    "connection string: port '%s' is no number", portText);
         }
         return new WalSource(
                 found.getOrDefault("host", "127.0.0.1"),

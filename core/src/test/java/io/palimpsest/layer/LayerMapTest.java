@@ -13,6 +13,7 @@ import io.palimpsest.base.LsnRange;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.base.Prng;
 import io.palimpsest.value.Keys;
+import io.palimpsest.value.Modifications;
 import io.palimpsest.value.StoredValue;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -253,6 +254,40 @@ class LayerMapTest {
         assertEquals(Collected.STALE, after.scan(Keys.ofKind(2), 20, new ImageScan()));
         r.reset(1, 1, 1, 20);
         assertEquals(Collected.MORE, before.collect(r));
+    }
+
+    /** Something large, written in parts at LSN 16, flushed as images, oldest first. */
+    @Test
+    void partsOfOneLsnAreAllFound() {
+        MemoryDisk disk = new MemoryDisk();
+        LayerMap map = LayerMap.EMPTY;
+        for (int i = 1; i <= 4; i++) {
+            Modifications m = new Modifications();
+            m.image(new Key(0, 0, i), 16, new byte[] {(byte) i});
+            OpenLayer part = new OpenLayer(i == 1 ? 9 : 16);
+            part.append(m, 0, 1);
+            map = map.with(part);
+        }
+        checkParts(map);
+        for (int i = 1; i <= 3; i++) {
+            TreeMap<Key, byte[]> content = new TreeMap<>();
+            content.put(new Key(0, 0, i), new byte[] {(byte) i});
+            KeyRange keys = new KeyRange(new Key(0, 0, i), new Key(0, 0, i + 1));
+            LayerName name = History.writeImages(disk, content, keys, 16, Limits.DEFAULT);
+            LayerFile file =
+                    LayerFile.open(disk, name.toString(), name, new BlockCache(Limits.DEFAULT));
+            map = map.flushed(map.openLayers().getLast(), List.of(file));
+            checkParts(map);
+        }
+    }
+
+    private static void checkParts(LayerMap map) {
+        Reconstruction r = new Reconstruction();
+        for (int i = 1; i <= 4; i++) {
+            r.reset(0, 0, i, 20);
+            assertEquals(Collected.COMPLETE, map.collect(r), "part " + i);
+            assertEquals(i, r.bytes()[r.offset(0) + 1]);
+        }
     }
 
     @Test

@@ -43,7 +43,7 @@ class OpenLayerTest {
             History.assertSame(expected, r);
             assertEquals(complete, r.complete());
             if (!complete && Long.compareUnsigned(lsn, h.startLsn) >= 0) {
-                assertEquals(h.startLsn, r.below());
+                assertEquals(lsn == h.startLsn ? lsn + 1 : h.startLsn + 1, r.below());
             }
         }
         for (int i = 0; i < 10; i++) {
@@ -97,13 +97,20 @@ class OpenLayerTest {
     @Test
     void refusesAnLsnThatGoesBack() {
         OpenLayer layer = new OpenLayer(100);
+        assertThrows(Check.Failed.class, () -> append(layer, 3, 99));
+        append(layer, 3, 108);
+        assertThrows(Check.Failed.class, () -> append(layer, 4, 106));
+        assertThrows(Check.Failed.class, () -> append(layer, 3, 107));
+        append(layer, 4, 107);
+        assertThrows(Check.Failed.class, () -> append(layer, 5, 106));
+        append(layer, 4, 108);
+        assertEquals(108, layer.lastLsn());
+    }
+
+    private static void append(OpenLayer layer, long lo, long lsn) {
         Modifications m = new Modifications();
-        m.tombstone(new Key(1, 2, 3), 99);
-        assertThrows(Check.Failed.class, () -> layer.append(m, 0, 1));
-        m.clear();
-        m.tombstone(new Key(1, 2, 3), 108);
-        m.tombstone(new Key(1, 2, 4), 107);
-        assertThrows(Check.Failed.class, () -> layer.append(m, 0, 2));
+        m.tombstone(new Key(1, 2, lo), lsn);
+        layer.append(m, 0, 1);
     }
 
     /**

@@ -6,11 +6,13 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Objects;
 import java.util.TreeMap;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.tomlj.Toml;
 import org.tomlj.TomlParseResult;
+import org.tomlj.TomlPosition;
 
 /**
  * The configuration, read from TOML and checked as a whole: everything wrong with it is reported at
@@ -109,14 +111,15 @@ public record ServerConfig(Address pageService, Address management, Limits limit
                         wrong.add(where + " line " + e.position().line() + ": " + e.getMessage()));
         for (String key : toml.dottedKeySet()) {
             Setting setting = KEYS.get(key);
-            int line = toml.inputPositionOf(key) == null ? 0 : toml.inputPositionOf(key).line();
+            TomlPosition position = toml.inputPositionOf(key);
+            int line = position == null ? 0 : position.line();
             if (setting == null) {
                 wrong.add(
                         where + " line " + line + ": unknown key '" + key + "'" + didYouMean(key));
                 continue;
             }
             try {
-                setting.take(settings, toml.get(key));
+                setting.take(settings, Objects.requireNonNull(toml.get(key)));
             } catch (IllegalArgumentException e) {
                 wrong.add(where + " line " + line + ": " + key + ": " + e.getMessage());
             }

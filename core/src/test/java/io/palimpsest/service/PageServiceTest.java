@@ -227,7 +227,7 @@ class PageServiceTest {
             request().databaseSize(99),
             request().slruSegment(2, 0),
             request().slruSegment(2, 1),
-            request().slruSegment(3, 0),
+            request().slruSegment(4, 0),
             request().page(1663, 5, 0, 0, 2),
             request().page(1663, 5, 16385, 0, 2),
         };

@@ -247,10 +247,8 @@ public final class Tenants {
         }
         Entry entry = null;
         try {
-            Timeline timeline =
-                    store.importFrom(TenantShardId.unsharded(tenant), newId, source);
-            WalReceiver receiver =
-                    WalReceiver.start(environment, store.limits(), timeline, source);
+            Timeline timeline = store.importFrom(TenantShardId.unsharded(tenant), newId, source);
+            WalReceiver receiver = WalReceiver.start(environment, store.limits(), timeline, source);
             entry = new Entry(timeline, receiver, null);
             return timeline;
         } finally {

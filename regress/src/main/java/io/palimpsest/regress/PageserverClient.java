@@ -162,11 +162,20 @@ public final class PageserverClient implements PageSource, AutoCloseable {
             }
             switch (String.valueOf(row.getFirst())) {
                 case "rel" -> relations.add(new Fork(new RelTag(n[0], n[1], n[2], n[3]), n[4]));
-                case "slru" -> segments.add(new Segment(Slru.values()[n[0]], n[2], n[4]));
+                case "slru" -> segments.add(new Segment(store(n[0]), n[2], n[4]));
                 default -> throw protocol("keyspace row of kind " + row.getFirst());
             }
         }
         return new Keyspace(relations, segments);
+    }
+
+    private static Slru store(int number) {
+        for (Slru slru : Slru.values()) {
+            if (slru.number() == number) {
+                return slru;
+            }
+        }
+        throw protocol("keyspace row of SLRU " + number);
     }
 
     /** The rows a simple query answers with, as text. */

@@ -143,7 +143,7 @@ final class ServerProcess implements AutoCloseable {
 
     private static InetSocketAddress free() {
         try (ServerSocket socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
-            return new InetSocketAddress("127.0.0.1", socket.getLocalPort());
+            return new InetSocketAddress(InetAddress.getLoopbackAddress(), socket.getLocalPort());
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }

@@ -114,7 +114,7 @@ final class BenchSource implements AutoCloseable {
         run(
                 "CALL tpcb(" + 10_000 * scale + ", " + scale + ")",
                 "CREATE TABLE facts (id int PRIMARY KEY, a int, b text)",
-                "INSERT INTO facts SELECT i, (i * 7919) % 100003, md5(i::text) FROM generate_series(1, 120000 * "
+                "INSERT INTO facts SELECT i, (i::bigint * 7919) % 100003, md5(i::text) FROM generate_series(1, 120000 * "
                         + scale
                         + ") i",
                 "COPY facts TO '" + postgres.writableDirectory("copy") + "/facts'",

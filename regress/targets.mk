@@ -16,3 +16,5 @@ images: jdk ## Container images of PostgreSQL, built without a registry; PG=17 f
 regress: jdk ## The comparison against PostgreSQL in a container; PG=14..18 SEED=n
 	$(if $(wildcard /.dockerenv),TESTCONTAINERS_HOST_OVERRIDE=localhost) $(MVN) -Dquick -pl regress -am test -Dgroups=regress -Dregress.excluded= \
 	  -Dpg=$(PG) -Dseed=$(SEED) -Dsurefire.failIfNoSpecifiedTests=false
+
+-include regress/bench.mk

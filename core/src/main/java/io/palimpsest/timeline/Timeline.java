@@ -443,9 +443,9 @@ public final class Timeline {
         checkWritable();
         Check.that(
                 endLsn >= lastRecord.lsn(),
-                "commit at %s behind %s",
-                Lsn.toString(endLsn),
-                Lsn.toString(lastRecord.lsn()));
+                "commit at %x behind %x",
+                endLsn,
+                lastRecord.lsn());
         boolean full;
         writing.lock();
         try {

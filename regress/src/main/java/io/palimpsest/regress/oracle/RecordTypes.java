@@ -1,6 +1,7 @@
 package io.palimpsest.regress.oracle;
 
 import io.palimpsest.redo.RedoCheck;
+import io.palimpsest.redo.RedoCheck.Tally;
 import io.palimpsest.wal.Rmgr;
 import java.util.ArrayList;
 import java.util.List;
@@ -162,8 +163,8 @@ final class RecordTypes {
     private static final int OPCODES = 16;
 
     private final int major;
-    private final @Nullable RedoCheck.Tally[] tallies =
-            new @Nullable RedoCheck.Tally[256 * OPCODES];
+    private final @Nullable Tally[] tallies =
+            new @Nullable Tally[256 * OPCODES];
 
     RecordTypes(int major) {
         this.major = major;
@@ -199,7 +200,7 @@ final class RecordTypes {
     void add(RedoCheck check) {
         for (int rmid = 0; rmid < 256; rmid++) {
             for (int info = 0; info < 256; info += OPCODES) {
-                RedoCheck.Tally tally = check.tally(rmid, info);
+                Tally tally = check.tally(rmid, info);
                 if (tally != null) {
                     at(rmid, opcode(rmid, info)).add(tally);
                 }
@@ -213,11 +214,11 @@ final class RecordTypes {
         return known ? info : info & 0x70;
     }
 
-    private RedoCheck.Tally at(int rmid, int info) {
+    private Tally at(int rmid, int info) {
         int index = rmid * OPCODES + (info >> 4);
-        RedoCheck.Tally tally = tallies[index];
+        Tally tally = tallies[index];
         if (tally == null) {
-            tally = new RedoCheck.Tally();
+            tally = new Tally();
             tallies[index] = tally;
         }
         return tally;
@@ -239,7 +240,7 @@ final class RecordTypes {
                         "unsupported",
                         "no base"));
         for (Type type : types()) {
-            RedoCheck.Tally tally = at(type.rmid(), type.info());
+            Tally tally = at(type.rmid(), type.info());
             line(out, type.rmid(), type.info(), type.name(), tally);
             if (tally.seen() == 0) {
                 String why = type.unreachable();
@@ -249,7 +250,7 @@ final class RecordTypes {
         }
         for (int rmid = 0; rmid < 256; rmid++) {
             for (int op = 0; op < OPCODES; op++) {
-                RedoCheck.Tally tally = tallies[rmid * OPCODES + op];
+                Tally tally = tallies[rmid * OPCODES + op];
                 int info = op << 4;
                 int id = rmid;
                 if (tally != null
@@ -265,7 +266,7 @@ final class RecordTypes {
     }
 
     private static void line(
-            StringBuilder out, int rmid, int info, String name, RedoCheck.Tally tally) {
+            StringBuilder out, int rmid, int info, String name, Tally tally) {
         out.append(
                 String.format(
                         Locale.ROOT,

@@ -294,17 +294,8 @@ final class PageConnection {
 
     private static void slruSegment(
             PagestreamRequest request, PageSource from, long lsn, ByteSink out) {
-        Slru slru =
-                switch (request.slru()) {
-                    case 0 -> Slru.CLOG;
-                    case 1 -> Slru.MULTIXACT_MEMBERS;
-                    case 2 -> Slru.MULTIXACT_OFFSETS;
-                    // Beyond the field's protocol: stock PostgreSQL has commit timestamps.
-                    case 3 -> Slru.COMMIT_TS;
-                    default ->
-                            throw PageserverException.badRequest(
-                                    "found SLRU kind %d, expected 0 to 3", request.slru());
-                };
+        // Commit timestamps are beyond the field's protocol; stock PostgreSQL has them.
+        Slru slru = Slru.ofNumber(request.slru());
         int pages = from.slruBlocks(slru, request.segment(), lsn);
         if (pages < 0) {
             throw PageserverException.of(

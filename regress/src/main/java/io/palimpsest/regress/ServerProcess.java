@@ -152,7 +152,7 @@ public final class ServerProcess implements AutoCloseable {
 
     private static InetSocketAddress free() {
         try (ServerSocket socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
-            return new InetSocketAddress("127.0.0.1", socket.getLocalPort());
+            return new InetSocketAddress(socket.getInetAddress(), socket.getLocalPort());
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }

@@ -55,7 +55,7 @@ final class ChannelConnection extends ChannelInboundHandlerAdapter implements Ne
     /** Pieces that the receiver took: while there are some the peer is not silent. */
     private long taken;
 
-    private @Nullable Receiver receiver;
+    private Net.@Nullable Receiver receiver;
     private boolean ended;
     private boolean closing;
     private @Nullable ChannelHandlerContext context;
@@ -109,7 +109,7 @@ final class ChannelConnection extends ChannelInboundHandlerAdapter implements Ne
 
     /** Lets the receiver have what is there; true if the reader need not be woken. */
     private boolean receive() {
-        Receiver now = receiver;
+        Net.Receiver now = receiver;
         if (now == null || !waiting || left) {
             return false;
         }
@@ -124,7 +124,7 @@ final class ChannelConnection extends ChannelInboundHandlerAdapter implements Ne
     }
 
     @Override
-    public void offer(Receiver to) {
+    public void offer(Net.Receiver to) {
         lock.lock();
         try {
             receiver = to;

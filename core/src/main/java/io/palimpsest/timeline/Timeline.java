@@ -382,6 +382,34 @@ public final class Timeline {
                 at);
     }
 
+    /**
+     * As {@link #readPage} of a page within its relation, if all that takes is in memory and little
+     * work: never waits for a disk or a lock.
+     *
+     * @return false if it takes more, or if {@link #readPage} would fail; then {@code into} is
+     *     undefined
+     */
+    public boolean tryReadPage(RelTag tag, int block, long lsn, byte[] into, int at) {
+        RedoContext known = redoContext;
+        if (known == null) {
+            return false;
+        }
+        long mid = Keys.mid(tag.db(), tag.rel());
+        int blocks =
+                reads.trySize(
+                        Keys.hi(Keys.REL_SIZE, tag.spc()), mid, Keys.lo(tag.fork(), 0), lsn, known);
+        return blocks >= 0
+                && Integer.compareUnsigned(block, blocks) < 0
+                && reads.tryPage(
+                        Keys.hi(Keys.REL_BLOCK, tag.spc()),
+                        mid,
+                        Keys.lo(tag.fork(), block),
+                        lsn,
+                        into,
+                        at,
+                        known);
+    }
+
     /** Pages in an SLRU segment, or -1 if it does not exist. */
     public int slruBlocks(Slru slru, int segment, long lsn) {
         return reads.size(Keys.hi(Keys.SLRU_SIZE, slru.number()), Keys.mid(0, segment), 0, lsn);
@@ -479,11 +507,7 @@ public final class Timeline {
      */
     void commit(Modifications m, long recordStart, long endLsn) {
         checkWritable();
-        Check.that(
-                endLsn >= lastRecord.lsn(),
-                "commit at %x behind %x",
-                endLsn,
-                lastRecord.lsn());
+        Check.that(endLsn >= lastRecord.lsn(), "commit at %x behind %x", endLsn, lastRecord.lsn());
         boolean full;
         writing.lock();
         try {

@@ -441,11 +441,7 @@ public final class Timeline {
      */
     void commit(Modifications m, long recordStart, long endLsn) {
         checkWritable();
-        Check.that(
-                endLsn >= lastRecord.lsn(),
-                "commit at %x behind %x",
-                endLsn,
-                lastRecord.lsn());
+        Check.that(endLsn >= lastRecord.lsn(), "commit at %x behind %x", endLsn, lastRecord.lsn());
         boolean full;
         writing.lock();
         try {

@@ -26,16 +26,29 @@ import org.jspecify.annotations.Nullable;
  * for each record in order:  check.record(record);      then once:  check.finish();
  * </pre>
  *
- * <p>A page becomes known by a record that initialises it or brings an image. Without one the
- * image to compare with is adopted, unchecked, and counted ("no base"). After a difference, too, the
+ * <p>A page becomes known by a record that initialises it or brings an image. Without one the image
+ * to compare with is adopted, unchecked, and counted ("no base"). After a difference, too, the
  * server's page is adopted, so that one wrong record is one finding. At most {@code maxPages} pages
  * are kept, the ones used last.
  */
 public final class RedoCheck {
-    /** One value applied to one page; {@link PageRedo#apply} is the engine of the page server. */
+    /**
+     * A value as it would be stored for one page.
+     *
+     * @param value holds it in its first {@code length} bytes, during the call only
+     */
+    public record Change(RelTag relation, int block, byte[] value, int length, long lsn) {}
+
+    /** What applies a change to its page. Throws what {@link PageRedo#apply} throws. */
     @FunctionalInterface
     public interface Engine {
-        void apply(byte[] page, byte[] value, int at, int length, long lsn);
+        void apply(Change change, byte[] page);
+
+        /** The page server's own. */
+        static Engine of(PageRedo redo) {
+            return (change, page) ->
+                    redo.apply(page, change.value(), 0, change.length(), change.lsn());
+        }
     }
 
     /** Is told what was wrong. */
@@ -223,7 +236,7 @@ public final class RedoCheck {
         }
         System.arraycopy(page, 0, before, 0, Page.SIZE);
         try {
-            engine.apply(page, value.array(), 0, value.size(), r.endLsn());
+            engine.apply(change(block, r.endLsn()), page);
         } catch (PageserverException e) {
             report(tally, r, i, known, kind, null, e);
             if (kind != null) {
@@ -234,6 +247,9 @@ public final class RedoCheck {
             return kind != null;
         }
         if (kind == null) {
+            if (bitsCutOut(r, i)) {
+                pages.remove(block);
+            }
             return false;
         }
         String difference = compare(r, i, kind, block, page);
@@ -249,6 +265,18 @@ public final class RedoCheck {
             adopt(r, page);
         }
         return true;
+    }
+
+    /**
+     * CREATE DATABASE with the strategy wal_log logs pages of visibility maps as if they had a
+     * hole, which is where their bits are: who replays that has none of them, and is right to.
+     */
+    private static boolean bitsCutOut(WalRecord r, int i) {
+        return r.appliesImage(i) && r.fork(i) == RelTag.VM && r.holeLength(i) > 0;
+    }
+
+    private Change change(Block block, long lsn) {
+        return new Change(block.tag(), block.number(), value.array(), value.size(), lsn);
     }
 
     /** Null if the pages agree. */
@@ -267,8 +295,7 @@ public final class RedoCheck {
                         + Integer.toUnsignedString(r.blockNumber(heap))
                         + " set again before the record that cleared them";
             }
-            if (at >= 0
-                    && earlyClears.explain(tag, block.number(), expectedMasked, foundMasked)) {
+            if (at >= 0 && earlyClears.explain(tag, block.number(), expectedMasked, foundMasked)) {
                 adopt(r, page);
                 return null;
             }
@@ -385,11 +412,10 @@ public final class RedoCheck {
     }
 
     private void applyToMap(RelTag heap, int heapBlock, long lsn) {
-        byte[] page =
-                pages.get(
-                        new Block(heap.withFork(RelTag.VM), VisibilityMap.mapBlock(heapBlock)));
+        Block block = new Block(heap.withFork(RelTag.VM), VisibilityMap.mapBlock(heapBlock));
+        byte[] page = pages.get(block);
         if (page != null) {
-            engine.apply(page, value.array(), 0, value.size(), lsn);
+            engine.apply(change(block, lsn), page);
         }
     }
 

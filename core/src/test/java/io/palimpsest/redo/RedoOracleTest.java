@@ -8,6 +8,7 @@ import io.palimpsest.base.Prng;
 import io.palimpsest.fixtures.RecordedWal;
 import io.palimpsest.pg.Page;
 import io.palimpsest.pg.PgVersion;
+import io.palimpsest.value.StoredValue;
 import io.palimpsest.wal.Rmgr;
 import io.palimpsest.wal.WalDecoder;
 import io.palimpsest.wal.WalRecord;
@@ -41,7 +42,7 @@ final class RedoOracleTest {
     @MethodSource("sections")
     void redoGivesThePagesTheServerLogged(String name) {
         RecordedWal wal = RecordedWal.load(name);
-        RedoCheck check = new RedoCheck(redo(wal)::apply, MAX_PAGES, this::note);
+        RedoCheck check = new RedoCheck(RedoCheck.Engine.of(redo(wal)), MAX_PAGES, this::note);
         replay(wal, check, new WalRecord());
         System.out.print(table(name, check));
         assertTrue(
@@ -56,7 +57,7 @@ final class RedoOracleTest {
     @MethodSource("imageSections")
     void redoTakesEveryRecord(String name) {
         RecordedWal wal = RecordedWal.load(name);
-        RedoCheck check = new RedoCheck(redo(wal)::apply, MAX_PAGES, this::note);
+        RedoCheck check = new RedoCheck(RedoCheck.Engine.of(redo(wal)), MAX_PAGES, this::note);
         replay(wal, check, new WalRecord());
         assertEquals(List.of(), wrong, name);
     }
@@ -70,13 +71,14 @@ final class RedoOracleTest {
     void everyPlantedByteIsFound(String name) {
         RecordedWal wal = RecordedWal.load(name);
         WalRecord record = new WalRecord();
-        PageRedo redo = redo(wal);
+        RedoCheck.Engine redo = RedoCheck.Engine.of(redo(wal));
         Prng prng = new Prng(wal.major());
         RedoCheck.Engine damaging =
-                (page, value, at, length, lsn) -> {
-                    redo.apply(page, value, at, length, lsn);
-                    if (value[at] == 1) {
-                        damage(page, record, value[at + 8], prng);
+                (change, page) -> {
+                    redo.apply(change, page);
+                    byte[] value = change.value();
+                    if (value[0] == StoredValue.RECORD) {
+                        damage(page, record, value[8], prng);
                     }
                 };
         RedoCheck check = new RedoCheck(damaging, MAX_PAGES, finding -> {});
@@ -112,7 +114,7 @@ final class RedoOracleTest {
     @Test
     void memoryIsBounded() {
         RecordedWal wal = RecordedWal.load("pg17");
-        RedoCheck check = new RedoCheck(redo(wal)::apply, 8, this::note);
+        RedoCheck check = new RedoCheck(RedoCheck.Engine.of(redo(wal)), 8, this::note);
         replay(wal, check, new WalRecord());
         assertEquals(8, check.pages());
         assertTrue(check.forgotten() > 100, "forgotten: " + check.forgotten());
@@ -151,8 +153,7 @@ final class RedoOracleTest {
     }
 
     private static PageRedo redo(RecordedWal wal) {
-        return new PageRedo(
-                new RedoContext(PgVersion.ofMajor(wal.major()), wal.hintBitsLogged()));
+        return new PageRedo(new RedoContext(PgVersion.ofMajor(wal.major()), wal.hintBitsLogged()));
     }
 
     private static void replay(RecordedWal wal, RedoCheck check, WalRecord record) {

@@ -25,9 +25,9 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
 /**
- * {@code make oracle}: a real PostgreSQL with {@code wal_consistency_checking = all}, workloads that
- * reach every kind of record, and after every record our page against the server's. Exit status 0
- * only if nothing differed and nothing was refused.
+ * {@code make oracle}: a real PostgreSQL with {@code wal_consistency_checking = all}, workloads
+ * that reach every kind of record, and after every record our page against the server's. Exit
+ * status 0 only if nothing differed and nothing was refused.
  */
 @Command(name = "oracle", mixinStandardHelpOptions = true)
 public final class Oracle implements Callable<Integer> {
@@ -50,9 +50,7 @@ public final class Oracle implements Callable<Integer> {
     @Option(names = "--minutes", description = "how long (${DEFAULT-VALUE})")
     private double minutes = 5;
 
-    @Option(
-            names = "--records",
-            description = "enough of them checked; else it takes all its time")
+    @Option(names = "--records", description = "enough of them checked; else it takes all its time")
     private long enough = Long.MAX_VALUE;
 
     @Option(names = "--seed", description = "of the workload (${DEFAULT-VALUE})")
@@ -83,7 +81,13 @@ public final class Oracle implements Callable<Integer> {
             long end = begun + (long) (minutes * 60e9 * percent / 100);
             long records =
                     enough == Long.MAX_VALUE ? enough : enough / 100 * percent - total.checked();
-            run(phase, binaries, types, end, records, phase == phases.getFirst() ? regression : null);
+            run(
+                    phase,
+                    binaries,
+                    types,
+                    end,
+                    records,
+                    phase == phases.getFirst() ? regression : null);
         }
         OUT.println();
         OUT.print(types.text());
@@ -117,10 +121,9 @@ public final class Oracle implements Callable<Integer> {
         Path home = EmbeddedPostgres.temporaryDirectory("palimpsest-oracle-");
         RedoContext context = phase.context(major);
         try (EmbeddedPostgres postgres = phase.create(binaries, home.resolve("postgres"));
-                RedoEngine engine = RedoEngine.open(engineName, context)) {
+                OracleEngine engine = OracleEngine.open(engineName, context)) {
             postgres.start();
-            RedoCheck check =
-                    new RedoCheck(engine, MAX_PAGES, finding -> found(context, finding));
+            RedoCheck check = new RedoCheck(engine, MAX_PAGES, finding -> found(context, finding));
             try (WalFeed feed = new WalFeed(postgres, check);
                     WalGenerator generator =
                             new WalGenerator(
@@ -200,7 +203,11 @@ public final class Oracle implements Callable<Integer> {
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
-        say((finding.unsupported() ? "unsupported: " : "mismatch: ") + finding.what() + ": " + file);
+        say(
+                (finding.unsupported() ? "unsupported: " : "mismatch: ")
+                        + finding.what()
+                        + ": "
+                        + file);
     }
 
     private void say(String text) {

@@ -69,7 +69,7 @@ final class RecordTypes {
             STANDBY|00|LOCK||
             STANDBY|10|RUNNING_XACTS||
             STANDBY|20|INVALIDATIONS||
-            HEAP2|00|REWRITE||needs a catalog rewritten while a logical slot holds it back
+            HEAP2|00|REWRITE||
             HEAP2|10|PRUNE|14-16|
             HEAP2|20|VACUUM|14-16|
             HEAP2|30|FREEZE_PAGE|14-16|
@@ -163,8 +163,7 @@ final class RecordTypes {
     private static final int OPCODES = 16;
 
     private final int major;
-    private final @Nullable Tally[] tallies =
-            new @Nullable Tally[256 * OPCODES];
+    private final @Nullable Tally[] tallies = new @Nullable Tally[256 * OPCODES];
 
     RecordTypes(int major) {
         this.major = major;
@@ -255,8 +254,7 @@ final class RecordTypes {
                 int id = rmid;
                 if (tally != null
                         && tally.seen() > 0
-                        && types().stream()
-                                .noneMatch(t -> t.rmid() == id && t.info() == info)) {
+                        && types().stream().noneMatch(t -> t.rmid() == id && t.info() == info)) {
                     line(out, rmid, info, "(not in the list)", tally);
                     out.append('\n');
                 }
@@ -265,8 +263,7 @@ final class RecordTypes {
         return out.toString();
     }
 
-    private static void line(
-            StringBuilder out, int rmid, int info, String name, Tally tally) {
+    private static void line(StringBuilder out, int rmid, int info, String name, Tally tally) {
         out.append(
                 String.format(
                         Locale.ROOT,
@@ -290,7 +287,6 @@ final class RecordTypes {
     }
 
     int seen() {
-        return (int)
-                types().stream().filter(t -> at(t.rmid(), t.info()).seen() > 0).count();
+        return (int) types().stream().filter(t -> at(t.rmid(), t.info()).seen() > 0).count();
     }
 }

@@ -5,6 +5,7 @@ import io.palimpsest.base.Lsn;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.pg.Page;
 import io.palimpsest.pg.PgVersion;
+import io.palimpsest.pg.RelTag;
 import io.palimpsest.redo.PageMask;
 import io.palimpsest.redo.RedoCheck;
 import io.palimpsest.redo.RedoContext;
@@ -71,7 +72,14 @@ public record RedoReproduction(
         StoredValue.record(value, r, block);
         byte[] page = before == null ? new byte[Page.SIZE] : before.clone();
         try {
-            engine.apply(page, value.array(), 0, value.size(), endLsn);
+            engine.apply(
+                    new RedoCheck.Change(
+                            new RelTag(r.spc(block), r.db(block), r.rel(block), r.fork(block)),
+                            r.blockNumber(block),
+                            value.array(),
+                            value.size(),
+                            endLsn),
+                    page);
         } catch (PageserverException e) {
             return e.getMessage();
         }

@@ -38,7 +38,9 @@ final class RegressionSql {
         this.psql = psql;
     }
 
-    /** Fetches the tests unless they are there; null, and one line of reason, if they cannot be had. */
+    /**
+     * Fetches the tests unless they are there; null, and one line of reason, if they cannot be had.
+     */
     static @Nullable RegressionSql fetch(Consumer<String> progress) {
         Path home = PostgresBinaries.cache().resolve("postgresql-15-regress");
         try {
@@ -119,7 +121,10 @@ final class RegressionSql {
             throws SQLException, IOException {
         try (Connection c = DriverManager.getConnection(postgres.jdbcUrl("postgres"));
                 Statement s = c.createStatement()) {
-            s.execute("create database " + DATABASE + " template template0 lc_collate 'C' lc_ctype 'C'");
+            s.execute(
+                    "create database "
+                            + DATABASE
+                            + " template template0 lc_collate 'C' lc_ctype 'C'");
             for (String setting :
                     List.of(
                             "lc_messages to 'C'",
@@ -201,8 +206,7 @@ final class RegressionSql {
         }
     }
 
-    private static void require(Path directory, Path log, List<String> command)
-            throws IOException {
+    private static void require(Path directory, Path log, List<String> command) throws IOException {
         int status = run(directory, log, command);
         if (status != 0) {
             String output = Files.readString(log).strip();

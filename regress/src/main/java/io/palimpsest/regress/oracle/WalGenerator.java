@@ -25,7 +25,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class WalGenerator implements AutoCloseable {
     private static final int BULK_SESSIONS = 3;
-    private static final long MAX_LAG = 256L << 20;
+    private static final long MAX_LAG = 64L << 20;
     private static final String BULK = "bulk";
 
     private final EmbeddedPostgres postgres;
@@ -205,8 +205,7 @@ final class WalGenerator implements AutoCloseable {
                 try {
                     s.execute(statement);
                 } catch (SQLException e) {
-                    throw new SQLException(
-                            statement + ": " + e.getMessage(), e.getSQLState(), e);
+                    throw new SQLException(statement + ": " + e.getMessage(), e.getSQLState(), e);
                 }
             }
         }

@@ -22,3 +22,13 @@ select count(*) from (select * from freeze_me where id % 70 = 0 for update) l;
 truncate freeze_me;
 create index concurrently part_0_k on part_0 (k);
 vacuum full pg_class;
+select pg_replication_origin_create('progress'), pg_replication_origin_advance('progress', '0/100');
+select pg_replication_origin_drop('progress');
+create table widening (id int, t text) with (fillfactor = 10);
+insert into widening select g, md5(g::text) from generate_series(1, 1200) g;
+create index widening_t on widening using brin (t) with (pages_per_range = 1);
+do $$ begin
+  for i in 0..9 loop
+    update widening set t = 'z' || i || (select string_agg(md5((id * j)::text), '') from generate_series(1, 5 + i) j) where id % 12 = i;
+  end loop;
+end $$;

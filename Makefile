@@ -46,6 +46,7 @@ sim: jdk ## Run one simulated history: make sim SEED=7 (SEEDS=200 from there on)
 	  -Djdk.trackAllThreads=false -XX:-OmitStackTraceInFastThrow -cp '$(SIM_CP)' io.palimpsest.sim.Main run --seed $(SEED) --seeds $(SEEDS)
 
 -include regress/targets.mk
+-include server/targets.mk
 
 .PHONY: fmt
 fmt: jdk ## Format the sources

@@ -29,7 +29,7 @@ quick: jdk ## Compile and run unit tests without formatter, Error Prone and chec
 # The built modules with what they need, as a class path.
 SERVER_CP := server/target/palimpsest-server-0.1.0-SNAPSHOT.jar:server/target/lib/*
 SIM_CP := sim/target/palimpsest-sim-0.1.0-SNAPSHOT.jar:sim/target/lib/*
-JAVA := $(JAVA_HOME)/bin/java -XX:+UseCompactObjectHeaders --enable-native-access=ALL-UNNAMED
+JAVA := $(JAVA_HOME)/bin/java -XX:+UseCompactObjectHeaders --enable-native-access=ALL-UNNAMED --sun-misc-unsafe-memory-access=allow
 PACKAGE := $(MVN) -q -Dquick -DskipTests package
 
 .PHONY: run
@@ -40,10 +40,13 @@ run: jdk ## Start the page server in the foreground, in ./work (ARGS="-c ..." to
 .PHONY: sim
 SEED ?= 1
 SEEDS ?= 1
-sim: jdk ## Run one simulated history: make sim SEED=7 (SEEDS=200 from there on)
-	$(PACKAGE) -pl sim -am
-	$(JAVA) -XX:+UseSerialGC $(SIM_JVM) -Djdk.virtualThreadScheduler.parallelism=1 -Djdk.virtualThreadScheduler.maxPoolSize=1 \
-	  -Djdk.trackAllThreads=false -XX:-OmitStackTraceInFastThrow -cp '$(SIM_CP)' io.palimpsest.sim.Main run --seed $(SEED) --seeds $(SEEDS)
+JOBS ?= 1
+GC ?= Serial
+sim: jdk ## Run simulated histories: make sim SEED=7 [SEEDS=200] [JOBS=2] [GC=Parallel]
+	@$(PACKAGE) -pl sim -am
+	@$(JAVA) -XX:+Use$(GC)GC -Djdk.virtualThreadScheduler.parallelism=1 -Djdk.virtualThreadScheduler.maxPoolSize=1 \
+	  -Djdk.trackAllThreads=false -XX:-OmitStackTraceInFastThrow -Xmx1g -cp '$(SIM_CP)' \
+	  io.palimpsest.sim.Main run --seed $(SEED) --seeds $(SEEDS) --jobs $(JOBS)
 
 -include regress/targets.mk
 -include server/targets.mk

@@ -4,7 +4,7 @@ PG ?= 18
 .PHONY: demo
 demo: jdk ## A real PostgreSQL followed, every page compared; PG=14..18 SEED=n SELFTEST=1
 	@$(PACKAGE) -pl regress -am
-	@$(JAVA) --sun-misc-unsafe-memory-access=allow -Xmx1g \
+	@$(JAVA) -Xmx1g \
 	  -cp 'regress/target/palimpsest-regress-0.1.0-SNAPSHOT.jar:regress/target/lib/*' io.palimpsest.regress.Demo \
 	  --pg $(PG) --seed $(SEED) $(if $(SELFTEST),--selftest) $(if $(DIR),--directory $(DIR))
 

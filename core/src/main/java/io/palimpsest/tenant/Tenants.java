@@ -33,6 +33,9 @@ public final class Tenants {
             @Nullable WalReceiver receiver,
             @Nullable PageserverException broken) {}
 
+    /** Keeps a name while disk and network are waited for. */
+    private static final Entry BEING_CREATED = new Entry(null, null, null);
+
     private record Name(TenantId tenant, TimelineId timeline) implements Comparable<Name> {
         @Override
         public int compareTo(Name o) {
@@ -213,11 +216,16 @@ public final class Tenants {
                         "timeline %s exists already and is not this branch",
                         newId);
             }
-            Timeline branch = store.createBranch(ancestor, newId, lsn);
-            put(name, new Entry(branch, null, null));
-            return branch;
+            put(name, BEING_CREATED);
         } finally {
             changing.unlock();
+        }
+        Timeline branch = null;
+        try {
+            branch = store.createBranch(ancestor, newId, lsn);
+            return branch;
+        } finally {
+            replace(name, branch == null ? null : new Entry(branch, null, null));
         }
     }
 
@@ -233,37 +241,31 @@ public final class Tenants {
                 throw PageserverException.of(
                         ErrorCode.CONFLICT, "timeline %s exists already", newId);
             }
-            put(name, new Entry(null, null, null));
+            put(name, BEING_CREATED);
         } finally {
             changing.unlock();
         }
-        Timeline timeline = null;
+        Entry entry = null;
         try {
-            timeline = store.importFrom(TenantShardId.unsharded(tenant), newId, source);
+            Timeline timeline = store.importFrom(TenantShardId.unsharded(tenant), newId, source);
+            WalReceiver receiver = WalReceiver.start(environment, store.limits(), timeline, source);
+            entry = new Entry(timeline, receiver, null);
+            return timeline;
         } finally {
-            if (timeline == null) {
-                remove(name);
-            }
+            replace(name, entry);
         }
-        Entry entry =
-                new Entry(
-                        timeline,
-                        WalReceiver.start(environment, store.limits(), timeline, source),
-                        null);
-        changing.lock();
-        try {
-            put(name, entry);
-        } finally {
-            changing.unlock();
-        }
-        return timeline;
     }
 
-    private void remove(Name name) {
+    /** Puts what was made in the place kept for it; null: it failed, and the name is free again. */
+    private void replace(Name name, @Nullable Entry made) {
         changing.lock();
         try {
             TreeMap<Name, Entry> next = new TreeMap<>(entries);
-            next.remove(name);
+            if (made == null) {
+                next.remove(name);
+            } else {
+                next.put(name, made);
+            }
             entries = next;
         } finally {
             changing.unlock();

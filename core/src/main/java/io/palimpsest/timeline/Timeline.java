@@ -157,6 +157,11 @@ public final class Timeline {
         for (TimelineIndex.Layer layer : index.layers()) {
             String name = layer.name().toString();
             names.add(name);
+            if (!disk.exists(directory + "/" + name)) {
+                throw PageserverException.corruption(
+                        "%s/%s: the index names this layer, but there is no such file",
+                        directory, name);
+            }
             LayerFile file = LayerFile.open(disk, directory + "/" + name, layer.name(), cache);
             files.add(file);
             if (file.size() != layer.size()) {

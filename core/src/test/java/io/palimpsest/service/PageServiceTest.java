@@ -227,7 +227,7 @@ class PageServiceTest {
             request().databaseSize(99),
             request().slruSegment(2, 0),
             request().slruSegment(2, 1),
-            request().slruSegment(3, 0),
+            request().slruSegment(4, 0),
             request().page(1663, 5, 0, 0, 2),
             request().page(1663, 5, 16385, 0, 2),
         };
@@ -250,7 +250,7 @@ class PageServiceTest {
         assertEquals(2 * 8192, segment.length);
         assertEquals(21, segment[8192]);
         assertTrue(failure(answers.get(9)).startsWith("Not found: segment 1"));
-        assertTrue(failure(answers.get(10)).startsWith("Bad request: found SLRU kind 3"));
+        assertTrue(failure(answers.get(10)).startsWith("Bad request: found SLRU kind 4"));
         assertTrue(failure(answers.get(11)).startsWith("Bad request: invalid relnode"));
         assertTrue(failure(answers.get(12)).startsWith("Not found: no relation"));
         assertTrue(pipe.closed);

@@ -19,8 +19,13 @@ import java.nio.file.SimpleFileVisitor;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.BasicFileAttributes;
+import java.nio.file.attribute.FileAttribute;
+import java.nio.file.attribute.PosixFilePermission;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
+import java.util.EnumSet;
 import java.util.List;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -28,6 +33,10 @@ import org.jspecify.annotations.Nullable;
  * positional. A directory is synced by opening and forcing it, as POSIX systems allow.
  */
 public final class NioDisk implements Disk {
+    /** Files hold other people's data, and some a password. */
+    private static final FileAttribute<Set<PosixFilePermission>> OWNER_ONLY =
+            PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------"));
+
     private static final int BUFFER = 256 * 1024;
 
     private final Path root;
@@ -92,7 +101,9 @@ public final class NioDisk implements Disk {
             return new ChannelOutput(
                     path,
                     FileChannel.open(
-                            path, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE));
+                            path,
+                            EnumSet.of(StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE),
+                            OWNER_ONLY));
         } catch (FileAlreadyExistsException e) {
             throw failed(ErrorCode.CONFLICT, "create", path, "it exists", e);
         } catch (NoSuchFileException e) {
@@ -210,7 +221,7 @@ public final class NioDisk implements Disk {
         } catch (IOException e) {
             throw failed("list", path, e);
         } catch (DirectoryIteratorException e) {
-            throw failed("list", path, e.getCause());
+            throw failed("list", path, new IOException(e));
         }
         found.sort(null);
         return found;

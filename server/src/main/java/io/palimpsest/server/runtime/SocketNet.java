@@ -15,7 +15,7 @@ import java.net.SocketTimeoutException;
 public final class SocketNet implements Net {
     /** Timeouts of sockets are whole milliseconds, and 0 would be for ever. */
     private static int millis(long nanos) {
-        return (int) Math.clamp((nanos + 999_999) / 1_000_000, 1, Integer.MAX_VALUE);
+        return Math.clamp((nanos + 999_999) / 1_000_000, 1, Integer.MAX_VALUE);
     }
 
     @Override

@@ -80,7 +80,9 @@ public final class SystemTasks implements Tasks {
         }
     }
 
+    /** Others at once get the slot, if they wait for one, and the carrier. */
     @Override
+    @SuppressWarnings("ThreadPriorityCheck")
     public void yieldPoint() {
         SystemTask me = CURRENT.get();
         leaveSlot(me);
@@ -230,7 +232,9 @@ public final class SystemTasks implements Tasks {
             await(Long.MAX_VALUE);
         }
 
+        /** The loop is the caller's. */
         @Override
+        @SuppressWarnings("WaitNotInLoop")
         public boolean await(long nanos) {
             Check.that(lock.isHeldByCurrentThread(), "monitor %s is not held", name);
             SystemTask me = CURRENT.get();

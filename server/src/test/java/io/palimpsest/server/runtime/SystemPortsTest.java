@@ -54,15 +54,21 @@ class SystemPortsTest {
     class RealNet extends NetContract {
         @Override
         protected void inWorld(Consumer<World> body) {
-            try (ServerSocket server = new ServerSocket(0, 50, InetAddress.getLoopbackAddress());
-                    ServerSocket dead = new ServerSocket(0, 50, InetAddress.getLoopbackAddress())) {
-                dead.close();
+            try (ServerSocket server = listen()) {
+                int deadPort;
+                try (ServerSocket dead = listen()) {
+                    deadPort = dead.getLocalPort();
+                }
                 SystemPortsTest.inWorld(
-                        tasks -> body.accept(new RealWorld(tasks, server, dead.getLocalPort())));
+                        tasks -> body.accept(new RealWorld(tasks, server, deadPort)));
             } catch (IOException e) {
                 throw new UncheckedIOException(e);
             }
         }
+    }
+
+    private static ServerSocket listen() throws IOException {
+        return new ServerSocket(0, 50, InetAddress.getLoopbackAddress());
     }
 
     private record RealWorld(Tasks tasks, ServerSocket server, int deadPort)

@@ -61,7 +61,7 @@ public abstract class DiskContract {
     private static void assertFails(ErrorCode code, String named, Runnable action) {
         PageserverException e = assertThrows(PageserverException.class, action::run);
         assertEquals(code, e.code(), e.getMessage());
-        assertTrue(e.getMessage().contains(named), e.getMessage());
+        assertTrue(String.valueOf(e.getMessage()).contains(named), e.getMessage());
     }
 
     @Test

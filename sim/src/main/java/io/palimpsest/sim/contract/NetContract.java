@@ -71,7 +71,7 @@ public abstract class NetContract {
     private static void assertIo(String named, Runnable action) {
         PageserverException e = assertThrows(PageserverException.class, action::run);
         assertEquals(ErrorCode.IO, e.code(), e.getMessage());
-        assertTrue(e.getMessage().contains(named), e.getMessage());
+        assertTrue(String.valueOf(e.getMessage()).contains(named), e.getMessage());
     }
 
     @Test

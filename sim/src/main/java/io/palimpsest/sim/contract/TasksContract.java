@@ -24,13 +24,11 @@ public abstract class TasksContract {
 
     /** What the tasks of a test share: fields guarded by one monitor. */
     private static final class Shared {
-        final Tasks tasks;
         final Tasks.Monitor monitor;
         int value;
         boolean flag;
 
         Shared(Tasks tasks) {
-            this.tasks = tasks;
             monitor = tasks.monitor("shared");
         }
 

@@ -73,7 +73,7 @@ public final class PowerLossScenario implements Scenario {
         run.source.start("workload", run::write);
         for (int i = random.nextInt(5); i >= 0; i--) {
             if (random.nextBoolean()) {
-                long n = 1 + random.nextInt(1 + random.nextInt(400));
+                long n = 1L + random.nextInt(1 + random.nextInt(400));
                 run.server.disk().plan(plan.withPowerLossAt(run.server.disk().operations() + n));
             }
             Tasks.Task server = run.server.start("pageserver", run::serve);
@@ -112,10 +112,10 @@ public final class PowerLossScenario implements Scenario {
             this.random = random;
             this.source = source;
             this.server = server;
-            version = PgVersion.values()[random.nextInt(PgVersion.values().length)];
+            version = PgVersion.ofMajor(14 + random.nextInt(5));
             limits = hostileLimits();
             records = 50 + random.nextInt(300);
-            pauseNanos = 1 + random.nextInt(10_000_000);
+            pauseNanos = 1L + random.nextInt(10_000_000);
             workload = new WalWorkload(random.split("records"), version, START_LSN, reference, wal);
             postgres = new SimPostgres(source, version, wal, workload::backup);
         }
@@ -211,7 +211,10 @@ public final class PowerLossScenario implements Scenario {
                         "WAL receiver: %s",
                         receiver.status());
             }
-            Check.that(timeline.failure() == null, "timeline failed: %s", timeline.failure());
+            RuntimeException failure = timeline.failure();
+            if (failure != null) {
+                Check.that(false, "the timeline stopped: %s", failure);
+            }
             long last = timeline.lastRecordLsn();
             Check.that(timeline.diskConsistentLsn() <= last, "durable past the last record");
             Check.that(

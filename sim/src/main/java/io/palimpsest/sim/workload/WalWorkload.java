@@ -50,6 +50,8 @@ final class WalWorkload {
         SEQUENCE
     }
 
+    private static final List<Kind> KINDS = List.of(Kind.RAW, Kind.HEAP, Kind.SEQUENCE);
+
     private final Prng random;
     private final PgVersion version;
     private final ReferencePageserver reference;
@@ -209,7 +211,7 @@ final class WalWorkload {
             return;
         }
         int relation = nextRelation++;
-        relations.put(relation, Kind.values()[random.nextInt(3)]);
+        relations.put(relation, KINDS.get(random.nextInt(KINDS.size())));
         wal.begin(Rmgr.SMGR, SMGR_CREATE, nextXid);
         wal.mainData(ints(RelTag.DEFAULT_TABLESPACE, DATABASE, relation, RelTag.MAIN));
         wal.end();

@@ -40,7 +40,7 @@ final class EventHeap {
         e.position = -1;
         Event last = at(--size);
         heap[size] = null;
-        if (last != e) {
+        if (i != size) {
             down(last, i);
             if (last.position == i) {
                 up(last, i);

@@ -1,7 +1,7 @@
 /*
  * Entry: instead of PostgreSQL's main, bring up what redo needs of a backend, and serve.
  *
- * usage: ld.so --preload walredo.so postgres WAL_LOG_HINTS [SHARED_PRELOAD_LIBRARIES]
+ * usage: LD_PRELOAD=walredo.so postgres WAL_LOG_HINTS [SHARED_PRELOAD_LIBRARIES]
  *
  * WAL_LOG_HINTS is on or off, as at the origin of the WAL (on if it has data checksums): it decides
  * whether setting a page all-visible moves the page's LSN. SHARED_PRELOAD_LIBRARIES are those that
@@ -11,6 +11,7 @@
 
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -75,6 +76,18 @@ __libc_start_main(Main main, int argc, char **argv, void (*init) (void), void (*
 	return start(redo_main, argc, argv, init, fini, rtld_fini, stack_end);
 }
 
+/* Root becomes nobody, before anything of PostgreSQL runs. */
+static void
+drop_root(void)
+{
+	const uid_t nobody = 65534;
+
+	if (geteuid() == 0 &&
+		(setgroups(0, NULL) != 0 || setresgid(nobody, nobody, nobody) != 0 ||
+		 setresuid(nobody, nobody, nobody) != 0))
+		_exit(3);
+}
+
 static void
 set(const char *name, const char *value)
 {
@@ -85,6 +98,9 @@ static void
 configure(const char *wal_log_hints, const char *preload)
 {
 	InitializeGUCOptions();
+	if (atoi(GetConfigOption("server_version_num", false, false)) / 10000 !=
+		PG_VERSION_NUM / 10000)
+		elog(FATAL, "the library is made for PostgreSQL %d", PG_VERSION_NUM / 10000);
 	/* Buffers for one record's pages; no other process takes part. */
 	set("shared_buffers", "128");
 	set("max_connections", "1");
@@ -188,6 +204,7 @@ redo_main(int argc, char **argv, char **envp)
 	out = fcntl(1, F_DUPFD, 3);
 	if (out < 0 || dup2(2, 1) < 0)
 		_exit(3);
+	drop_root();
 	setrlimit(RLIMIT_CORE, &none);
 
 	/* A request with its page and records is to be one read: more room than 64 KiB, if allowed. */

@@ -1,7 +1,7 @@
 /*
  * A WAL redo process out of an unmodified PostgreSQL.
  *
- * The library is preloaded into the postgres binary (ld.so --preload), takes over before
+ * The library is preloaded into the postgres binary (LD_PRELOAD), takes over before
  * PostgreSQL's main (start.c), brings up the few parts of a backend that redo needs, locks itself
  * into a sandbox (sandbox.c), and then answers requests from stdin on stdout (protocol.c) by
  * running the resource managers' own redo routines over pages in shared buffers (redo.c).

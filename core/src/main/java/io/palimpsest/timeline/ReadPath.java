@@ -10,7 +10,8 @@ import io.palimpsest.layer.Collected;
 import io.palimpsest.layer.ImageScan;
 import io.palimpsest.layer.Reconstruction;
 import io.palimpsest.pg.Page;
-import io.palimpsest.redo.PageRedo;
+import io.palimpsest.port.Environment;
+import io.palimpsest.redo.HistoryRedo;
 import io.palimpsest.redo.RedoContext;
 import io.palimpsest.value.StoredValue;
 import java.util.Arrays;
@@ -37,12 +38,10 @@ final class ReadPath {
     private static final class Scratch {
         final Reconstruction values = new Reconstruction();
         final byte[] page = new byte[Page.SIZE];
-        final RedoContext context;
-        final PageRedo redo;
+        final HistoryRedo redo;
 
-        Scratch(RedoContext context) {
-            this.context = context;
-            this.redo = new PageRedo(context);
+        Scratch(HistoryRedo redo) {
+            this.redo = redo;
         }
     }
 
@@ -104,11 +103,7 @@ final class ReadPath {
             if (!collect(values)) {
                 throw incomplete(values, hi, mid, lo, lsn);
             }
-            Arrays.fill(s.page, (byte) 0);
-            for (int i = values.count() - 1; i >= 0; i--) {
-                s.redo.apply(
-                        s.page, values.bytes(), values.offset(i), values.length(i), values.lsn(i));
-            }
+            s.redo.redo(values, s.page);
             System.arraycopy(s.page, 0, into, at, Page.SIZE);
         } finally {
             giveBack(s);
@@ -167,11 +162,12 @@ final class ReadPath {
         RedoContext context = timeline.redoContext();
         for (int i = 0; i < SPARES; i++) {
             Scratch s = spares.get(i);
-            if (s != null && spares.compareAndSet(i, s, null) && s.context.equals(context)) {
+            if (s != null && spares.compareAndSet(i, s, null) && s.redo.context().equals(context)) {
                 return s;
             }
         }
-        return new Scratch(context);
+        Environment world = timeline.environment();
+        return new Scratch(new HistoryRedo(context, world.redo(), world.tracer()));
     }
 
     private void giveBack(Scratch s) {

@@ -61,6 +61,10 @@ typedef int (*Main) (int argc, char **argv, char **envp);
 typedef int (*LibcStart) (Main main, int argc, char **argv, void (*init) (void),
 						  void (*fini) (void), void (*rtld_fini) (void), void *stack_end);
 
+/* Exit statuses: what was sent is refused; the process could not start. */
+#define REFUSED 4
+#define NOT_STARTED 3
+
 static int	redo_main(int argc, char **argv, char **envp);
 
 /* The C library's start routine is given another main; nothing of PostgreSQL has run before. */
@@ -85,7 +89,7 @@ drop_root(void)
 	if (geteuid() == 0 &&
 		(setgroups(0, NULL) != 0 || setresgid(nobody, nobody, nobody) != 0 ||
 		 setresuid(nobody, nobody, nobody) != 0))
-		_exit(3);
+		_exit(NOT_STARTED);
 }
 
 static void
@@ -187,6 +191,7 @@ create_shared_memory(void)
 static int
 redo_main(int argc, char **argv, char **envp)
 {
+	static volatile bool serving = false;
 	struct rlimit none = {0, 0};
 	sigjmp_buf	error;
 	int			out;
@@ -196,14 +201,14 @@ redo_main(int argc, char **argv, char **envp)
 		static const char usage[] = "usage: postgres on|off [preload libraries]\n";
 
 		if (write(2, usage, sizeof(usage) - 1) < 0)
-			_exit(3);
+			_exit(NOT_STARTED);
 		_exit(2);
 	}
 
 	/* Nothing that prints may print into the protocol. */
 	out = fcntl(1, F_DUPFD, 3);
 	if (out < 0 || dup2(2, 1) < 0)
-		_exit(3);
+		_exit(NOT_STARTED);
 	drop_root();
 	setrlimit(RLIMIT_CORE, &none);
 
@@ -212,10 +217,11 @@ redo_main(int argc, char **argv, char **envp)
 
 	MyProcPid = getpid();
 	MemoryContextInit();
-	if (sigsetjmp(error, 1) != 0)
+	/* The signal mask is not kept: to restore it would be a system call too many. */
+	if (sigsetjmp(error, 0) != 0)
 	{
 		EmitErrorReport();
-		_exit(1);
+		_exit(serving ? REFUSED : NOT_STARTED);
 	}
 	PG_exception_stack = &error;
 
@@ -233,5 +239,6 @@ redo_main(int argc, char **argv, char **envp)
 	RmgrStartup();
 	redo_init();
 	sandbox_enter();
+	serving = true;
 	serve(0, out);
 }

@@ -66,10 +66,13 @@ public final class WalRedoPool implements RedoEngine, AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(WalRedoPool.class);
 
     /** Exit status of a process that refuses a record (walredo/start.c). */
-    private static final int REFUSED = 1;
+    private static final int REFUSED = 4;
+
+    /** Exit status of a process that died of signal n is this and n: abort, bad memory, sandbox. */
+    private static final int SIGNALLED = 128;
 
     /** Exit status of a process that somebody killed (SIGKILL). */
-    private static final int KILLED = 128 + 9;
+    private static final int KILLED = SIGNALLED + 9;
 
     private static final int ATTEMPTS = 2;
     private static final int ATTEMPTS_IF_KILLED = 5;
@@ -313,8 +316,10 @@ public final class WalRedoPool implements RedoEngine, AutoCloseable {
         } finally {
             lock.unlock();
         }
-        boolean refused = status == REFUSED && !timedOut;
-        boolean killed = status == KILLED && !timedOut && ended;
+        boolean itsOwnEnd = ended && !timedOut;
+        boolean refused = itsOwnEnd && status == REFUSED;
+        boolean killed = itsOwnEnd && status == KILLED;
+        boolean diedOfIt = itsOwnEnd && status > SIGNALLED && !killed;
         String why =
                 timedOut
                         ? "it did not answer within " + settings.timeoutNanos() / 1_000_000 + " ms"
@@ -327,7 +332,7 @@ public final class WalRedoPool implements RedoEngine, AutoCloseable {
                 why);
         if (refused || attempt >= (killed ? ATTEMPTS_IF_KILLED : ATTEMPTS)) {
             throw new PageserverException(
-                    refused ? ErrorCode.CORRUPTION : ErrorCode.IO,
+                    refused || diedOfIt ? ErrorCode.CORRUPTION : ErrorCode.IO,
                     "redo process for PostgreSQL "
                             + majorVersion
                             + ": "

@@ -4,6 +4,7 @@ import io.palimpsest.base.Check;
 import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.Lsn;
 import io.palimpsest.base.PageserverException;
+import io.palimpsest.port.RedoEngine;
 import io.palimpsest.value.StoredValue;
 import java.util.Arrays;
 
@@ -11,7 +12,7 @@ import java.util.Arrays;
  * Collects the values of one key that a read at an LSN needs, newest first, down to the first
  * initial one. Made once, reused by {@link #reset}; once grown it makes no garbage.
  */
-public final class Reconstruction {
+public final class Reconstruction implements RedoEngine.Values {
     private static final int KEEP_BYTES = 4 << 20;
     private static final int MAX_BYTES = Integer.MAX_VALUE - 16;
 
@@ -112,36 +113,44 @@ public final class Reconstruction {
         return complete;
     }
 
+    @Override
     public int count() {
         return count;
     }
 
     /** LSN of value {@code i}; 0 is the newest. */
+    @Override
     public long lsn(int i) {
         return lsn[i];
     }
 
+    @Override
     public int offset(int i) {
         return offset[i];
     }
 
+    @Override
     public int length(int i) {
         return offset[i + 1] - offset[i];
     }
 
     /** Holds the values; valid until the next {@link #add} or {@link #reset}. */
+    @Override
     public byte[] bytes() {
         return bytes;
     }
 
+    @Override
     public long hi() {
         return hi;
     }
 
+    @Override
     public long mid() {
         return mid;
     }
 
+    @Override
     public long lo() {
         return lo;
     }

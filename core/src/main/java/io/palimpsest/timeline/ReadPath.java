@@ -11,7 +11,8 @@ import io.palimpsest.layer.ImageScan;
 import io.palimpsest.layer.LayerMap;
 import io.palimpsest.layer.Reconstruction;
 import io.palimpsest.pg.Page;
-import io.palimpsest.redo.PageRedo;
+import io.palimpsest.port.Environment;
+import io.palimpsest.redo.HistoryRedo;
 import io.palimpsest.redo.RedoContext;
 import io.palimpsest.value.StoredValue;
 import java.util.Arrays;
@@ -41,12 +42,10 @@ final class ReadPath {
     private static final class Scratch {
         final Reconstruction values = new Reconstruction();
         final byte[] page = new byte[Page.SIZE];
-        final RedoContext context;
-        final PageRedo redo;
+        final HistoryRedo redo;
 
-        Scratch(RedoContext context) {
-            this.context = context;
-            this.redo = new PageRedo(context);
+        Scratch(HistoryRedo redo) {
+            this.redo = redo;
         }
     }
 
@@ -126,7 +125,12 @@ final class ReadPath {
             if (collect(values, true) != Collected.COMPLETE) {
                 throw incomplete(values, hi, mid, lo, lsn);
             }
-            redo(s, into, at);
+            if (!isImage(values)) {
+                s.redo.redo(values, s.page);
+                System.arraycopy(s.page, 0, into, at, Page.SIZE);
+            } else {
+                System.arraycopy(values.bytes(), values.offset(0) + 1, into, at, Page.SIZE);
+            }
         } finally {
             giveBack(s);
         }
@@ -143,27 +147,24 @@ final class ReadPath {
             if (collect(values, false) != Collected.COMPLETE) {
                 return false;
             }
-            redo(s, into, at);
+            if (isImage(values)) {
+                System.arraycopy(values.bytes(), values.offset(0) + 1, into, at, Page.SIZE);
+                return true;
+            }
+            if (!s.redo.tryRedo(values, s.page)) {
+                return false;
+            }
+            System.arraycopy(s.page, 0, into, at, Page.SIZE);
             return true;
         } finally {
             giveBack(s);
         }
     }
 
-    private static void redo(Scratch s, byte[] into, int at) {
-        Reconstruction values = s.values;
-        int oldest = values.count() - 1;
-        if (oldest == 0
-                && values.length(0) == Page.SIZE + 1
-                && StoredValue.kind(values.bytes(), values.offset(0)) == StoredValue.IMAGE) {
-            System.arraycopy(values.bytes(), values.offset(0) + 1, into, at, Page.SIZE);
-            return;
-        }
-        Arrays.fill(s.page, (byte) 0);
-        for (int i = oldest; i >= 0; i--) {
-            s.redo.apply(s.page, values.bytes(), values.offset(i), values.length(i), values.lsn(i));
-        }
-        System.arraycopy(s.page, 0, into, at, Page.SIZE);
+    /** Is the newest value the page itself? */
+    private static boolean isImage(Reconstruction values) {
+        return values.length(0) == Page.SIZE + 1
+                && StoredValue.kind(values.bytes(), values.offset(0)) == StoredValue.IMAGE;
     }
 
     private PageserverException incomplete(
@@ -218,11 +219,12 @@ final class ReadPath {
     private Scratch take(RedoContext context) {
         for (int i = 0; i < SPARES; i++) {
             Scratch s = spares.get(i);
-            if (s != null && spares.compareAndSet(i, s, null) && s.context.equals(context)) {
+            if (s != null && spares.compareAndSet(i, s, null) && s.redo.context().equals(context)) {
                 return s;
             }
         }
-        return new Scratch(context);
+        Environment world = timeline.environment();
+        return new Scratch(new HistoryRedo(context, world.redo(), world.tracer()));
     }
 
     private void giveBack(Scratch s) {

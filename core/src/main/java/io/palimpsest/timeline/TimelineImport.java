@@ -10,6 +10,7 @@ import io.palimpsest.base.TimelineId;
 import io.palimpsest.ingest.BackupLabel;
 import io.palimpsest.ingest.BaseBackupImport;
 import io.palimpsest.layer.BlockCache;
+import io.palimpsest.pg.WalOrigin;
 import io.palimpsest.port.Environment;
 import io.palimpsest.protocol.BaseBackupOptions;
 import io.palimpsest.protocol.BaseBackupRange;
@@ -171,6 +172,7 @@ final class TimelineImport {
                             id,
                             Generation.FIRST,
                             connection.version(),
+                            WalOrigin.STOCK,
                             identity.systemId(),
                             segmentSize,
                             walTimeline,

@@ -39,7 +39,7 @@ public final class WalWriting {
                         timeline.segmentSize(),
                         timeline.systemIdentifier(),
                         limits.recordBytes());
-        this.ingest = new WalIngest(timeline.version(), timeline.latest());
+        this.ingest = new WalIngest(timeline.version(), timeline.origin(), timeline.latest());
         this.recordEnd = from;
         this.hintBitsLogged = ingest.hintBitsLogged();
     }

@@ -1,5 +1,6 @@
 package io.palimpsest.timeline;
 
+import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.Generation;
 import io.palimpsest.base.Lsn;
 import io.palimpsest.base.PageserverException;
@@ -45,7 +46,11 @@ record TimelineIndex(
         long prevRecordLsn,
         List<Layer> layers) {
     static final String FILE = "index";
-    private static final String TEMPORARY = "index.___temp";
+
+    /** Files that are being written end so: a crash leaves them, and nobody needs them. */
+    static final String TEMPORARY_SUFFIX = ".___temp";
+
+    private static final String TEMPORARY = FILE + TEMPORARY_SUFFIX;
     private static final String MAGIC = "palimpsest timeline index 1";
 
     /** Where a branch hangs. */
@@ -162,15 +167,24 @@ record TimelineIndex(
     }
 
     static TimelineIndex decode(byte[] bytes, String path) {
-        String text = new String(bytes, StandardCharsets.UTF_8);
+        try {
+            return parse(bytes, path);
+        } catch (NumberFormatException | IndexOutOfBoundsException e) {
+            throw new PageserverException(
+                    ErrorCode.CORRUPTION, path + ": a line is not as expected: " + e, e);
+        }
+    }
+
+    private static TimelineIndex parse(byte[] bytes, String path) {
+        // One char a byte, whatever the bytes are: positions in one are positions in the other.
+        String text = new String(bytes, StandardCharsets.ISO_8859_1);
         int last = text.lastIndexOf("crc32c ");
         if (last < 0 || !text.endsWith("\n")) {
             throw PageserverException.corruption(
                     "%s: no checksum in the last line: the file is torn", path);
         }
         String found = text.substring(last + 7, text.length() - 1);
-        String expected =
-                checksum(bytes, text.substring(0, last).getBytes(StandardCharsets.UTF_8).length);
+        String expected = checksum(bytes, last);
         if (!found.equals(expected)) {
             throw PageserverException.corruption(
                     "%s: checksum is %s, expected %s", path, found, expected);

@@ -144,10 +144,15 @@ class NeonIngestTest {
 
     @ParameterizedTest
     @CsvSource({
-        "15, NEON, 0x10", "18, NEON, 0x00",
-        "16, NEON, 0x60", "17, NEON, 0x70", "16, NEON, 0xE0",
-        "15, STOCK, 0x00", "16, STOCK, 0x00",
-        "17, STOCK, 0x50", "18, STOCK, 0x00",
+        "15, NEON, 0x10",
+        "18, NEON, 0x00",
+        "16, NEON, 0x60",
+        "17, NEON, 0x70",
+        "16, NEON, 0xE0",
+        "15, STOCK, 0x00",
+        "16, STOCK, 0x00",
+        "17, STOCK, 0x50",
+        "18, STOCK, 0x00",
     })
     void otherRecordsOfTheResourceManagerAreRefused(int major, WalOrigin origin, String info) {
         Ingesting wal = new Ingesting(PgVersion.ofMajor(major), origin);

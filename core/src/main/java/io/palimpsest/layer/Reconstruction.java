@@ -4,6 +4,7 @@ import io.palimpsest.base.Check;
 import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.Lsn;
 import io.palimpsest.base.PageserverException;
+import io.palimpsest.port.RedoEngine;
 import io.palimpsest.value.StoredValue;
 import java.util.Arrays;
 
@@ -11,7 +12,7 @@ import java.util.Arrays;
  * Collects the values of one key that a read at an LSN needs, newest first, down to the first
  * initial one. Made once, reused by {@link #reset}; once grown it makes no garbage.
  */
-public final class Reconstruction {
+public final class Reconstruction implements RedoEngine.Values {
     private static final int KEEP_BYTES = 4 << 20;
     private static final int MAX_BYTES = Integer.MAX_VALUE - 16;
 
@@ -22,6 +23,8 @@ public final class Reconstruction {
     private boolean complete;
     private int count;
     private int size;
+    private int skipped;
+    private int most;
     private long[] lsn = new long[32];
     private int[] offset = new int[33];
     private byte[] bytes = new byte[64 << 10];
@@ -43,9 +46,29 @@ public final class Reconstruction {
         complete = false;
         count = 0;
         size = 0;
+        skipped = 0;
+        most = Integer.MAX_VALUE;
         if (bytes.length > KEEP_BYTES) {
             bytes = new byte[64 << 10];
         }
+    }
+
+    /**
+     * A search that must not block gives up, NOT_READY, once it has looked at this many values of a
+     * key. Until reset.
+     */
+    public void limit(int values) {
+        most = values;
+    }
+
+    /** Is it incomplete although the search has looked at as many values as it may? */
+    boolean full() {
+        return count + skipped >= most && !complete;
+    }
+
+    /** The search passes a value that is too new. */
+    void skip() {
+        skipped++;
     }
 
     /**
@@ -55,10 +78,10 @@ public final class Reconstruction {
      */
     public boolean add(long atLsn, byte[] b, int at, int length) {
         Check.that(!complete, "value added to a complete reconstruction");
-        Check.that(
-                Long.compareUnsigned(atLsn, count == 0 ? below - 1 : lsn[count - 1]) <= 0,
-                "value added out of order, LSN %s",
-                Lsn.toString(atLsn));
+        // The message costs more than the rest of a read.
+        if (Long.compareUnsigned(atLsn, count == 0 ? below - 1 : lsn[count - 1]) > 0) {
+            Check.that(false, "value added out of order, LSN %s", Lsn.toString(atLsn));
+        }
         if (length > MAX_BYTES - size) {
             throw PageserverException.of(
                     ErrorCode.UNSUPPORTED,
@@ -90,36 +113,44 @@ public final class Reconstruction {
         return complete;
     }
 
+    @Override
     public int count() {
         return count;
     }
 
     /** LSN of value {@code i}; 0 is the newest. */
+    @Override
     public long lsn(int i) {
         return lsn[i];
     }
 
+    @Override
     public int offset(int i) {
         return offset[i];
     }
 
+    @Override
     public int length(int i) {
         return offset[i + 1] - offset[i];
     }
 
     /** Holds the values; valid until the next {@link #add} or {@link #reset}. */
+    @Override
     public byte[] bytes() {
         return bytes;
     }
 
+    @Override
     public long hi() {
         return hi;
     }
 
+    @Override
     public long mid() {
         return mid;
     }
 
+    @Override
     public long lo() {
         return lo;
     }

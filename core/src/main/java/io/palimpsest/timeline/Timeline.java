@@ -20,6 +20,7 @@ import io.palimpsest.pg.Page;
 import io.palimpsest.pg.PgVersion;
 import io.palimpsest.pg.RelTag;
 import io.palimpsest.pg.Slru;
+import io.palimpsest.pg.WalOrigin;
 import io.palimpsest.port.Disk;
 import io.palimpsest.port.Environment;
 import io.palimpsest.port.Tasks.Monitor;
@@ -209,6 +210,11 @@ public final class Timeline {
         return index.version();
     }
 
+    /** Whose WAL it is made of. */
+    public WalOrigin origin() {
+        return index.origin();
+    }
+
     public long systemIdentifier() {
         return index.systemIdentifier();
     }
@@ -319,7 +325,9 @@ public final class Timeline {
         }
     }
 
-    /** Waits until WAL up to {@code lsn} is there; not at all if it is known that none will come. */
+    /**
+     * Waits until WAL up to {@code lsn} is there; not at all if it is known that none will come.
+     */
     public void waitFor(long lsn) {
         if (lsn >= 0 && lastRecord.await(lsn, limits.waitLsnNanos())) {
             return;
@@ -380,6 +388,34 @@ public final class Timeline {
                 lsn,
                 into,
                 at);
+    }
+
+    /**
+     * As {@link #readPage} of a page within its relation, if all that takes is in memory and little
+     * work: never waits for a disk or a lock.
+     *
+     * @return false if it takes more, or if {@link #readPage} would fail; then {@code into} is
+     *     undefined
+     */
+    public boolean tryReadPage(RelTag tag, int block, long lsn, byte[] into, int at) {
+        RedoContext known = redoContext;
+        if (known == null) {
+            return false;
+        }
+        long mid = Keys.mid(tag.db(), tag.rel());
+        int blocks =
+                reads.trySize(
+                        Keys.hi(Keys.REL_SIZE, tag.spc()), mid, Keys.lo(tag.fork(), 0), lsn, known);
+        return blocks >= 0
+                && Integer.compareUnsigned(block, blocks) < 0
+                && reads.tryPage(
+                        Keys.hi(Keys.REL_BLOCK, tag.spc()),
+                        mid,
+                        Keys.lo(tag.fork(), block),
+                        lsn,
+                        into,
+                        at,
+                        known);
     }
 
     /** Pages in an SLRU segment, or -1 if it does not exist. */
@@ -446,6 +482,7 @@ public final class Timeline {
             context =
                     new RedoContext(
                             version(),
+                            origin(),
                             control != null
                                     && ControlFile.parse(control, version()).hintBitsLogged());
             redoContext = context;
@@ -479,11 +516,7 @@ public final class Timeline {
      */
     void commit(Modifications m, long recordStart, long endLsn) {
         checkWritable();
-        Check.that(
-                endLsn >= lastRecord.lsn(),
-                "commit at %s behind %s",
-                Lsn.toString(endLsn),
-                Lsn.toString(lastRecord.lsn()));
+        Check.that(endLsn >= lastRecord.lsn(), "commit at %x behind %x", endLsn, lastRecord.lsn());
         boolean full;
         writing.lock();
         try {

@@ -136,6 +136,29 @@ public final class RecordSlice {
         return i32(b, found + 2);
     }
 
+    /** How many blocks the record refers to; each has an index below, in ascending id. */
+    public int blockCount() {
+        return count;
+    }
+
+    /** Index of the block that is redone. */
+    public int ownIndex() {
+        return own;
+    }
+
+    public int blockIdAt(int index) {
+        return u8(b, block(index));
+    }
+
+    /** Fork and flags of the block as the record had them. */
+    public int forkFlagsAt(int index) {
+        return u8(b, block(index) + 1);
+    }
+
+    public int blockNumberAt(int index) {
+        return i32(b, block(index) + 2);
+    }
+
     private int block(int index) {
         return at + BLOCKS + index * BLOCK_BYTES;
     }
@@ -167,6 +190,28 @@ public final class RecordSlice {
 
     public boolean appliesImage() {
         return imageFlags != 0;
+    }
+
+    /** Flags of the image to apply ({@link PageImage}), 0 if there is none. */
+    public int imageFlags() {
+        return imageFlags;
+    }
+
+    public int imageOffset() {
+        return imageOffset;
+    }
+
+    /** Stored bytes of the image, 0 if there is none. */
+    public int imageLength() {
+        return imageLength;
+    }
+
+    public int holeOffset() {
+        return holeOffset;
+    }
+
+    public int holeLength() {
+        return holeLength;
     }
 
     /** Restores the image it carries, all but the page's LSN. */

@@ -15,7 +15,7 @@ public final class PageImage {
     public static final int PGLZ = 4;
     public static final int LZ4 = 8;
     public static final int ZSTD = 16;
-    static final int COMPRESSION = PGLZ | LZ4 | ZSTD;
+    public static final int COMPRESSION = PGLZ | LZ4 | ZSTD;
 
     private PageImage() {}
 
@@ -28,7 +28,7 @@ public final class PageImage {
     }
 
     /** The reverse of {@link #flags}. */
-    static int info(int flags, PgVersion version) {
+    public static int info(int flags, PgVersion version) {
         if (version != PgVersion.V14) {
             return flags;
         }

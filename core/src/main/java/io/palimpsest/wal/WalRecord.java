@@ -32,7 +32,7 @@ public final class WalRecord {
 
     public static final int HAS_DATA = 0x20;
     public static final int WILL_INIT = 0x40;
-    static final int SAME_REL = 0x80;
+    public static final int SAME_REL = 0x80;
     static final int ID_MAIN_SHORT = 255;
     static final int ID_MAIN_LONG = 254;
     static final int ID_ORIGIN = 253;

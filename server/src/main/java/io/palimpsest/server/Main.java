@@ -6,6 +6,8 @@ import io.palimpsest.server.config.ServerConfig;
 import io.palimpsest.server.disk.NioDisk;
 import io.palimpsest.server.http.ManagementServer;
 import io.palimpsest.server.net.PageServer;
+import io.palimpsest.server.redo.PostgresLauncher;
+import io.palimpsest.server.redo.WalRedoPool;
 import io.palimpsest.server.runtime.LogTracer;
 import io.palimpsest.server.runtime.SecureIds;
 import io.palimpsest.server.runtime.SocketNet;
@@ -117,6 +119,7 @@ public final class Main implements Callable<Integer> {
         LogTracer tracer = new LogTracer("palimpsest");
         SystemClock clock = new SystemClock();
         SystemTasks tasks = new SystemTasks(tracer, (task, failure) -> {});
+        WalRedoPool redo = redo(config.redo());
         Environment environment =
                 new Environment(
                         clock,
@@ -124,7 +127,8 @@ public final class Main implements Callable<Integer> {
                         new NioDisk(workdir),
                         new SocketNet(),
                         new SecureIds(),
-                        tracer);
+                        tracer,
+                        redo);
         Tenants tenants = Tenants.load(environment, config.limits());
         PageServer pages = PageServer.start(config.pageService(), new PageService(tenants), tasks);
         ManagementServer management =
@@ -142,10 +146,22 @@ public final class Main implements Callable<Integer> {
                             management.close();
                             pages.close();
                             tenants.close();
+                            redo.close();
                             LOG.info("stopped");
                         });
         Runtime.getRuntime().addShutdownHook(stop);
         Thread.currentThread().join();
         return 0;
+    }
+
+    private static WalRedoPool redo(ServerConfig.Redo config) {
+        Path libraries = config.libraryDirectory();
+        PostgresLauncher launcher =
+                new PostgresLauncher(
+                        config.postgresDirectory(),
+                        libraries == null ? PostgresLauncher.builtLibraries() : libraries,
+                        config.preloadLibraries());
+        LOG.info("redo: {}, {}", config.pool().mode(), launcher);
+        return new WalRedoPool(launcher, config.pool());
     }
 }

@@ -2,6 +2,8 @@ package io.palimpsest.server.config;
 
 import io.palimpsest.base.Limits;
 import io.palimpsest.base.PageserverException;
+import io.palimpsest.port.RedoEngine;
+import io.palimpsest.server.redo.WalRedoPool;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -10,6 +12,7 @@ import java.util.Objects;
 import java.util.TreeMap;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
 import org.tomlj.Toml;
 import org.tomlj.TomlParseResult;
 import org.tomlj.TomlPosition;
@@ -18,7 +21,21 @@ import org.tomlj.TomlPosition;
  * The configuration, read from TOML and checked as a whole: everything wrong with it is reported at
  * once. Key names are the field's (docs/configuration.md lists those there are).
  */
-public record ServerConfig(Address pageService, Address management, Limits limits) {
+public record ServerConfig(Address pageService, Address management, Limits limits, Redo redo) {
+    /**
+     * Redo by PostgreSQL's own processes.
+     *
+     * @param postgresDirectory where {@code NN/bin/postgres} are
+     * @param libraryDirectory where {@code NN/walredo.so} are; null: where the build puts them
+     * @param preloadLibraries those that bring custom resource managers, as in
+     *     shared_preload_libraries
+     */
+    public record Redo(
+            WalRedoPool.Settings pool,
+            Path postgresDirectory,
+            @Nullable Path libraryDirectory,
+            String preloadLibraries) {}
+
     /** Where to listen. Port 0 lets the system choose. */
     public record Address(String host, int port) {
         static Address parse(String text) {
@@ -58,6 +75,13 @@ public record ServerConfig(Address pageService, Address management, Limits limit
         long waitLsn = Limits.DEFAULT.waitLsnNanos();
         long pageCachePages = Limits.DEFAULT.blockCacheBytes() / 8192;
         long ingestBatch = Limits.DEFAULT.ingestBatchRecords();
+        RedoEngine.Mode redo = RedoEngine.Mode.WHERE_NEEDED;
+        long redoTimeout = 10_000_000_000L;
+        long redoIdleTimeout = 180_000_000_000L;
+        long redoProcesses = Math.max(1, Runtime.getRuntime().availableProcessors());
+        Path postgresDirectory = Path.of("/usr/lib/postgresql");
+        @Nullable Path redoLibraries;
+        String redoPreload = "";
     }
 
     private static final TreeMap<String, Setting> KEYS = new TreeMap<>();
@@ -68,6 +92,13 @@ public record ServerConfig(Address pageService, Address management, Limits limit
         KEYS.put("wait_lsn_timeout", (s, v) -> s.waitLsn = duration(v));
         KEYS.put("page_cache_size", (s, v) -> s.pageCachePages = number(v, 0, 1L << 32));
         KEYS.put("ingest_batch_size", (s, v) -> s.ingestBatch = number(v, 1, 1 << 20));
+        KEYS.put("redo", (s, v) -> s.redo = redo(v));
+        KEYS.put("wal_redo_timeout", (s, v) -> s.redoTimeout = duration(v));
+        KEYS.put("wal_redo_idle_timeout", (s, v) -> s.redoIdleTimeout = duration(v));
+        KEYS.put("wal_redo_processes", (s, v) -> s.redoProcesses = number(v, 1, 256));
+        KEYS.put("wal_redo_library_dir", (s, v) -> s.redoLibraries = Path.of(text(v)));
+        KEYS.put("wal_redo_preload_libraries", (s, v) -> s.redoPreload = text(v));
+        KEYS.put("pg_distrib_dir", (s, v) -> s.postgresDirectory = Path.of(text(v)));
         KEYS.put(
                 "tenant_config.checkpoint_distance",
                 (s, v) -> s.checkpointDistance = number(v, 1 << 16, 1L << 36));
@@ -103,7 +134,19 @@ public record ServerConfig(Address pageService, Address management, Limits limit
                         d.recordBytes(),
                         settings.waitLsn,
                         settings.pageCachePages * 8192);
-        return new ServerConfig(settings.pageService, settings.management, limits);
+        return new ServerConfig(
+                settings.pageService,
+                settings.management,
+                limits,
+                new Redo(
+                        new WalRedoPool.Settings(
+                                settings.redo,
+                                (int) settings.redoProcesses,
+                                settings.redoTimeout,
+                                settings.redoIdleTimeout),
+                        settings.postgresDirectory,
+                        settings.redoLibraries,
+                        settings.redoPreload));
     }
 
     /** What no key alone can say. */
@@ -179,6 +222,17 @@ public record ServerConfig(Address pageService, Address management, Limits limit
             }
         }
         return row[b.length()];
+    }
+
+    private static RedoEngine.Mode redo(Object value) {
+        return switch (text(value)) {
+            case "jvm" -> RedoEngine.Mode.WHERE_NEEDED;
+            case "process" -> RedoEngine.Mode.ALWAYS;
+            case "verify" -> RedoEngine.Mode.COMPARE;
+            default ->
+                    throw new IllegalArgumentException(
+                            "expected 'jvm', 'process' or 'verify', found '" + value + "'");
+        };
     }
 
     private static String text(Object value) {

@@ -42,8 +42,7 @@ class BadSourceTest {
         String slot = Scene.slot(id);
         String good = scene.postgres.conninfo();
         contains(
-                scene.importFails(
-                        id, good.replaceAll("password=.*", "password=wrong"), slot),
+                scene.importFails(id, good.replaceAll("password=.*", "password=wrong"), slot),
                 "28P01",
                 "pg_hba.conf");
         contains(
@@ -51,11 +50,11 @@ class BadSourceTest {
                 "asks for a password and none is configured");
         scene.sql("CREATE ROLE plain LOGIN PASSWORD 'p'");
         contains(
-                scene.importFails(
-                        id, good.replaceAll("user=.*", "user=plain password=p"), slot),
+                scene.importFails(id, good.replaceAll("user=.*", "user=plain password=p"), slot),
                 "42501",
                 "ALTER ROLE plain REPLICATION");
-        contains(scene.importFails(id, good.replaceAll("port=\\d+", "port=1"), slot), "127.0.0.1:1");
+        contains(
+                scene.importFails(id, good.replaceAll("port=\\d+", "port=1"), slot), "127.0.0.1:1");
         contains(
                 scene.importFails(id, good.replaceAll("host=\\S+", "host=no.such.invalid"), slot),
                 "unknown host");
@@ -65,7 +64,12 @@ class BadSourceTest {
         contains(
                 scene.importFails(id, good.replaceAll("port=\\d+", "port=" + http), slot),
                 "does not answer as a PostgreSQL server");
-        assertEquals("0", scene.sql("SELECT count(*) FROM pg_replication_slots WHERE slot_name = '" + slot + "'"));
+        assertEquals(
+                "0",
+                scene.sql(
+                        "SELECT count(*) FROM pg_replication_slots WHERE slot_name = '"
+                                + slot
+                                + "'"));
         contains(scene.http("GET", scene.timelinePath(id)), "404", "is not here");
         scene.importFrom(id, good, slot);
         scene.awaitStatus(id, "streaming");

@@ -77,7 +77,11 @@ class LocalDamageTest {
         Files.createDirectories(scene.directory(whole).resolveSibling("backup-of-yesterday"));
         scene.server.start();
 
-        broken(cut, cutFile.getFileName().toString(), "found " + (bytes.length - 1), "expected " + bytes.length);
+        broken(
+                cut,
+                cutFile.getFileName().toString(),
+                "found " + (bytes.length - 1),
+                "expected " + bytes.length);
         broken(gone, "no such file");
         broken(noIndex, "index", "layers beside it");
         assertEquals(kept, layers(noIndex).size());
@@ -133,7 +137,8 @@ class LocalDamageTest {
         } catch (UncheckedIOException e) {
             throw new AssertionError(scene.server.logTail(), e);
         }
-        System.out.println("one flipped byte: " + refused + " pages refused, " + served + " served");
+        System.out.println(
+                "one flipped byte: " + refused + " pages refused, " + served + " served");
         assertTrue(refused > 0 && served > refused, refused + " refused, " + served + " served");
     }
 
@@ -150,7 +155,9 @@ class LocalDamageTest {
     }
 
     private static int length(byte[] b, int block) {
-        return java.nio.ByteBuffer.wrap(b).order(java.nio.ByteOrder.LITTLE_ENDIAN).getInt(block + 4);
+        return java.nio.ByteBuffer.wrap(b)
+                .order(java.nio.ByteOrder.LITTLE_ENDIAN)
+                .getInt(block + 4);
     }
 
     private static void change(TimelineId id, java.util.function.Consumer<byte[]> how)
@@ -179,15 +186,18 @@ class LocalDamageTest {
         try (Stall stall = new Stall(scene.postgres.port(), 6 << 20)) {
             String conninfo =
                     scene.postgres.conninfo().replaceAll("port=\\d+", "port=" + stall.port());
-            Thread importing = Thread.ofVirtual().start(() -> {
-                try {
-                    scene.importFrom(id, conninfo, slot);
-                } catch (RuntimeException e) {
-                    // The server is killed: of course it fails.
-                    return;
-                }
-            });
-            Scene.await(stall::stalled, () -> "the import does not begin: " + scene.server.logTail());
+            Thread importing =
+                    Thread.ofVirtual()
+                            .start(() -> {
+                                try {
+                                    scene.importFrom(id, conninfo, slot);
+                                } catch (RuntimeException e) {
+                                    // The server is killed: of course it fails.
+                                    return;
+                                }
+                            });
+            Scene.await(
+                    stall::stalled, () -> "the import does not begin: " + scene.server.logTail());
             String during = scene.http("GET", scene.timelinePath(id));
             assertTrue(during.startsWith("409") && during.contains("is being created"), during);
             scene.server.kill();
@@ -209,7 +219,14 @@ class LocalDamageTest {
             long lsn = scene.grow(3);
             scene.awaitArrival(id, lsn);
             assertTrue(scene.readsTable(id, lsn) > 0);
-            assertTrue(Lsn.parse(scene.sql("SELECT restart_lsn FROM pg_replication_slots WHERE slot_name = '" + slot + "'")).value() > 0);
+            assertTrue(
+                    Lsn.parse(
+                                            scene.sql(
+                                                    "SELECT restart_lsn FROM pg_replication_slots WHERE slot_name = '"
+                                                            + slot
+                                                            + "'"))
+                                    .value()
+                            > 0);
         }
     }
 
@@ -220,10 +237,12 @@ class LocalDamageTest {
         try (Stall stall = new Stall(scene.postgres.port(), 6 << 20)) {
             String conninfo =
                     scene.postgres.conninfo().replaceAll("port=\\d+", "port=" + stall.port());
-            Thread cutting = Thread.ofVirtual().start(() -> {
-                Scene.await(stall::stalled, () -> "no stall");
-                stall.cut();
-            });
+            Thread cutting =
+                    Thread.ofVirtual()
+                            .start(() -> {
+                                Scene.await(stall::stalled, () -> "no stall");
+                                stall.cut();
+                            });
             String why = scene.importFails(id, conninfo, slot);
             cutting.join();
             assertTrue(why.contains("connection") || why.contains("read from"), why);
@@ -231,14 +250,17 @@ class LocalDamageTest {
         assertEquals(
                 "0",
                 scene.sql(
-                        "SELECT count(*) FROM pg_replication_slots WHERE slot_name = '" + slot + "'"));
+                        "SELECT count(*) FROM pg_replication_slots WHERE slot_name = '"
+                                + slot
+                                + "'"));
         assertFalse(Files.exists(scene.directory(id)));
         assertFalse(Files.exists(source(id)));
     }
 
     /** Passes a connection through, and stops after so many bytes from the server. */
     private static final class Stall implements AutoCloseable {
-        private final ServerSocket listener = new ServerSocket(0, 8, InetAddress.getLoopbackAddress());
+        private final ServerSocket listener =
+                new ServerSocket(0, 8, InetAddress.getLoopbackAddress());
         private final int target;
         private volatile long left;
         private volatile Socket held = new Socket();

@@ -136,8 +136,7 @@ class ReplacedSourceTest {
     }
 
     private static void createSlot(EmbeddedPostgres on, TimelineId id) throws Exception {
-        Scene.sql(
-                on, "SELECT pg_create_physical_replication_slot('" + Scene.slot(id) + "', true)");
+        Scene.sql(on, "SELECT pg_create_physical_replication_slot('" + Scene.slot(id) + "', true)");
     }
 
     /** Nobody keeps WAL, and there is enough new WAL that old segments go. */

@@ -44,23 +44,27 @@ class StopTest {
     @Test
     void sigtermWhileStreaming() throws Exception {
         AtomicBoolean enough = new AtomicBoolean();
-        Thread load = Thread.ofVirtual().start(() -> {
-            try {
-                while (!enough.get()) {
-                    scene.grow(10);
-                }
-            } catch (java.sql.SQLException e) {
-                throw new IllegalStateException(e);
-            }
-        });
-        Thread waiting = Thread.ofVirtual().start(() -> {
-            try {
-                scene.refusal(timeline, 1L << 50);
-            } catch (RuntimeException e) {
-                // The connection ends with the server.
-                return;
-            }
-        });
+        Thread load =
+                Thread.ofVirtual()
+                        .start(() -> {
+                            try {
+                                while (!enough.get()) {
+                                    scene.grow(10);
+                                }
+                            } catch (java.sql.SQLException e) {
+                                throw new IllegalStateException(e);
+                            }
+                        });
+        Thread waiting =
+                Thread.ofVirtual()
+                        .start(() -> {
+                            try {
+                                scene.refusal(timeline, 1L << 50);
+                            } catch (RuntimeException e) {
+                                // The connection ends with the server.
+                                return;
+                            }
+                        });
         long before = scene.lsn(timeline, "last_record_lsn");
         scene.awaitArrival(timeline, before + (1 << 20));
         long arrived = scene.lsn(timeline, "last_record_lsn");
@@ -114,7 +118,9 @@ class StopTest {
         assertTrue(second.waitFor(40, TimeUnit.SECONDS));
         assertEquals(1, second.exitValue());
         String said = Files.readString(output);
-        assertTrue(said.contains("another page server uses") && said.contains("choose another -D"), said);
+        assertTrue(
+                said.contains("another page server uses") && said.contains("choose another -D"),
+                said);
         assertTrue(scene.lsn(timeline, "last_record_lsn") > 0);
     }
 
@@ -125,9 +131,13 @@ class StopTest {
         Prng random = new Prng(SEED);
         List<byte[]> nonsense = new ArrayList<>();
         nonsense.add("GET / HTTP/1.1\r\n\r\n".getBytes(ISO_8859_1));
-        nonsense.add("POST /v1/tenant HTTP/1.1\r\nContent-Length: 99999999999\r\n\r\n{".getBytes(ISO_8859_1));
+        nonsense.add(
+                "POST /v1/tenant HTTP/1.1\r\nContent-Length: 99999999999\r\n\r\n{"
+                        .getBytes(ISO_8859_1));
         nonsense.add(("GET /" + "a/".repeat(20_000) + " HTTP/1.1\r\n\r\n").getBytes(ISO_8859_1));
-        nonsense.add("POST /v1/tenant/xyz/timeline HTTP/1.1\r\nContent-Length: 1\r\n\r\n{".getBytes(ISO_8859_1));
+        nonsense.add(
+                "POST /v1/tenant/xyz/timeline HTTP/1.1\r\nContent-Length: 1\r\n\r\n{"
+                        .getBytes(ISO_8859_1));
         nonsense.add(new byte[0]);
         nonsense.add(ByteBuffer.allocate(8).putInt(Integer.MAX_VALUE).putInt(196608).array());
         nonsense.add(ByteBuffer.allocate(8).putInt(-1).putInt(196608).array());

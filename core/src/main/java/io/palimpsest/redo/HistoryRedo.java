@@ -5,6 +5,7 @@ import io.palimpsest.base.Key;
 import io.palimpsest.base.Lsn;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.pg.Page;
+import io.palimpsest.pg.WalOrigin;
 import io.palimpsest.port.RedoEngine;
 import io.palimpsest.port.RedoEngine.Values;
 import io.palimpsest.port.Tracer;
@@ -17,7 +18,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * Makes a page of its stored values, by this program's redo ({@link PageRedo}), by PostgreSQL's
  * own, or by both. Only WAL records are PostgreSQL's business; the other kinds of value are always
- * applied here. One instance a reader.
+ * applied here, and so are all of a history of Neon's. One instance a reader.
  */
 public final class HistoryRedo {
     private final RedoContext context;
@@ -27,7 +28,8 @@ public final class HistoryRedo {
 
     public HistoryRedo(RedoContext context, RedoEngine engine, Tracer tracer) {
         this.context = context;
-        this.engine = engine;
+        // An unmodified PostgreSQL would misread Neon's heap records, or not know them.
+        this.engine = context.origin() == WalOrigin.NEON ? RedoEngine.NONE : engine;
         this.tracer = tracer;
         this.own = new PageRedo(context);
     }

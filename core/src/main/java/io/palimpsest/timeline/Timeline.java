@@ -319,7 +319,9 @@ public final class Timeline {
         }
     }
 
-    /** Waits until WAL up to {@code lsn} is there; not at all if it is known that none will come. */
+    /**
+     * Waits until WAL up to {@code lsn} is there; not at all if it is known that none will come.
+     */
     public void waitFor(long lsn) {
         if (lsn >= 0 && lastRecord.await(lsn, limits.waitLsnNanos())) {
             return;

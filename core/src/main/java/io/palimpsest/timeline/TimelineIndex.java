@@ -178,8 +178,7 @@ record TimelineIndex(
                     "%s: no checksum in the last line: the file is torn", path);
         }
         String found = text.substring(last + 7, text.length() - 1);
-        String expected =
-                checksum(bytes, last);
+        String expected = checksum(bytes, last);
         if (!found.equals(expected)) {
             throw PageserverException.corruption(
                     "%s: checksum is %s, expected %s", path, found, expected);

@@ -103,7 +103,9 @@ public final class TimelineStore {
             } catch (PageserverException e) {
                 environment
                         .tracer()
-                        .warn("not-ours", directory + "/" + name + " is left alone: " + e.getMessage());
+                        .warn(
+                                "not-ours",
+                                directory + "/" + name + " is left alone: " + e.getMessage());
             }
         }
         return ids;

@@ -20,6 +20,7 @@ import io.palimpsest.pg.Page;
 import io.palimpsest.pg.PgVersion;
 import io.palimpsest.pg.RelTag;
 import io.palimpsest.pg.Slru;
+import io.palimpsest.pg.WalOrigin;
 import io.palimpsest.port.Disk;
 import io.palimpsest.port.Environment;
 import io.palimpsest.port.Tasks.Monitor;
@@ -207,6 +208,11 @@ public final class Timeline {
 
     public PgVersion version() {
         return index.version();
+    }
+
+    /** Whose WAL it is made of. */
+    public WalOrigin origin() {
+        return index.origin();
     }
 
     public long systemIdentifier() {
@@ -476,6 +482,7 @@ public final class Timeline {
             context =
                     new RedoContext(
                             version(),
+                            origin(),
                             control != null
                                     && ControlFile.parse(control, version()).hintBitsLogged());
             redoContext = context;

@@ -166,6 +166,7 @@ public final class TimelineStore {
                         id,
                         Generation.FIRST,
                         ancestor.version(),
+                        ancestor.origin(),
                         ancestor.systemIdentifier(),
                         ancestor.segmentSize(),
                         ancestor.walTimeline(),

@@ -124,7 +124,8 @@ public final class Bench implements Callable<Integer> {
             IngestBench ingest,
             RecordedStream stream,
             PageBench pages,
-            List<PageBench.Pages> kinds) {
+            List<PageBench.Pages> kinds)
+            throws Exception {
         List<Figures> figures =
                 switch (only) {
                     case "ingest" -> List.of(ingest.figures());

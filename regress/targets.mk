@@ -16,3 +16,14 @@ images: jdk ## Container images of PostgreSQL, built without a registry; PG=17 f
 regress: jdk ## The comparison against PostgreSQL in a container; PG=14..18 SEED=n
 	$(if $(wildcard /.dockerenv),TESTCONTAINERS_HOST_OVERRIDE=localhost) $(MVN) -Dquick -pl regress -am test -Dgroups=regress -Dregress.excluded= \
 	  -Dpg=$(PG) -Dseed=$(SEED) -Dsurefire.failIfNoSpecifiedTests=false
+
+.PHONY: oracle
+MINUTES ?= 5
+ENGINE ?= jvm
+oracle: jdk ## Redo of every record against PostgreSQL's images; PG=14..18 ENGINE=jvm MINUTES=5 RECORDS=n SEED=n
+	@$(PACKAGE) -pl regress -am
+	@$(JAVA) -Xmx1g -XX:+UseSerialGC \
+	  -cp 'regress/target/palimpsest-regress-0.1.0-SNAPSHOT.jar:regress/target/lib/*' io.palimpsest.regress.oracle.Oracle \
+	  --pg $(PG) --seed $(SEED) --engine $(ENGINE) --minutes $(MINUTES) $(if $(RECORDS),--records $(RECORDS))
+
+-include regress/bench.mk

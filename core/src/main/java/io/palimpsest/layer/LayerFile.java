@@ -286,6 +286,9 @@ public final class LayerFile implements AutoCloseable {
                 if (r.complete()) {
                     return Collected.COMPLETE;
                 }
+                if (r.full()) {
+                    return Collected.NOT_READY;
+                }
                 if (!back || (rows[row + LayerFormat.ROW_FLAGS] & LayerFormat.KEY_CONTINUES) == 0) {
                     return Collected.MORE;
                 }

@@ -190,7 +190,7 @@ public final class LayerMap {
 
     /**
      * The same without blocking, or NOT_READY; then {@link #collect(Reconstruction)} goes on with
-     * the same {@code r}.
+     * the same {@code r}, unless that had a {@link Reconstruction#limit}: then with a fresh one.
      */
     public Collected tryCollect(Reconstruction r) {
         return collect(r, false);
@@ -198,8 +198,13 @@ public final class LayerMap {
 
     private Collected collect(Reconstruction r, boolean mayBlock) {
         for (OpenLayer o : memory) {
-            if (Long.compareUnsigned(o.startLsn(), r.below()) < 0 && o.collect(r)) {
-                return Collected.COMPLETE;
+            if (Long.compareUnsigned(o.startLsn(), r.below()) < 0) {
+                if (o.collect(r)) {
+                    return Collected.COMPLETE;
+                }
+                if (r.full()) {
+                    return Collected.NOT_READY;
+                }
             }
         }
         Segment s = coverage.find(r.hi(), r.mid(), r.lo());

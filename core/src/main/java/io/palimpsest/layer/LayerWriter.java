@@ -84,11 +84,9 @@ final class LayerWriter {
             int at,
             int length) {
         Check.that(!finished, "layer is finished");
-        Check.that(
-                lsns.contains(atLsn) && atLsn != 0,
-                "entry at %s outside %s",
-                Lsn.toString(atLsn),
-                lsns);
+        if (atLsn == 0 || !lsns.contains(atLsn)) {
+            Check.that(false, "entry at %s outside %s", Lsn.toString(atLsn), lsns);
+        }
         int size = prefix < 0 ? length : length + 1;
         Check.that(length >= 0 && size > 0, "value of %d bytes", size);
         boolean sameKey = entries > 0 && keyHi == hi && keyMid == mid && keyLo == lo;

@@ -169,8 +169,12 @@ public final class OpenLayer {
             byte[] chunk = directory[chunk(address)];
             int p = (int) address;
             long lsn = Bytes.i64(chunk, p);
-            if (Long.compareUnsigned(lsn, r.below()) < 0
-                    && r.add(lsn, chunk, p + ENTRY_HEADER, Bytes.i32(chunk, p + 16))) {
+            if (r.full()) {
+                return false;
+            }
+            if (Long.compareUnsigned(lsn, r.below()) >= 0) {
+                r.skip();
+            } else if (r.add(lsn, chunk, p + ENTRY_HEADER, Bytes.i32(chunk, p + 16))) {
                 return true;
             }
             address = Bytes.i64(chunk, p + 8);

@@ -1,5 +1,7 @@
 package io.palimpsest.pg;
 
+import io.palimpsest.base.PageserverException;
+
 /**
  * The transaction-status stores that are arrays of pages in files of 32 pages. Source: PostgreSQL's
  * slru.h, clog.c, multixact.c, commit_ts.c.
@@ -37,6 +39,16 @@ public enum Slru {
     Slru(int number, String directory) {
         this.number = number;
         this.directory = directory;
+    }
+
+    /** The store with this {@link #number}; BAD_REQUEST if there is none. */
+    public static Slru ofNumber(int number) {
+        for (Slru slru : values()) {
+            if (slru.number == number) {
+                return slru;
+            }
+        }
+        throw PageserverException.badRequest("found SLRU kind %d, expected 0 to 3", number);
     }
 
     /** As in keys and on the wire. */

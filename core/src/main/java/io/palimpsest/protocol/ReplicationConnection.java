@@ -61,6 +61,11 @@ public final class ReplicationConnection implements AutoCloseable {
         return version;
     }
 
+    /** Does it replay somebody else's WAL, so that it may have less today than it had? */
+    public boolean standby() {
+        return link.standby();
+    }
+
     public SystemIdentity identifySystem() {
         @Nullable String[] row = oneRow("IDENTIFY_SYSTEM", 3);
         String systemId = link.column(row, 0);
@@ -71,6 +76,18 @@ public final class ReplicationConnection implements AutoCloseable {
             throw link.fail(
                     PageserverException.corruption(
                             "IDENTIFY_SYSTEM: found system id '%s', expected a number", systemId));
+        }
+    }
+
+    /** Of a page, in bytes. */
+    public int blockSize() {
+        String text = link.column(oneRow("SHOW block_size", 1), 0);
+        try {
+            return Integer.parseInt(text);
+        } catch (NumberFormatException e) {
+            throw link.fail(
+                    PageserverException.corruption(
+                            "block_size: found '%s', expected a number", text));
         }
     }
 

@@ -24,6 +24,18 @@ public final class ReplicationError extends RuntimeException {
     /** The slot exists already (duplicate_object). */
     public static final String SLOT_EXISTS = "42710";
 
+    /** The role may not replicate (insufficient_privilege). */
+    public static final String NO_PRIVILEGE = "42501";
+
+    /** The slot was invalidated, or wal_level is too low (object_not_in_prerequisite_state). */
+    public static final String NOT_USABLE = "55000";
+
+    /** No walsender or connection is free (too_many_connections). */
+    public static final String TOO_MANY_CONNECTIONS = "53300";
+
+    /** No replication slot is free (configuration_limit_exceeded). */
+    public static final String LIMIT_EXCEEDED = "53400";
+
     /** The server starts up or shuts down (cannot_connect_now). */
     public static final String CANNOT_CONNECT_NOW = "57P03";
 
@@ -76,7 +88,7 @@ public final class ReplicationError extends RuntimeException {
     /** How the rest of the program is to react. */
     ErrorCode code() {
         return switch (sqlState) {
-            case WAL_REMOVED, NO_SUCH_SLOT -> ErrorCode.SOURCE_BROKEN;
+            case WAL_REMOVED, NO_SUCH_SLOT, NOT_USABLE, NO_PRIVILEGE -> ErrorCode.SOURCE_BROKEN;
             case SLOT_IN_USE, SLOT_EXISTS -> ErrorCode.CONFLICT;
             default ->
                     switch (sqlState.substring(0, 2)) {

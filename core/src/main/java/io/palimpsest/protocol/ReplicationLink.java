@@ -29,6 +29,7 @@ final class ReplicationLink {
     private final ByteSink out = new ByteSink(256);
     private final BodyReader body = new BodyReader();
     private String serverVersion = "";
+    private boolean standby;
     private @Nullable String broken;
 
     ReplicationLink(Net.Connection connection, Clock clock) {
@@ -44,6 +45,11 @@ final class ReplicationLink {
     /** The ParameterStatus server_version, e.g. {@code 15.8 (Debian 15.8-0)}. */
     String serverVersion() {
         return serverVersion;
+    }
+
+    /** The ParameterStatus in_hot_standby; false from a server that does not send it. */
+    boolean standby() {
+        return standby;
     }
 
     /** The body of the message that {@link #await} answered last. */
@@ -243,6 +249,8 @@ final class ReplicationLink {
         String value = body.text();
         if (name.equals("server_version")) {
             serverVersion = value;
+        } else if (name.equals("in_hot_standby")) {
+            standby = value.equals("on");
         }
     }
 

@@ -59,6 +59,19 @@ public final class HistoryRedo {
         }
     }
 
+    /**
+     * The same by this program's redo alone, which never blocks.
+     *
+     * @return false if another engine has a say
+     */
+    public boolean tryRedo(Values values, byte[] page) {
+        if (engine.mode() != RedoEngine.Mode.WHERE_NEEDED) {
+            return false;
+        }
+        byOwn(values, page);
+        return true;
+    }
+
     private int major() {
         return context.version().major();
     }

@@ -76,7 +76,17 @@ public final class Management {
                 timeline.layerBytes(),
                 timeline.layerCount(),
                 failure == null ? null : String.valueOf(failure.getMessage()),
-                receiver == null ? null : status(receiver));
+                receiver == null
+                        ? withoutReceiver(tenants.receiverFailure(tenant, timeline.id()), timeline)
+                        : status(receiver));
+    }
+
+    private static TimelineInfo.@Nullable Receiver withoutReceiver(
+            @Nullable String why, Timeline timeline) {
+        return why == null
+                ? null
+                : new TimelineInfo.Receiver(
+                        "broken: " + why, "", new Lsn(timeline.lastRecordLsn()));
     }
 
     private static TimelineInfo.Receiver status(WalReceiver receiver) {

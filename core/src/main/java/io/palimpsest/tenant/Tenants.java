@@ -31,7 +31,20 @@ public final class Tenants {
     private record Entry(
             @Nullable Timeline timeline,
             @Nullable WalReceiver receiver,
-            @Nullable PageserverException broken) {}
+            @Nullable PageserverException broken) {
+        static Entry of(Timeline timeline) {
+            return new Entry(timeline, null, null);
+        }
+
+        static Entry broken(PageserverException why) {
+            return new Entry(null, null, why);
+        }
+
+        /** A crash has ended its import: there is nothing but a source, and it may be tried again. */
+        boolean unfinished() {
+            return timeline == null && broken != null && broken.code() == ErrorCode.NOT_FOUND;
+        }
+    }
 
     /** Keeps a name while disk and network are waited for. */
     private static final Entry BEING_CREATED = new Entry(null, null, null);
@@ -60,10 +73,12 @@ public final class Tenants {
         Tenants tenants = new Tenants(environment, limits);
         Disk disk = environment.disk();
         disk.createDirectories(TimelineStore.ROOT);
-        for (String shard : disk.list(TimelineStore.ROOT)) {
-            TenantShardId id = TenantShardId.parse(shard);
+        for (TenantShardId id : tenants.store.tenantsOnDisk()) {
             for (TimelineId timeline : tenants.store.timelinesOnDisk(id)) {
                 tenants.open(id, timeline);
+            }
+            for (TimelineId timeline : tenants.store.unfinishedImports(id)) {
+                tenants.unfinished(id, timeline);
             }
         }
         tenants.entries.forEach((name, entry) -> tenants.receive(name, entry));
@@ -94,7 +109,7 @@ public final class Tenants {
                                 }
                                 return found;
                             });
-            put(name, new Entry(timeline, null, null));
+            put(name, Entry.of(timeline));
             return timeline;
         } catch (PageserverException e) {
             environment
@@ -102,9 +117,25 @@ public final class Tenants {
                     .error(
                             "timeline-broken",
                             "timeline " + id + " of tenant " + tenant + ": " + e.getMessage());
-            put(name, new Entry(null, null, e));
+            put(
+                    name,
+                    Entry.broken(
+                            new PageserverException(
+                                    ErrorCode.CORRUPTION,
+                                    "timeline "
+                                            + id
+                                            + " cannot be opened, nothing of it was changed: "
+                                            + e.getMessage()
+                                            + "; put the file back from a copy and restart the page server, or import or branch again under another id",
+                                    e)));
             return null;
         }
+    }
+
+    private void unfinished(TenantShardId tenant, TimelineId id) {
+        PageserverException why = store.unfinished(tenant, id);
+        environment.tracer().warn("import-unfinished", String.valueOf(why.getMessage()));
+        put(new Name(tenant.tenant(), id), Entry.broken(why));
     }
 
     private void receive(Name name, Entry entry) {
@@ -112,7 +143,18 @@ public final class Tenants {
         if (timeline == null) {
             return;
         }
-        WalSource source = store.source(timeline.tenant(), timeline.id());
+        WalSource source;
+        try {
+            source = store.source(timeline.tenant(), timeline.id());
+        } catch (PageserverException e) {
+            environment
+                    .tracer()
+                    .error(
+                            "wal-source-damaged",
+                            "timeline " + name.timeline + " receives no WAL: " + e.getMessage());
+            put(name, new Entry(timeline, null, e));
+            return;
+        }
         if (source != null) {
             put(
                     name,
@@ -139,10 +181,12 @@ public final class Tenants {
             throw PageserverException.of(
                     ErrorCode.NOT_FOUND, "timeline %s of tenant %s is not here", timeline, tenant);
         }
-        if (entry.broken != null) {
-            throw entry.broken;
-        }
         Timeline found = entry.timeline;
+        PageserverException broken = entry.broken;
+        if (found == null && broken != null) {
+            throw new PageserverException(
+                    broken.code(), String.valueOf(broken.getMessage()), broken);
+        }
         if (found == null) {
             throw PageserverException.of(
                     ErrorCode.CONFLICT,
@@ -157,6 +201,12 @@ public final class Tenants {
     public @Nullable WalReceiver receiver(TenantId tenant, TimelineId timeline) {
         Entry entry = entries.get(new Name(tenant, timeline));
         return entry == null ? null : entry.receiver;
+    }
+
+    /** Why nothing feeds a timeline that has a source, or null. */
+    public @Nullable String receiverFailure(TenantId tenant, TimelineId timeline) {
+        Entry entry = entries.get(new Name(tenant, timeline));
+        return entry == null || entry.broken == null ? null : entry.broken.getMessage();
     }
 
     public List<TenantId> tenants() {
@@ -225,7 +275,7 @@ public final class Tenants {
             branch = store.createBranch(ancestor, newId, lsn);
             return branch;
         } finally {
-            replace(name, branch == null ? null : new Entry(branch, null, null));
+            replace(name, branch == null ? null : Entry.of(branch));
         }
     }
 
@@ -235,17 +285,20 @@ public final class Tenants {
      */
     public Timeline createFromSource(TenantId tenant, TimelineId newId, WalSource source) {
         Name name = new Name(tenant, newId);
+        Entry before;
         changing.lock();
         try {
-            if (entries.containsKey(name)) {
+            before = entries.get(name);
+            if (before != null && !before.unfinished()) {
                 throw PageserverException.of(
                         ErrorCode.CONFLICT, "timeline %s exists already", newId);
             }
+            checkSlotIsFree(source);
             put(name, BEING_CREATED);
         } finally {
             changing.unlock();
         }
-        Entry entry = null;
+        Entry entry = before;
         try {
             Timeline timeline = store.importFrom(TenantShardId.unsharded(tenant), newId, source);
             WalReceiver receiver = WalReceiver.start(environment, store.limits(), timeline, source);
@@ -254,6 +307,20 @@ public final class Tenants {
         } finally {
             replace(name, entry);
         }
+    }
+
+    private void checkSlotIsFree(WalSource source) {
+        entries.forEach((name, entry) -> {
+            if (entry.receiver != null && entry.receiver.source().sameSlot(source)) {
+                throw PageserverException.of(
+                        ErrorCode.CONFLICT,
+                        "slot %s of %s:%d feeds timeline %s already; name another slot, each timeline needs its own",
+                        source.slot(),
+                        source.host(),
+                        source.port(),
+                        name.timeline);
+            }
+        });
     }
 
     /** Puts what was made in the place kept for it; null: it failed, and the name is free again. */
@@ -274,6 +341,11 @@ public final class Tenants {
 
     /** Stops receiving, makes what has arrived durable, closes everything. */
     public void close() {
+        for (Entry entry : entries.values()) {
+            if (entry.receiver != null) {
+                entry.receiver.beginStop();
+            }
+        }
         for (Entry entry : entries.values()) {
             if (entry.receiver != null) {
                 entry.receiver.stop();

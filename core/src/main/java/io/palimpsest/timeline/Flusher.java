@@ -38,8 +38,6 @@ import org.jspecify.annotations.Nullable;
  * at the last index.
  */
 final class Flusher {
-    private static final String TEMPORARY = ".___temp";
-
     /**
      * An open layer that gets no more values.
      *
@@ -170,7 +168,7 @@ final class Flusher {
                 timeline.directory()
                         + "/"
                         + Lsn.toString(frozen.lsns().start()).replace('/', '-')
-                        + TEMPORARY;
+                        + TimelineIndex.TEMPORARY_SUFFIX;
         disk.delete(temporary);
         KeyRange keys;
         try (Disk.Output out = disk.create(temporary)) {

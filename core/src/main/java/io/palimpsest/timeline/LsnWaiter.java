@@ -17,6 +17,8 @@ final class LsnWaiter {
     /** At most the smallest LSN somebody waits for. */
     private volatile long lowestAwaited = NOBODY;
 
+    private volatile boolean ended;
+
     LsnWaiter(Clock clock, Monitor monitor, long lsn) {
         this.clock = clock;
         this.monitor = monitor;
@@ -34,6 +36,12 @@ final class LsnWaiter {
         }
     }
 
+    /** It advances no more: nobody waits from now on. */
+    void end() {
+        ended = true;
+        wake();
+    }
+
     /** Lets all who wait look again, for instance because the timeline stopped. */
     void wake() {
         monitor.lock();
@@ -48,7 +56,7 @@ final class LsnWaiter {
     /**
      * Waits until the LSN is at least {@code wanted}.
      *
-     * @return false if {@code timeoutNanos} passed first
+     * @return false if {@code timeoutNanos} passed first, or it will never be
      */
     boolean await(long wanted, long timeoutNanos) {
         if (lsn >= wanted) {
@@ -64,7 +72,7 @@ final class LsnWaiter {
                     return true;
                 }
                 long left = deadline - clock.monotonicNanos();
-                if (left <= 0) {
+                if (left <= 0 || ended) {
                     return false;
                 }
                 monitor.await(left);

@@ -8,6 +8,7 @@ import io.palimpsest.base.Lsn;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.layer.Collected;
 import io.palimpsest.layer.ImageScan;
+import io.palimpsest.layer.LayerMap;
 import io.palimpsest.layer.Reconstruction;
 import io.palimpsest.pg.Page;
 import io.palimpsest.port.Environment;
@@ -34,6 +35,9 @@ import org.jspecify.annotations.Nullable;
 final class ReadPath {
     private static final int SPARES = 16;
 
+    /** A read of more values than this is not done on the thread that serves other clients. */
+    private static final int FEW_VALUES = 32;
+
     /** What a read works with; one reader at a time. */
     private static final class Scratch {
         final Reconstruction values = new Reconstruction();
@@ -55,10 +59,28 @@ final class ReadPath {
 
     /** The u32 under a size key, or -1 if there is none. */
     int size(long hi, long mid, long lo, long lsn) {
-        Scratch s = take();
+        Scratch s = take(timeline.redoContext());
         try {
             int at = collectImage(s.values, hi, mid, lo, lsn);
             return at < 0 ? -1 : Bytes.i32(s.values.bytes(), at);
+        } finally {
+            giveBack(s);
+        }
+    }
+
+    /** The same without blocking; -1 also if that cannot be. */
+    int trySize(long hi, long mid, long lo, long lsn, RedoContext context) {
+        Scratch s = take(context);
+        try {
+            Reconstruction values = s.values;
+            values.reset(hi, mid, lo, lsn);
+            values.limit(FEW_VALUES);
+            boolean found =
+                    collect(values, false) == Collected.COMPLETE
+                            && values.length(0) == 5
+                            && StoredValue.kind(values.bytes(), values.offset(0))
+                                    == StoredValue.IMAGE;
+            return found ? Bytes.i32(values.bytes(), values.offset(0) + 1) : -1;
         } finally {
             giveBack(s);
         }
@@ -79,7 +101,7 @@ final class ReadPath {
      */
     private int collectImage(Reconstruction values, long hi, long mid, long lo, long lsn) {
         values.reset(hi, mid, lo, lsn);
-        collect(values);
+        Collected _ = collect(values, true);
         if (values.count() == 0 || values.length(0) == 1) {
             return -1;
         }
@@ -96,18 +118,53 @@ final class ReadPath {
 
     /** The page under a key, into {@code into[at .. at+8192)}. */
     void page(long hi, long mid, long lo, long lsn, byte[] into, int at) {
-        Scratch s = take();
+        Scratch s = take(timeline.redoContext());
         try {
             Reconstruction values = s.values;
             values.reset(hi, mid, lo, lsn);
-            if (!collect(values)) {
+            if (collect(values, true) != Collected.COMPLETE) {
                 throw incomplete(values, hi, mid, lo, lsn);
             }
-            s.redo.redo(values, s.page);
-            System.arraycopy(s.page, 0, into, at, Page.SIZE);
+            if (!isImage(values)) {
+                s.redo.redo(values, s.page);
+                System.arraycopy(s.page, 0, into, at, Page.SIZE);
+            } else {
+                System.arraycopy(values.bytes(), values.offset(0) + 1, into, at, Page.SIZE);
+            }
         } finally {
             giveBack(s);
         }
+    }
+
+    /** The same without blocking and of few values only, or false. */
+    boolean tryPage(
+            long hi, long mid, long lo, long lsn, byte[] into, int at, RedoContext context) {
+        Scratch s = take(context);
+        try {
+            Reconstruction values = s.values;
+            values.reset(hi, mid, lo, lsn);
+            values.limit(FEW_VALUES);
+            if (collect(values, false) != Collected.COMPLETE) {
+                return false;
+            }
+            if (isImage(values)) {
+                System.arraycopy(values.bytes(), values.offset(0) + 1, into, at, Page.SIZE);
+                return true;
+            }
+            if (!s.redo.tryRedo(values, s.page)) {
+                return false;
+            }
+            System.arraycopy(s.page, 0, into, at, Page.SIZE);
+            return true;
+        } finally {
+            giveBack(s);
+        }
+    }
+
+    /** Is the newest value the page itself? */
+    private static boolean isImage(Reconstruction values) {
+        return values.length(0) == Page.SIZE + 1
+                && StoredValue.kind(values.bytes(), values.offset(0)) == StoredValue.IMAGE;
     }
 
     private PageserverException incomplete(
@@ -131,20 +188,21 @@ final class ReadPath {
                         + found);
     }
 
-    /** Collects down to an initial value; false if there is none. */
-    private boolean collect(Reconstruction values) {
+    /** Collects down to an initial value: COMPLETE, MORE if there is none, or NOT_READY. */
+    private Collected collect(Reconstruction values, boolean mayBlock) {
         for (Timeline t = timeline; t != null; t = t.ancestor()) {
-            Collected found = t.layers().collect(values);
+            Collected found = Collected.STALE;
             while (found == Collected.STALE) {
-                found = t.layers().collect(values);
+                LayerMap layers = t.layers();
+                found = mayBlock ? layers.collect(values) : layers.tryCollect(values);
             }
-            if (found == Collected.COMPLETE) {
-                return true;
+            if (found != Collected.MORE) {
+                return found;
             }
             // The ancestor's own history goes on past the branch point: not ours.
             values.lower(t.ancestorLsn() + 1);
         }
-        return false;
+        return Collected.MORE;
     }
 
     /** Newest images of the range's keys, ancestors included. */
@@ -158,8 +216,7 @@ final class ReadPath {
         }
     }
 
-    private Scratch take() {
-        RedoContext context = timeline.redoContext();
+    private Scratch take(RedoContext context) {
         for (int i = 0; i < SPARES; i++) {
             Scratch s = spares.get(i);
             if (s != null && spares.compareAndSet(i, s, null) && s.redo.context().equals(context)) {

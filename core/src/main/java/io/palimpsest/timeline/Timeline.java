@@ -20,6 +20,7 @@ import io.palimpsest.pg.Page;
 import io.palimpsest.pg.PgVersion;
 import io.palimpsest.pg.RelTag;
 import io.palimpsest.pg.Slru;
+import io.palimpsest.pg.WalOrigin;
 import io.palimpsest.port.Disk;
 import io.palimpsest.port.Environment;
 import io.palimpsest.port.Tasks.Monitor;
@@ -63,6 +64,7 @@ public final class Timeline {
     private volatile TimelineIndex index;
     private volatile LayerMap layers;
     private volatile @Nullable RuntimeException failure;
+    private volatile @Nullable String walEnd;
     private volatile boolean closed;
     private volatile @Nullable RedoContext redoContext;
     private OpenLayer open;
@@ -152,24 +154,19 @@ public final class Timeline {
             TimelineIndex index,
             @Nullable Timeline ancestor) {
         Disk disk = environment.disk();
-        List<String> names = new ArrayList<>();
         List<LayerFile> files = new ArrayList<>();
-        for (TimelineIndex.Layer layer : index.layers()) {
-            String name = layer.name().toString();
-            names.add(name);
-            if (!disk.exists(directory + "/" + name)) {
-                throw PageserverException.corruption(
-                        "%s/%s: the index names this layer, but there is no such file",
-                        directory, name);
+        boolean opened = false;
+        try {
+            for (TimelineIndex.Layer layer : index.layers()) {
+                files.add(openLayer(disk, cache, directory, layer));
             }
-            LayerFile file = LayerFile.open(disk, directory + "/" + name, layer.name(), cache);
-            files.add(file);
-            if (file.size() != layer.size()) {
-                throw PageserverException.corruption(
-                        "%s/%s: %d bytes, the index says %d",
-                        directory, name, file.size(), layer.size());
+            opened = true;
+        } finally {
+            if (!opened) {
+                files.forEach(LayerFile::close);
             }
         }
+        List<String> names = files.stream().map(f -> f.name().toString()).toList();
         for (String found : disk.list(directory)) {
             if (!found.equals(TimelineIndex.FILE) && !names.contains(found)) {
                 environment.tracer().info("orphan-deleted", directory + "/" + found);
@@ -177,6 +174,26 @@ public final class Timeline {
             }
         }
         return new Timeline(environment, limits, cache, directory, index, ancestor, files);
+    }
+
+    private static LayerFile openLayer(
+            Disk disk, BlockCache cache, String directory, TimelineIndex.Layer layer) {
+        String path = directory + "/" + layer.name();
+        long found;
+        try (Disk.Input input = disk.open(path)) {
+            found = input.size();
+        } catch (PageserverException e) {
+            if (e.code() != ErrorCode.NOT_FOUND) {
+                throw e;
+            }
+            throw PageserverException.corruption(
+                    "%s: the index names this layer, but there is no such file", path);
+        }
+        if (found != layer.size()) {
+            throw PageserverException.corruption(
+                    "%s: found %d bytes, expected %d (by the index)", path, found, layer.size());
+        }
+        return LayerFile.open(disk, path, layer.name(), cache);
     }
 
     // ---- what it is ----
@@ -191,6 +208,11 @@ public final class Timeline {
 
     public PgVersion version() {
         return index.version();
+    }
+
+    /** Whose WAL it is made of. */
+    public WalOrigin origin() {
+        return index.origin();
     }
 
     public long systemIdentifier() {
@@ -303,21 +325,34 @@ public final class Timeline {
         }
     }
 
-    /** Waits until WAL up to {@code lsn} is there. */
+    /**
+     * Waits until WAL up to {@code lsn} is there; not at all if it is known that none will come.
+     */
     public void waitFor(long lsn) {
-        if (lsn < 0 || !lastRecord.await(lsn, limits.waitLsnNanos())) {
-            throw PageserverException.of(
-                    ErrorCode.LSN_TIMEOUT,
-                    "timed out after %d s waiting for LSN %s of timeline %s: WAL has arrived up to %s; is the source running?",
-                    limits.waitLsnNanos() / 1_000_000_000L,
-                    Lsn.toString(lsn),
-                    id(),
-                    Lsn.toString(lastRecordLsn()));
+        if (lsn >= 0 && lastRecord.await(lsn, limits.waitLsnNanos())) {
+            return;
         }
         if (closed) {
             throw PageserverException.of(
                     ErrorCode.SHUTTING_DOWN, "timeline %s is shutting down", id());
         }
+        String end = walEnd;
+        if (end != null) {
+            throw PageserverException.of(
+                    ErrorCode.LSN_TIMEOUT,
+                    "LSN %s of timeline %s will not come: WAL has arrived up to %s, and its source is broken: %s",
+                    Lsn.toString(lsn),
+                    id(),
+                    Lsn.toString(lastRecordLsn()),
+                    end);
+        }
+        throw PageserverException.of(
+                ErrorCode.LSN_TIMEOUT,
+                "timed out after %d s waiting for LSN %s of timeline %s: WAL has arrived up to %s; is the source running?",
+                limits.waitLsnNanos() / 1_000_000_000L,
+                Lsn.toString(lsn),
+                id(),
+                Lsn.toString(lastRecordLsn()));
     }
 
     /** Number of blocks, or -1 if the fork does not exist at that LSN. */
@@ -353,6 +388,34 @@ public final class Timeline {
                 lsn,
                 into,
                 at);
+    }
+
+    /**
+     * As {@link #readPage} of a page within its relation, if all that takes is in memory and little
+     * work: never waits for a disk or a lock.
+     *
+     * @return false if it takes more, or if {@link #readPage} would fail; then {@code into} is
+     *     undefined
+     */
+    public boolean tryReadPage(RelTag tag, int block, long lsn, byte[] into, int at) {
+        RedoContext known = redoContext;
+        if (known == null) {
+            return false;
+        }
+        long mid = Keys.mid(tag.db(), tag.rel());
+        int blocks =
+                reads.trySize(
+                        Keys.hi(Keys.REL_SIZE, tag.spc()), mid, Keys.lo(tag.fork(), 0), lsn, known);
+        return blocks >= 0
+                && Integer.compareUnsigned(block, blocks) < 0
+                && reads.tryPage(
+                        Keys.hi(Keys.REL_BLOCK, tag.spc()),
+                        mid,
+                        Keys.lo(tag.fork(), block),
+                        lsn,
+                        into,
+                        at,
+                        known);
     }
 
     /** Pages in an SLRU segment, or -1 if it does not exist. */
@@ -419,6 +482,7 @@ public final class Timeline {
             context =
                     new RedoContext(
                             version(),
+                            origin(),
                             control != null
                                     && ControlFile.parse(control, version()).hintBitsLogged());
             redoContext = context;
@@ -433,6 +497,17 @@ public final class Timeline {
 
     // ---- writing: one task ----
 
+    /** Start of the last record, 0 if not known. */
+    long prevRecordLsn() {
+        return prevRecordLsn;
+    }
+
+    /** No more WAL will come, for this reason: who asks for later LSNs need not wait. */
+    void endWal(String why) {
+        walEnd = why;
+        lastRecord.end();
+    }
+
     /**
      * Takes what records up to {@code endLsn} changed, and makes it readable. May wait for the
      * flusher.
@@ -441,11 +516,7 @@ public final class Timeline {
      */
     void commit(Modifications m, long recordStart, long endLsn) {
         checkWritable();
-        Check.that(
-                endLsn >= lastRecord.lsn(),
-                "commit at %s behind %s",
-                Lsn.toString(endLsn),
-                Lsn.toString(lastRecord.lsn()));
+        Check.that(endLsn >= lastRecord.lsn(), "commit at %x behind %x", endLsn, lastRecord.lsn());
         boolean full;
         writing.lock();
         try {
@@ -628,7 +699,7 @@ public final class Timeline {
      */
     void close() {
         closed = true;
-        lastRecord.wake();
+        lastRecord.end();
         diskConsistent.wake();
         flusher.stop();
         layers.files().forEach(LayerFile::close);

@@ -10,6 +10,8 @@ import io.palimpsest.base.TimelineId;
 import io.palimpsest.ingest.BackupLabel;
 import io.palimpsest.ingest.BaseBackupImport;
 import io.palimpsest.layer.BlockCache;
+import io.palimpsest.pg.Page;
+import io.palimpsest.pg.WalOrigin;
 import io.palimpsest.port.Environment;
 import io.palimpsest.protocol.BaseBackupOptions;
 import io.palimpsest.protocol.BaseBackupRange;
@@ -68,6 +70,14 @@ final class TimelineImport {
         try (ReplicationConnection connection =
                 ReplicationConnection.open(
                         environment.net(), environment.clock(), environment.ids(), settings)) {
+            int block = connection.blockSize();
+            if (block != Page.SIZE) {
+                throw PageserverException.of(
+                        ErrorCode.SOURCE_BROKEN,
+                        "the source has pages of %d bytes (block_size), expected %d; only a PostgreSQL built with the default can be imported",
+                        block,
+                        Page.SIZE);
+            }
             boolean created = reserveSlot(connection);
             Timeline done = null;
             try {
@@ -78,6 +88,8 @@ final class TimelineImport {
                     dropSlot(settings);
                 }
             }
+        } catch (PageserverException e) {
+            throw SourceError.explain(e, source);
         }
     }
 
@@ -91,7 +103,7 @@ final class TimelineImport {
             if (present.restartLsn() == 0) {
                 throw PageserverException.of(
                         ErrorCode.SOURCE_BROKEN,
-                        "replication slot %s exists but keeps no WAL; drop it, or name another",
+                        "replication slot %s exists but keeps no WAL: it was never used or the source has invalidated it; drop it, or name another",
                         source.slot());
             }
             return false;
@@ -121,7 +133,9 @@ final class TimelineImport {
                             "slot-left-behind",
                             "replication slot "
                                     + source.slot()
-                                    + " could not be dropped after a failed import, drop it by hand: "
+                                    + " could not be dropped after a failed import and keeps WAL on the source for ever; "
+                                    + TimelineStore.dropSlotBy(source)
+                                    + ": "
                                     + e.getMessage());
         }
     }
@@ -171,6 +185,7 @@ final class TimelineImport {
                             id,
                             Generation.FIRST,
                             connection.version(),
+                            WalOrigin.STOCK,
                             identity.systemId(),
                             segmentSize,
                             walTimeline,
@@ -179,6 +194,7 @@ final class TimelineImport {
                             start - 1,
                             0,
                             List.of());
+            TimelineStore.markUnfinished(environment.disk(), directory);
             Timeline filling = Timeline.beginImport(environment, limits, cache, directory, index);
             timeline = filling;
             BaseBackupImport into =

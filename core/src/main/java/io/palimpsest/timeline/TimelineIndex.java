@@ -1,5 +1,6 @@
 package io.palimpsest.timeline;
 
+import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.Generation;
 import io.palimpsest.base.Lsn;
 import io.palimpsest.base.PageserverException;
@@ -7,6 +8,7 @@ import io.palimpsest.base.TenantShardId;
 import io.palimpsest.base.TimelineId;
 import io.palimpsest.layer.LayerName;
 import io.palimpsest.pg.PgVersion;
+import io.palimpsest.pg.WalOrigin;
 import io.palimpsest.port.Disk;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
@@ -20,6 +22,7 @@ import org.jspecify.annotations.Nullable;
  * The one file that names a timeline's layers: replacing it, atomically, is the commit. Text, one
  * fact a line, the last line a checksum of all bytes before it; docs/formats.md has an example.
  *
+ * @param origin whose WAL the history is made of
  * @param systemIdentifier of the Postgres cluster the history comes from
  * @param segmentSize of its WAL, bytes
  * @param walTimeline Postgres's timeline id the WAL is on
@@ -33,6 +36,7 @@ record TimelineIndex(
         TimelineId timeline,
         Generation generation,
         PgVersion version,
+        WalOrigin origin,
         long systemIdentifier,
         int segmentSize,
         int walTimeline,
@@ -42,7 +46,11 @@ record TimelineIndex(
         long prevRecordLsn,
         List<Layer> layers) {
     static final String FILE = "index";
-    private static final String TEMPORARY = "index.___temp";
+
+    /** Files that are being written end so: a crash leaves them, and nobody needs them. */
+    static final String TEMPORARY_SUFFIX = ".___temp";
+
+    private static final String TEMPORARY = FILE + TEMPORARY_SUFFIX;
     private static final String MAGIC = "palimpsest timeline index 1";
 
     /** Where a branch hangs. */
@@ -64,6 +72,7 @@ record TimelineIndex(
                 timeline,
                 generation,
                 version,
+                origin,
                 systemIdentifier,
                 segmentSize,
                 walTimeline,
@@ -80,6 +89,7 @@ record TimelineIndex(
                 timeline,
                 generation,
                 version,
+                origin,
                 systemIdentifier,
                 segmentSize,
                 newWalTimeline,
@@ -127,6 +137,7 @@ record TimelineIndex(
         line(s, "timeline", timeline);
         line(s, "generation", generation);
         line(s, "postgres", version.major());
+        line(s, "origin", origin);
         line(s, "system_identifier", Long.toUnsignedString(systemIdentifier));
         line(s, "segment_size", segmentSize);
         line(s, "wal_timeline", walTimeline);
@@ -156,15 +167,24 @@ record TimelineIndex(
     }
 
     static TimelineIndex decode(byte[] bytes, String path) {
-        String text = new String(bytes, StandardCharsets.UTF_8);
+        try {
+            return parse(bytes, path);
+        } catch (NumberFormatException | IndexOutOfBoundsException e) {
+            throw new PageserverException(
+                    ErrorCode.CORRUPTION, path + ": a line is not as expected: " + e, e);
+        }
+    }
+
+    private static TimelineIndex parse(byte[] bytes, String path) {
+        // One char a byte, whatever the bytes are: positions in one are positions in the other.
+        String text = new String(bytes, StandardCharsets.ISO_8859_1);
         int last = text.lastIndexOf("crc32c ");
         if (last < 0 || !text.endsWith("\n")) {
             throw PageserverException.corruption(
                     "%s: no checksum in the last line: the file is torn", path);
         }
         String found = text.substring(last + 7, text.length() - 1);
-        String expected =
-                checksum(bytes, text.substring(0, last).getBytes(StandardCharsets.UTF_8).length);
+        String expected = checksum(bytes, last);
         if (!found.equals(expected)) {
             throw PageserverException.corruption(
                     "%s: checksum is %s, expected %s", path, found, expected);
@@ -179,6 +199,7 @@ record TimelineIndex(
         Generation generation =
                 new Generation(Integer.parseUnsignedInt(lines.value("generation"), 16));
         PgVersion version = PgVersion.ofMajor(Integer.parseInt(lines.value("postgres")));
+        WalOrigin origin = lines.origin();
         long system = Long.parseUnsignedLong(lines.value("system_identifier"));
         int segmentSize = Integer.parseInt(lines.value("segment_size"));
         int walTimeline = Integer.parseInt(lines.value("wal_timeline"));
@@ -200,6 +221,7 @@ record TimelineIndex(
                 timeline,
                 generation,
                 version,
+                origin,
                 system,
                 segmentSize,
                 walTimeline,
@@ -229,6 +251,18 @@ record TimelineIndex(
 
         String next() {
             return at < lines.length ? lines[at++] : "";
+        }
+
+        WalOrigin origin() {
+            String value = value("origin");
+            return switch (value) {
+                case "stock" -> WalOrigin.STOCK;
+                case "neon" -> WalOrigin.NEON;
+                default ->
+                        throw PageserverException.corruption(
+                                "%s line %d: expected 'origin stock' or 'origin neon', found '%s'",
+                                path, at, value);
+            };
         }
 
         String value(String name) {

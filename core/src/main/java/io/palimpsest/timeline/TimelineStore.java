@@ -1,5 +1,6 @@
 package io.palimpsest.timeline;
 
+import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.Generation;
 import io.palimpsest.base.Limits;
 import io.palimpsest.base.PageserverException;
@@ -23,10 +24,17 @@ import org.jspecify.annotations.Nullable;
  *   tenants/&lt;tenant shard&gt;/sources/&lt;timeline&gt;               connection string, newline, slot
  * </pre>
  *
- * A directory without an index is what a crash has left of a creation, and is deleted at start.
+ * A directory without an index is what a crash has left of a creation, and is deleted at start; but
+ * if it holds layers and not the mark of an unfinished import, its index was lost, and it is kept.
+ * A source without a timeline is an import that a crash has ended: its slot may still be there.
  */
 public final class TimelineStore {
     public static final String ROOT = "tenants";
+
+    /** Lies in a directory while an import fills it. */
+    private static final String UNFINISHED = "unfinished";
+
+    private static final int MAX_SOURCE_BYTES = 1 << 16;
 
     private final Environment environment;
     private final Limits limits;
@@ -58,25 +66,87 @@ public final class TimelineStore {
         return environment.disk().exists(directory(tenant, timeline) + "/" + TimelineIndex.FILE);
     }
 
-    /** The timelines that exist; what is left of creations that did not finish is deleted. */
+    /** Tenants there is something of; names that are none are left alone. */
+    public List<TenantShardId> tenantsOnDisk() {
+        return ids(ROOT, TenantShardId::parse);
+    }
+
+    /**
+     * The timelines there is something of, {@link #open} says whether they are whole. What is left
+     * of creations that did not finish is deleted.
+     */
     public List<TimelineId> timelinesOnDisk(TenantShardId tenant) {
         List<TimelineId> found = new ArrayList<>();
-        for (String name : environment.disk().list(timelines(tenant))) {
-            TimelineId id = TimelineId.parse(name);
-            if (exists(tenant, id)) {
+        for (TimelineId id : ids(timelines(tenant), TimelineId::parse)) {
+            if (exists(tenant, id) || hasLostItsIndex(tenant, id)) {
                 found.add(id);
             } else {
                 environment.tracer().info("unfinished-creation-deleted", directory(tenant, id));
-                environment.disk().deleteTree(directory(tenant, id));
+                discard(directory(tenant, id));
             }
         }
         return found;
+    }
+
+    /** Timelines whose import did not finish: there is a source, but no timeline. */
+    public List<TimelineId> unfinishedImports(TenantShardId tenant) {
+        List<TimelineId> found = ids(sources(tenant), TimelineId::parse);
+        found.removeIf(id -> environment.disk().exists(directory(tenant, id)));
+        return found;
+    }
+
+    private <T> List<T> ids(String directory, Function<String, T> parse) {
+        List<T> ids = new ArrayList<>();
+        for (String name : environment.disk().list(directory)) {
+            try {
+                ids.add(parse.apply(name));
+            } catch (PageserverException e) {
+                environment
+                        .tracer()
+                        .warn(
+                                "not-ours",
+                                directory + "/" + name + " is left alone: " + e.getMessage());
+            }
+        }
+        return ids;
+    }
+
+    /** Deletes what never became a timeline; the mark that says so goes last. */
+    private void discard(String directory) {
+        Disk disk = environment.disk();
+        for (String name : disk.list(directory)) {
+            if (!name.equals(UNFINISHED)) {
+                disk.delete(directory + "/" + name);
+            }
+        }
+        if (disk.exists(directory)) {
+            disk.syncDirectory(directory);
+            disk.deleteTree(directory);
+        }
+    }
+
+    private boolean hasLostItsIndex(TenantShardId tenant, TimelineId id) {
+        List<String> names = environment.disk().list(directory(tenant, id));
+        return !names.contains(UNFINISHED)
+                && names.stream().anyMatch(name -> !name.endsWith(TimelineIndex.TEMPORARY_SUFFIX));
+    }
+
+    /** Makes the directory one that a crash may leave behind without loss. */
+    static void markUnfinished(Disk disk, String directory) {
+        disk.createDirectories(directory);
+        disk.create(directory + "/" + UNFINISHED).close();
+        disk.syncDirectory(directory);
     }
 
     /** Opens a timeline; {@code ancestors} gives (opens) the one it branched off. */
     public Timeline open(
             TenantShardId tenant, TimelineId id, Function<TimelineId, Timeline> ancestors) {
         String directory = directory(tenant, id);
+        if (!exists(tenant, id)) {
+            throw PageserverException.corruption(
+                    "%s/%s: no such file, but there are layers beside it",
+                    directory, TimelineIndex.FILE);
+        }
         TimelineIndex index = TimelineIndex.read(environment.disk(), directory);
         if (!index.tenant().equals(tenant) || !index.timeline().equals(id)) {
             throw PageserverException.corruption(
@@ -96,6 +166,7 @@ public final class TimelineStore {
                         id,
                         Generation.FIRST,
                         ancestor.version(),
+                        ancestor.origin(),
                         ancestor.systemIdentifier(),
                         ancestor.segmentSize(),
                         ancestor.walTimeline(),
@@ -110,20 +181,64 @@ public final class TimelineStore {
 
     /**
      * A timeline from a running Postgres, filled by its base backup. Leaves nothing behind if it
-     * fails.
+     * fails, but what an earlier import left that did not finish: its source.
      */
     public Timeline importFrom(TenantShardId tenant, TimelineId id, WalSource source) {
         String directory = directory(tenant, id);
-        environment.disk().deleteTree(directory);
+        discard(directory);
+        WalSource before = sourceOrNull(tenant, id);
+        if (before != null && !before.sameSlot(source)) {
+            environment
+                    .tracer()
+                    .warn(
+                            "slot-left-behind",
+                            "an earlier import of timeline "
+                                    + id
+                                    + " did not finish; "
+                                    + dropSlotBy(before));
+            before = null;
+        }
+        Timeline made = null;
         try {
             writeSource(tenant, id, source);
-            return new TimelineImport(environment, limits, cache, tenant, id, directory, source)
-                    .run();
-        } catch (RuntimeException e) {
-            environment.disk().deleteTree(directory);
-            environment.disk().delete(sources(tenant) + "/" + id);
-            throw e;
+            made =
+                    new TimelineImport(environment, limits, cache, tenant, id, directory, source)
+                            .run();
+            environment.disk().delete(directory + "/" + UNFINISHED);
+            return made;
+        } finally {
+            if (made == null) {
+                discard(directory);
+                if (before == null) {
+                    environment.disk().delete(sources(tenant) + "/" + id);
+                }
+            }
         }
+    }
+
+    /** How a person gets rid of a slot. */
+    static String dropSlotBy(WalSource source) {
+        return "if nobody uses it, drop it on "
+                + source.host()
+                + ":"
+                + source.port()
+                + " by SELECT pg_drop_replication_slot('"
+                + source.slot()
+                + "')";
+    }
+
+    /** What to tell of an import that did not finish. */
+    public PageserverException unfinished(TenantShardId tenant, TimelineId id) {
+        WalSource source = sourceOrNull(tenant, id);
+        return PageserverException.of(
+                ErrorCode.NOT_FOUND,
+                "the import of timeline %s did not finish; import it again under this id and slot, or forget it: %s and delete %s/%s",
+                id,
+                source == null
+                        ? "drop its replication slot on the source"
+                        : "its replication slot keeps WAL on the source, " + dropSlotBy(source),
+                sources(tenant),
+                id);
     }
 
     private void writeSource(TenantShardId tenant, TimelineId id, WalSource source) {
@@ -140,6 +255,15 @@ public final class TimelineStore {
         disk.syncDirectory(sources(tenant));
     }
 
+    /** The source of an import that did not finish; the file may be torn. */
+    private @Nullable WalSource sourceOrNull(TenantShardId tenant, TimelineId id) {
+        try {
+            return source(tenant, id);
+        } catch (PageserverException e) {
+            return null;
+        }
+    }
+
     /** What feeds the timeline, or null. */
     public @Nullable WalSource source(TenantShardId tenant, TimelineId id) {
         Disk disk = environment.disk();
@@ -149,7 +273,7 @@ public final class TimelineStore {
         }
         byte[] text;
         try (Disk.Input in = disk.open(path)) {
-            text = new byte[(int) Math.min(in.size(), 1 << 16)];
+            text = new byte[(int) Math.min(in.size(), MAX_SOURCE_BYTES)];
             in.read(0, text, 0, text.length);
         }
         String[] lines = new String(text, StandardCharsets.UTF_8).split("\n");

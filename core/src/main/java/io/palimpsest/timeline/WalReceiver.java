@@ -1,6 +1,5 @@
 package io.palimpsest.timeline;
 
-import io.palimpsest.base.Check;
 import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.Limits;
 import io.palimpsest.base.Lsn;
@@ -76,10 +75,15 @@ public final class WalReceiver {
         return receiver;
     }
 
-    /** Ends it and waits until it has ended. */
-    public void stop() {
+    /** Asks it to end; {@link #stop} waits for that. */
+    public void beginStop() {
         stopping = true;
         task.cancel();
+    }
+
+    /** Ends it and waits until it has ended: at most as long as a connection attempt may take. */
+    public void stop() {
+        beginStop();
         task.join();
     }
 
@@ -90,7 +94,7 @@ public final class WalReceiver {
     /** The state in words: whom it follows, or what went wrong and what to do. */
     public String status() {
         return switch (state) {
-            case CONNECTING -> "connecting to " + source;
+            case CONNECTING -> "connecting to " + source + (detail.isEmpty() ? "" : ": " + detail);
             case STREAMING -> "streaming from " + source;
             case WAITING -> "waiting to connect again to " + source + ": " + detail;
             case BROKEN -> "broken: " + detail;
@@ -114,6 +118,7 @@ public final class WalReceiver {
 
     private void run() {
         long backoff = FIRST_BACKOFF;
+        String logged = "";
         try {
             while (!stopping) {
                 state = State.CONNECTING;
@@ -126,44 +131,71 @@ public final class WalReceiver {
                         break;
                     }
                     if (!retryable(e)) {
-                        broken(e);
+                        broken(String.valueOf(e.getMessage()));
                         return;
                     }
                     detail = String.valueOf(e.getMessage());
                 }
-                backoff = progressed ? FIRST_BACKOFF : Math.min(LONGEST_BACKOFF, backoff * 3 / 2);
+                if (progressed) {
+                    backoff = FIRST_BACKOFF;
+                    logged = "";
+                } else {
+                    backoff = Math.min(LONGEST_BACKOFF, backoff * 3 / 2);
+                }
                 if (!stopping) {
                     state = State.WAITING;
-                    environment
-                            .tracer()
-                            .info(
-                                    "walreceiver-waiting",
-                                    "timeline " + timeline.id() + ": " + detail);
+                    if (!logged.equals(detail)) {
+                        logged = detail;
+                        environment
+                                .tracer()
+                                .info(
+                                        "walreceiver-waiting",
+                                        "timeline " + timeline.id() + ": " + detail);
+                    }
+                    timeline.flushIfOld();
                     environment.tasks().sleep(backoff);
                 }
             }
             state = State.STOPPED;
         } catch (Tasks.Cancelled e) {
             state = State.STOPPED;
-        } catch (Check.Failed e) {
-            broken(e);
+        } catch (PageserverException e) {
+            broken(String.valueOf(e.getMessage()));
+        } catch (RuntimeException e) {
+            broken("a defect of the page server, please report it: " + e);
             throw e;
         }
     }
 
-    private void broken(RuntimeException why) {
-        detail = String.valueOf(why.getMessage());
+    /**
+     * The end: says why, and makes durable what is there, because the source may never give it
+     * again.
+     */
+    private void broken(String why) {
+        detail = why;
         state = State.BROKEN;
         environment
                 .tracer()
                 .error(
                         "walreceiver-broken",
-                        "timeline " + timeline.id() + " follows " + source + " no more: " + detail);
+                        "timeline " + timeline.id() + " follows " + source + " no more: " + why);
+        timeline.endWal(why);
+        if (timeline.failure() == null) {
+            try {
+                timeline.flushUpTo(timeline.lastRecordLsn());
+            } catch (PageserverException e) {
+                environment
+                        .tracer()
+                        .error(
+                                "flush-at-end-failed",
+                                "timeline " + timeline.id() + ": " + e.getMessage());
+            }
+        }
     }
 
     /**
-     * Worth another try without a person: the network, a restart of the source, a slot our own dead
-     * connection still holds.
+     * Worth another try without a person at our side: the network, a restart of the source, its
+     * access rules, a slot our own dead connection still holds.
      */
     private boolean retryable(PageserverException e) {
         if (timeline.failure() != null) {
@@ -187,19 +219,21 @@ public final class WalReceiver {
         try (ReplicationConnection connection =
                 ReplicationConnection.open(
                         environment.net(), environment.clock(), environment.ids(), settings)) {
-            check(connection);
             long from = timeline.lastRecordLsn();
-            ReplicationStream stream;
+            SystemIdentity identity = check(connection, from);
             try {
-                stream = connection.startReplication(source.slot(), from, timeline.walTimeline());
-                receive(stream, from);
+                receive(
+                        connection.startReplication(source.slot(), from, timeline.walTimeline()),
+                        from);
             } catch (PageserverException e) {
-                throw explain(e, from);
+                throw explain(e, from, identity);
             }
+        } catch (PageserverException e) {
+            throw SourceError.explain(e, source);
         }
     }
 
-    private void check(ReplicationConnection connection) {
+    private SystemIdentity check(ReplicationConnection connection, long from) {
         if (connection.version() != timeline.version()) {
             throw PageserverException.of(
                     ErrorCode.SOURCE_BROKEN,
@@ -211,7 +245,7 @@ public final class WalReceiver {
         if (identity.systemId() != timeline.systemIdentifier()) {
             throw PageserverException.of(
                     ErrorCode.SOURCE_BROKEN,
-                    "the source is another cluster: system identifier %s, expected %s; point the source at the right server",
+                    "the source is another cluster: system identifier %s, expected %s; start the right server there, or import this one as a new timeline",
                     Long.toUnsignedString(identity.systemId()),
                     Long.toUnsignedString(timeline.systemIdentifier()));
         }
@@ -222,10 +256,51 @@ public final class WalReceiver {
                     connection.walSegmentSize(),
                     timeline.segmentSize());
         }
+        checkHistory(connection, identity, from);
         if (connection.readReplicationSlot(source.slot()) instanceof ReplicationSlot.Absent) {
             throw PageserverException.of(ErrorCode.SOURCE_BROKEN, "%s", slotGone());
         }
         serverEnd = identity.flushLsn();
+        return identity;
+    }
+
+    /** Can the source have what we have? A primary never has less; a standby may catch up. */
+    private void checkHistory(
+            ReplicationConnection connection, SystemIdentity identity, long from) {
+        if (Integer.compareUnsigned(identity.timelineId(), timeline.walTimeline()) < 0
+                && !connection.standby()) {
+            throw PageserverException.of(
+                    ErrorCode.SOURCE_BROKEN,
+                    "the source is on WAL timeline %s, this timeline on %s: the source is an older server or was restored from before a promotion; %s",
+                    Integer.toUnsignedString(identity.timelineId()),
+                    Integer.toUnsignedString(timeline.walTimeline()),
+                    restored());
+        }
+        if (Long.compareUnsigned(identity.flushLsn(), from) >= 0) {
+            return;
+        }
+        if (connection.standby()) {
+            throw PageserverException.of(
+                    ErrorCode.IO,
+                    "the source is a standby that has WAL up to %s, this timeline has %s; it is waited for",
+                    Lsn.toString(identity.flushLsn()),
+                    Lsn.toString(from));
+        }
+        throw PageserverException.of(
+                ErrorCode.SOURCE_BROKEN,
+                "the source has WAL up to %s only, this timeline has it up to %s: the source has lost WAL or was restored; %s",
+                Lsn.toString(identity.flushLsn()),
+                Lsn.toString(from),
+                restored());
+    }
+
+    /** What is to be done when the source's history is not ours any more. */
+    private String restored() {
+        return "everything up to "
+                + Lsn.toString(timeline.lastRecordLsn())
+                + " stays readable here; import the source as a new timeline, with a slot of another name, and drop slot "
+                + source.slot()
+                + " on it, which keeps WAL for nobody";
     }
 
     private String slotGone() {
@@ -233,22 +308,55 @@ public final class WalReceiver {
                 + source.slot()
                 + " is gone from the source, so WAL after "
                 + Lsn.toString(timeline.lastRecordLsn())
-                + " may be gone too; create the slot again if that WAL is still there (then restart), else import as a new timeline";
+                + " may be gone too; if you are sure it is not, create the slot again and restart the page server, else import the source as a new timeline";
     }
 
-    private PageserverException explain(PageserverException e, long from) {
-        if (ReplicationError.is(e, ReplicationError.WAL_REMOVED)) {
+    /** Advice that needs to know where we stand; the rest is {@link SourceError}'s. */
+    private PageserverException explain(
+            PageserverException e, long from, SystemIdentity identity) {
+        ReplicationError said = ReplicationError.of(e);
+        if (said == null) {
+            return e.code() == ErrorCode.CORRUPTION && timeline.failure() == null
+                    ? new PageserverException(
+                            ErrorCode.CORRUPTION,
+                            "what the source sends does not continue the WAL up to "
+                                    + Lsn.toString(timeline.lastRecordLsn())
+                                    + ", or it is damaged: "
+                                    + e.getMessage()
+                                    + "; restart the page server to try again from there; if it stays, "
+                                    + restored(),
+                            e)
+                    : e;
+        }
+        if (said.sqlState().equals(ReplicationError.WAL_REMOVED)) {
             return new PageserverException(
                     ErrorCode.SOURCE_BROKEN,
                     "the source has recycled the WAL at "
                             + Lsn.toString(from)
                             + " ("
-                            + e.getMessage()
-                            + "); import it as a new timeline, and see that max_slot_wal_keep_size does not invalidate the slot",
-                    e);
+                            + said.serverMessage()
+                            + "); drop slot "
+                            + source.slot()
+                            + ", import the source as a new timeline, and give max_slot_wal_keep_size more room",
+                    said);
         }
-        if (ReplicationError.is(e, ReplicationError.NO_SUCH_SLOT)) {
-            return new PageserverException(ErrorCode.SOURCE_BROKEN, slotGone(), e);
+        if (said.sqlState().equals(ReplicationError.NO_SUCH_SLOT)) {
+            return new PageserverException(ErrorCode.SOURCE_BROKEN, slotGone(), said);
+        }
+        if (said.severity().equals("ERROR") && identity.timelineId() != timeline.walTimeline()) {
+            return new PageserverException(
+                    ErrorCode.SOURCE_BROKEN,
+                    "the source went over from WAL timeline "
+                            + Integer.toUnsignedString(timeline.walTimeline())
+                            + " to "
+                            + Integer.toUnsignedString(identity.timelineId())
+                            + " before "
+                            + Lsn.toString(from)
+                            + ", which this timeline has ("
+                            + said.serverMessage()
+                            + "); "
+                            + restored(),
+                    said);
         }
         return e;
     }
@@ -257,6 +365,7 @@ public final class WalReceiver {
         WalWriting writing = new WalWriting(timeline, limits, from);
         Clock clock = environment.clock();
         receivedLsn = from;
+        detail = "";
         state = State.STREAMING;
         environment
                 .tracer()
@@ -292,12 +401,11 @@ public final class WalReceiver {
                 case END_OF_TIMELINE ->
                         throw PageserverException.of(
                                 ErrorCode.SOURCE_BROKEN,
-                                "the source went over from WAL timeline %d to %s at %s (a promotion or a point-in-time recovery); "
-                                        + "this timeline holds everything up to %s and ends here: import the source as a new timeline",
-                                timeline.walTimeline(),
+                                "the source went over from WAL timeline %s to %s at %s (a promotion or a point-in-time recovery), and here this timeline ends; %s",
+                                Integer.toUnsignedString(timeline.walTimeline()),
                                 Integer.toUnsignedString(stream.nextTimelineId()),
                                 Lsn.toString(stream.nextTimelineStart()),
-                                Lsn.toString(timeline.lastRecordLsn()));
+                                restored());
                 case STOPPED, SERVER_CLOSING -> {
                     return;
                 }

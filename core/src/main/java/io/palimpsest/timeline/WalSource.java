@@ -16,6 +16,10 @@ public record WalSource(String host, int port, String user, String password, Str
                     "WAL source: expected host and a port of 1 to 65535, found '%s' and %d",
                     host, port);
         }
+        if ((host + user + password).chars().anyMatch(c -> c < ' ')) {
+            throw PageserverException.badRequest(
+                    "WAL source: a control character within host, user or password");
+        }
         if (!slot.matches("[a-z0-9_]{1,63}")) {
             throw PageserverException.badRequest(
                     "WAL source: '%s' is no slot name: expected up to 63 of a-z, 0-9 and _", slot);
@@ -102,6 +106,11 @@ public record WalSource(String host, int port, String user, String password, Str
 
     private static String quote(String value) {
         return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'";
+    }
+
+    /** Is it the same slot of the same server, by name? */
+    public boolean sameSlot(WalSource other) {
+        return host.equals(other.host) && port == other.port && slot.equals(other.slot);
     }
 
     @Override

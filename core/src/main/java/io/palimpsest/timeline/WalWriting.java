@@ -39,7 +39,11 @@ public final class WalWriting {
                         timeline.segmentSize(),
                         timeline.systemIdentifier(),
                         limits.recordBytes());
-        this.ingest = new WalIngest(timeline.version(), timeline.latest());
+        long previous = timeline.prevRecordLsn();
+        if (previous != 0) {
+            decoder.follow(previous);
+        }
+        this.ingest = new WalIngest(timeline.version(), timeline.origin(), timeline.latest());
         this.recordEnd = from;
         this.hintBitsLogged = ingest.hintBitsLogged();
     }

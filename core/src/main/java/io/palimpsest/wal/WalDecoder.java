@@ -66,6 +66,7 @@ public final class WalDecoder {
     private long previousLsn;
 
     private boolean previousKnown;
+    private boolean anyRecord;
     private long lastRecordEnd;
     private int timelineId;
 
@@ -104,6 +105,16 @@ public final class WalDecoder {
         this.maxRecordBytes = maxRecordBytes;
         lsn = startLsn;
         lastRecordEnd = startLsn;
+    }
+
+    /**
+     * The record that ends at the start LSN starts at {@code recordStart}: the first one must name
+     * it, which WAL of another history that happens to have a record here does not.
+     */
+    public void follow(long recordStart) {
+        Check.that(!anyRecord, "the chain is checked from the first record on");
+        previousLsn = recordStart;
+        previousKnown = true;
     }
 
     /** Hands over the bytes at {@link #position()}; all fed before must have been read. */
@@ -293,6 +304,7 @@ public final class WalDecoder {
         skip = end - lsn;
         previousLsn = recordLsn;
         previousKnown = true;
+        anyRecord = true;
         lastRecordEnd = end;
     }
 
@@ -378,7 +390,7 @@ public final class WalDecoder {
     }
 
     private void dropLost(long pageLsn) {
-        boolean atStart = !previousKnown && pageLsn == lastRecordEnd;
+        boolean atStart = !anyRecord && pageLsn == lastRecordEnd;
         if (gatheredLength == 0 && !atStart) {
             throw corrupt(
                     pageLsn, "overwritten record", "a record to continue on this page", "none");

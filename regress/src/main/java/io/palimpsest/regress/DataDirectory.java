@@ -16,6 +16,7 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
+import java.util.NavigableMap;
 import java.util.TreeMap;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -176,7 +177,7 @@ final class DataDirectory {
         return forks.containsKey(tag);
     }
 
-    private static int blocks(TreeMap<Integer, Path> files) {
+    private static int blocks(NavigableMap<Integer, Path> files) {
         try {
             Map.Entry<Integer, Path> last = files.lastEntry();
             long bytes = Files.size(last.getValue());

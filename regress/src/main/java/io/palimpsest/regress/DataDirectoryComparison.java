@@ -278,7 +278,7 @@ final class DataDirectoryComparison {
             long start =
                     ((segment & 0xFFFF_FFFFL) * Slru.PAGES_PER_SEGMENT + i) * Slru.OFFSETS_PER_PAGE;
             long past = (disk.nextMulti() & 0xFFFF_FFFFL) - start;
-            Arrays.fill(page, (int) Math.clamp(past * 4, 0, Page.SIZE), Page.SIZE, (byte) 0);
+            Arrays.fill(page, Math.clamp(past * 4, 0, Page.SIZE), Page.SIZE, (byte) 0);
         }
         return page;
     }

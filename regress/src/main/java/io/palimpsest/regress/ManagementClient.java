@@ -23,7 +23,12 @@ public final class ManagementClient implements AutoCloseable {
     private final String base;
 
     public ManagementClient(InetSocketAddress address) {
-        this.base = "http://" + address.getHostString() + ":" + address.getPort() + "/v1/tenant/";
+        this.base =
+                "http://"
+                        + address.getAddress().getHostAddress()
+                        + ":"
+                        + address.getPort()
+                        + "/v1/tenant/";
     }
 
     /** Imports a running PostgreSQL; returns when its base backup is in. */

@@ -162,7 +162,7 @@ public final class PageserverClient implements PageSource, AutoCloseable {
             }
             switch (String.valueOf(row.getFirst())) {
                 case "rel" -> relations.add(new Fork(new RelTag(n[0], n[1], n[2], n[3]), n[4]));
-                case "slru" -> segments.add(new Segment(Slru.values()[n[0]], n[2], n[4]));
+                case "slru" -> segments.add(new Segment(Slru.ofNumber(n[0]), n[2], n[4]));
                 default -> throw protocol("keyspace row of kind " + row.getFirst());
             }
         }

@@ -12,11 +12,12 @@ import java.util.concurrent.TimeUnit;
 
 /**
  * SQL that makes as many kinds of WAL record as it can in few megabytes: rows are wide, so that
- * pages split after tens of them.
+ * pages split after tens of them. Wants an empty database.
  */
-final class RecordingWorkload {
+public final class RecordingWorkload {
     /** Opens a session of the server. */
-    interface Sessions {
+    @FunctionalInterface
+    public interface Sessions {
         Connection open() throws SQLException;
     }
 
@@ -27,13 +28,18 @@ final class RecordingWorkload {
     private final Sessions sessions;
     private final Path tablespace;
 
-    RecordingWorkload(int major, Sessions sessions, Path tablespace) {
+    /**
+     * @param tablespace an empty directory that the server may write to; files for it to read are
+     *     put beside it
+     */
+    public RecordingWorkload(int major, Sessions sessions, Path tablespace) {
         this.major = major;
         this.sessions = sessions;
         this.tablespace = tablespace;
     }
 
-    void run() throws SQLException, IOException, InterruptedException {
+    /** All of it, once. */
+    public void run() throws SQLException, IOException, InterruptedException {
         try (Connection a = sessions.open()) {
             heap(a);
             toast(a);

@@ -9,6 +9,7 @@ import java.net.ServerSocket;
 import java.net.Socket;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
@@ -17,7 +18,7 @@ import org.jspecify.annotations.Nullable;
  * Our server as a process of its own, on our class path, so that it can be killed and started again
  * on the same directory and ports.
  */
-final class ServerProcess implements AutoCloseable {
+public final class ServerProcess implements AutoCloseable {
     private final Path workingDirectory;
     private final Path log;
     private final InetSocketAddress pageService = free();
@@ -27,7 +28,7 @@ final class ServerProcess implements AutoCloseable {
     /**
      * @param directory gets a working directory and a log
      */
-    ServerProcess(Path directory) {
+    public ServerProcess(Path directory) {
         this.workingDirectory = directory.resolve("pageserver");
         this.log = directory.resolve("pageserver.log");
         try {
@@ -37,11 +38,11 @@ final class ServerProcess implements AutoCloseable {
         }
     }
 
-    InetSocketAddress pageService() {
+    public InetSocketAddress pageService() {
         return pageService;
     }
 
-    InetSocketAddress management() {
+    public InetSocketAddress management() {
         return management;
     }
 
@@ -50,7 +51,7 @@ final class ServerProcess implements AutoCloseable {
     }
 
     /** Starts it and returns when both listeners accept connections. */
-    void start() {
+    public void start() {
         try {
             Process started =
                     new ProcessBuilder(
@@ -97,7 +98,7 @@ final class ServerProcess implements AutoCloseable {
     }
 
     /** SIGTERM: what is in memory is flushed. SIGKILL if that takes over half a minute. */
-    void stop() {
+    public void stop() {
         Process running = process;
         if (running != null) {
             running.destroy();
@@ -111,6 +112,14 @@ final class ServerProcess implements AutoCloseable {
             }
             kill();
         }
+    }
+
+    /** CPU time it has used since it was last started, in nanoseconds, as the system counts it. */
+    public long cpuNanos() {
+        Process running = process;
+        return running == null
+                ? 0
+                : running.info().totalCpuDuration().orElse(Duration.ZERO).toNanos();
     }
 
     boolean isRunning() {
@@ -143,7 +152,7 @@ final class ServerProcess implements AutoCloseable {
 
     private static InetSocketAddress free() {
         try (ServerSocket socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
-            return new InetSocketAddress("127.0.0.1", socket.getLocalPort());
+            return new InetSocketAddress(socket.getInetAddress(), socket.getLocalPort());
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }

@@ -2,7 +2,6 @@ package io.palimpsest.regress;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.palimpsest.fixtures.EmbeddedPostgres;
 import io.palimpsest.fixtures.PostgresBinaries;
@@ -56,9 +55,6 @@ class FollowTest {
     }
 
     private void follow(SourcePostgres postgres, int rounds, int changed) throws Exception {
-        assumeTrue(
-                FollowTest.class.getResource("/io/palimpsest/server/Main.class") != null,
-                "there is no server to follow with");
         System.out.println("PostgreSQL " + MAJOR + ", seed " + SEED);
         postgres.start();
         try (ServerProcess server = new ServerProcess(home)) {

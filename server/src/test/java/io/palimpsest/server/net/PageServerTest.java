@@ -90,6 +90,13 @@ class PageServerTest {
             Arrays.fill(into, at, at + 8192, (byte) block);
         }
 
+        /** Every other page is at hand. */
+        @Override
+        public boolean tryReadPage(RelTag tag, int block, long lsn, byte[] into, int at) {
+            readPage(tag, block, lsn, into, at);
+            return block % 2 == 0;
+        }
+
         @Override
         public int slruBlocks(Slru slru, int segment, long lsn) {
             return -1;

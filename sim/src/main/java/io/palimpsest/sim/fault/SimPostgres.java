@@ -105,7 +105,10 @@ public final class SimPostgres {
                             "1",
                             Lsn.toString(wal.end()),
                             null);
-            case "SHOW" -> rows(wire, (SEGMENT_SIZE >> 20) + "MB");
+            case "SHOW" ->
+                    rows(
+                            wire,
+                            words[1].equals("block_size") ? "8192" : (SEGMENT_SIZE >> 20) + "MB");
             case "READ_REPLICATION_SLOT" -> {
                 if (hasSlot) {
                     rows(wire, "physical", Lsn.toString(wal.keptFrom()), "1");

@@ -1,0 +1,7 @@
+# How fast it is, against peers in the same run.
+.PHONY: bench
+bench: jdk ## Ingest MiB/s and GetPage/s beside their peers; PG=14..18 ARGS="--json --rounds 5 --scale 5 --only pages"
+	@$(PACKAGE) -pl regress -am
+	@$(JAVA) --sun-misc-unsafe-memory-access=allow -Xmx3g \
+	  -cp 'regress/target/palimpsest-regress-0.1.0-SNAPSHOT.jar:regress/target/lib/*' io.palimpsest.regress.bench.Bench \
+	  --pg $(if $(filter command line environment,$(origin PG)),$(PG),17) $(ARGS)

@@ -1,0 +1,100 @@
+-- Steps that reach records few workloads write. Run statement by statement in an empty database.
+
+-- tall tree of wide keys: about 3 tuples a page; delete from the left, then regrow at the right
+create table t (k text);
+alter table t alter k set storage plain;
+create index t_k on t (k);
+insert into t select to_char(g,'FM000000')||repeat('x',2400) from generate_series(1,260) g;
+delete from t where k < '000250';
+vacuum t;
+vacuum t;
+vacuum t;
+insert into t select to_char(g,'FM000000')||repeat('y',2400) from generate_series(1000,1120) g;
+delete from t where k > '000255' and k < '001100';
+vacuum t; vacuum t; vacuum t;
+insert into t select to_char(g,'FM000000')||repeat('y',2400) from generate_series(2000,2100) g;
+insert into t select to_char((g*7919)%3000,'FM000000')||repeat('z',2300) from generate_series(1,200) g;
+delete from t where k > '000100' and k < '002050';
+vacuum t; vacuum t;
+-- posting lists split by inserts in between
+create table p (d int, pad text);
+create index p_d on p (d);
+insert into p select g%3, repeat('p',100) from generate_series(1,3000) g;
+delete from p where ctid in (select ctid from p where random() < 0.4);
+vacuum p;
+insert into p select g%3, 'q' from generate_series(1,3000) g;
+-- hash: long overflow chains, thinned, squeezed, grown again
+create table h (k int, v int);
+create index h_k on h using hash (k);
+insert into h select 7, g from generate_series(1,3000) g;
+insert into h select g, g from generate_series(1,1200) g;
+delete from h where v % 3 <> 0;
+vacuum h;
+insert into h select 9, g from generate_series(1,2000) g;
+delete from h where k=7 and v < 1500;
+vacuum h;
+delete from h where k=9 and v > 500;
+vacuum h;
+insert into h select 11, g from generate_series(1,2000) g;
+-- gin: posting trees that grow, inner inserts
+create table g (a int[], pad text);
+create index g_a on g using gin (a) with (fastupdate=off);
+alter table g alter pad set storage plain;
+insert into g select array[1, 100+i%50], repeat('p',3000) from generate_series(1,12000) i;
+delete from g where ctid < '(5500,0)' and ctid > '(100,0)';
+vacuum g;
+insert into g select array[1,2], 'r' from generate_series(1,3000) i;
+-- gist: splits of inner pages, micro-vacuum
+create table gw (t tsvector);
+create index gw_t on gw using gist (t tsvector_ops(siglen=1500));
+insert into gw select to_tsvector('simple',(select string_agg('w'||(i*61+j*j*7)%9973,' ') from generate_series(1,60) j)) from generate_series(1,900) i;
+create table gk (p point);
+create index gk_p on gk using gist (p);
+insert into gk select point(1,i) from generate_series(1,600) i;
+delete from gk where (p[1])::int % 2 = 0;
+set enable_seqscan=off; set enable_bitmapscan=off;
+select count(*) from gk where p <@ box '((0,0),(1000,1000))';
+select count(*) from gk where p <@ box '((0,0),(1000,1000))';
+insert into gk select point(1,i) from generate_series(1,600) i;
+reset enable_seqscan; reset enable_bitmapscan;
+-- spgist: inner tuples that outgrow their page, a root that is a leaf
+create table s (t text);
+create index s_t on s using spgist (t);
+insert into s select chr(33+(i*37)%90)||chr(33+(i*53)%89)||chr(33+(i*11)%83)||md5(i::text) from generate_series(1,6000) i;
+delete from s where t < 'F' or ctid < '(20,0)';
+vacuum s;
+insert into s select chr(40+(i*31)%80)||chr(33+(i*17)%89)||md5((i*3)::text) from generate_series(1,2000) i;
+create table s0 (p point);
+create index s0_p on s0 using spgist (p);
+insert into s0 select point(i,i) from generate_series(1,20) i;
+delete from s0 where p[0] > 5;
+vacuum s0;
+insert into s0 select point(i,-i) from generate_series(1,20) i;
+create table s1 (p point);
+create index s1_p on s1 using spgist (p);
+insert into s1 values (null),(null),(null);
+insert into s1 select null from generate_series(1,1200);
+
+create table s2 (t text);
+create index s2_t on s2 using spgist (t);
+insert into s2 select chr(33+('x'||substr(md5(i::text),1,6))::bit(24)::int%90)||chr(33+('x'||substr(md5(i::text),7,6))::bit(24)::int%90)||chr(33+('x'||substr(md5(i::text),13,6))::bit(24)::int%90)||repeat('v',500) from generate_series(1,2500) i;
+delete from s2 where ctid < '(60,0)';
+vacuum s2;
+insert into s2 select chr(33+('x'||substr(md5(i::text),1,6))::bit(24)::int%90)||chr(33+('x'||substr(md5(i::text),7,6))::bit(24)::int%90)||chr(33+('x'||substr(md5(i::text),13,6))::bit(24)::int%90)||repeat('v',300) from generate_series(2501,4000) i;
+vacuum s2;
+create table bu (id int, d int, k int);
+create index bu_d on bu (d);
+create index bu_k on bu (k);
+insert into bu select g, g%50, g from generate_series(1,1500) g;
+update bu set k=k+1 where id%3=0;
+update bu set k=k+1 where id%2=0;
+update bu set k=k+1 where id%3=0;
+update bu set k=k+1 where id%2=0;
+update bu set k=k+1 where id%3=0;
+update bu set k=k+1 where id%2=0;
+update bu set k=k+1 where id%3=0;
+update bu set k=k+1 where id%2=0;
+update bu set k=k+1 where id%3=0;
+update bu set k=k+1 where id%2=0;
+update bu set k=k+1 where id%3=0;
+update bu set k=k+1 where id%2=0;

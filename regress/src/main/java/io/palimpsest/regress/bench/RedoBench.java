@@ -45,7 +45,9 @@ public final class RedoBench {
         void page(Reconstruction chain, byte[] into);
     }
 
-    /** Rounds of all measurements in turn, so that each gets its share of a busy machine's quiet. */
+    /**
+     * Rounds of all measurements in turn, so that each gets its share of a busy machine's quiet.
+     */
     private static final int ROUNDS = 5;
 
     private record Figure(double pagesPerSecond, double microsPerPage) {
@@ -83,7 +85,8 @@ public final class RedoBench {
             System.out.println("no redo process for PostgreSQL 15 here: the JVM engine only");
         }
         System.out.printf(
-                "%-8s %-8s %7s %12s %12s%n", "engine", "records", "threads", "pages/s", "CPU us/page");
+                "%-8s %-8s %7s %12s %12s%n",
+                "engine", "records", "threads", "pages/s", "CPU us/page");
         for (int records : RECORDS) {
             RedoChains chains = RedoChains.of(wal, records, CHAINS);
             Figure jvm = Figure.NONE;
@@ -179,17 +182,18 @@ public final class RedoBench {
             return measure(
                     chains,
                     1,
-                    () -> (chain, into) -> {
-                        try {
-                            out.write(request);
-                            out.flush();
-                            if (in.readNBytes(answer, 0, answer.length) < answer.length) {
-                                throw new IOException("the echo child ended");
-                            }
-                        } catch (IOException e) {
-                            throw new UncheckedIOException(e);
-                        }
-                    },
+                    () ->
+                            (chain, into) -> {
+                                try {
+                                    out.write(request);
+                                    out.flush();
+                                    if (in.readNBytes(answer, 0, answer.length) < answer.length) {
+                                        throw new IOException("the echo child ended");
+                                    }
+                                } catch (IOException e) {
+                                    throw new UncheckedIOException(e);
+                                }
+                            },
                     () -> List.of(pid));
         } catch (IOException e) {
             throw new UncheckedIOException(e);
@@ -233,7 +237,8 @@ public final class RedoBench {
     private static long cpu(List<Worker> workers, List<Long> children) {
         long nanos = 0;
         for (Worker w : workers) {
-            nanos += Math.max(0, ManagementFactory.getThreadMXBean().getThreadCpuTime(w.threadId()));
+            nanos +=
+                    Math.max(0, ManagementFactory.getThreadMXBean().getThreadCpuTime(w.threadId()));
         }
         for (long pid : children) {
             nanos += childNanos(pid);

@@ -26,10 +26,13 @@ public final class HistoryRedo {
     private final Tracer tracer;
     private final PageRedo own;
 
+    /**
+     * @param engine PostgreSQL's own redo; not asked about Neon's WAL, whose records it would take
+     *     for others
+     */
     public HistoryRedo(RedoContext context, RedoEngine engine, Tracer tracer) {
         this.context = context;
-        // An unmodified PostgreSQL would misread Neon's heap records, or not know them.
-        this.engine = context.origin() == WalOrigin.NEON ? RedoEngine.NONE : engine;
+        this.engine = context.origin() == WalOrigin.STOCK ? engine : RedoEngine.NONE;
         this.tracer = tracer;
         this.own = new PageRedo(context);
     }
@@ -70,8 +73,15 @@ public final class HistoryRedo {
         if (engine.mode() != RedoEngine.Mode.WHERE_NEEDED) {
             return false;
         }
-        byOwn(values, page);
-        return true;
+        try {
+            byOwn(values, page);
+            return true;
+        } catch (PageserverException e) {
+            if (e.code() != ErrorCode.UNSUPPORTED || !engine.knows(major())) {
+                throw e;
+            }
+            return false;
+        }
     }
 
     private int major() {

@@ -225,7 +225,7 @@ public final class WalRedoPool implements RedoEngine, AutoCloseable {
                         g.version.major());
             }
             started = WalRedoProcess.start(g.version, command);
-            LOG.info(
+            LOG.debug(
                     "wal redo process {} for PostgreSQL {} started",
                     started.pid(),
                     g.version.major());
@@ -369,7 +369,7 @@ public final class WalRedoPool implements RedoEngine, AutoCloseable {
                 lock.unlock();
             }
             for (WalRedoProcess p : surplus) {
-                LOG.info("wal redo process {} was idle, and is ended", p.pid());
+                LOG.debug("wal redo process {} was idle, and is ended", p.pid());
                 p.end(false);
             }
             surplus.clear();

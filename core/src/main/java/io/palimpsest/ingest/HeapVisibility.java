@@ -7,19 +7,30 @@ import io.palimpsest.base.PageserverException;
 import io.palimpsest.pg.RelTag;
 import io.palimpsest.pg.VisibilityMap;
 import io.palimpsest.value.Modifications;
+import io.palimpsest.wal.HeapLayout;
 import io.palimpsest.wal.Rmgr;
 import io.palimpsest.wal.WalRecord;
 
 /**
- * Heap records that clear visibility-map bits. Since 17.11 and 18.6 they register the map's page as
- * a block, which then is a block like any; before, flags in the main data say so. The record
- * decides, not the version.
+ * Heap records that clear visibility-map bits, stock ones and Neon's. Since 17.11 and 18.6 they
+ * register the map's page as a block, which then is a block like any; before, flags in the main
+ * data say so. The record decides, not the version.
  */
 final class HeapVisibility {
-    private final Relations relations;
+    private static final int INSERT_FLAGS = 2;
+    private static final int MULTI_INSERT_FLAGS = 0;
+    private static final int UPDATE_FLAGS = 7;
+    private static final int LOCK_UPDATED_FLAGS = 7;
 
-    HeapVisibility(Relations relations) {
+    private final Relations relations;
+    private final HeapLayout heap;
+
+    /**
+     * @param heap layout of HEAP and HEAP2 records
+     */
+    HeapVisibility(Relations relations, HeapLayout heap) {
         this.relations = relations;
+        this.heap = heap;
     }
 
     /** Adds what the HEAP or HEAP2 record clears. */
@@ -27,17 +38,44 @@ final class HeapVisibility {
         int op = r.info() & 0x70;
         if (r.rmid() == Rmgr.HEAP) {
             switch (op) {
-                case 0x00 -> clearOne(r, 2, VisibilityMap.ALL_VISIBLE, out); // insert
-                case 0x10 -> clearOne(r, 7, VisibilityMap.ALL_VISIBLE, out); // delete
-                case 0x20, 0x40 -> clearForUpdate(r, out);
-                case 0x60 -> clearOne(r, 7, VisibilityMap.ALL_FROZEN, out); // lock
+                case 0x00 -> clearOne(r, INSERT_FLAGS, VisibilityMap.ALL_VISIBLE, out);
+                case 0x10 -> clearForDelete(r, heap, out);
+                case 0x20, 0x40 -> clearForUpdate(r, heap, out);
+                case 0x60 -> clearForLock(r, heap, out);
                 default -> {}
             }
         } else if (op == 0x50) {
-            clearOne(r, 0, VisibilityMap.ALL_VISIBLE, out); // multi-insert
+            clearOne(r, MULTI_INSERT_FLAGS, VisibilityMap.ALL_VISIBLE, out);
         } else if (op == 0x60) {
-            clearOne(r, 7, VisibilityMap.ALL_FROZEN, out); // lock updated
+            clearOne(r, LOCK_UPDATED_FLAGS, VisibilityMap.ALL_FROZEN, out);
         }
+    }
+
+    /**
+     * Adds what the record of Neon's resource manager clears; false if there is no such record in
+     * it.
+     */
+    boolean clearForNeon(WalRecord r, Modifications out) {
+        HeapLayout layout = HeapLayout.NEON_RECORDS;
+        switch (r.info() & 0x70) {
+            case 0x00 -> clearOne(r, INSERT_FLAGS, VisibilityMap.ALL_VISIBLE, out);
+            case 0x10 -> clearForDelete(r, layout, out);
+            case 0x20, 0x30 -> clearForUpdate(r, layout, out);
+            case 0x40 -> clearForLock(r, layout, out);
+            case 0x50 -> clearOne(r, MULTI_INSERT_FLAGS, VisibilityMap.ALL_VISIBLE, out);
+            default -> {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    private void clearForDelete(WalRecord r, HeapLayout layout, Modifications out) {
+        clearOne(r, layout.deleteInfobits() + 1, VisibilityMap.ALL_VISIBLE, out);
+    }
+
+    private void clearForLock(WalRecord r, HeapLayout layout, Modifications out) {
+        clearOne(r, layout.lockInfobits() + 1, VisibilityMap.ALL_FROZEN, out);
     }
 
     /**
@@ -71,8 +109,9 @@ final class HeapVisibility {
      * Flag 2: new tuple's block (id 0), flag 1: old tuple's block (id 1, or 0 if it is the same).
      * Map pages registered as ids 2 and 3 mean that all clearing is in them.
      */
-    private void clearForUpdate(WalRecord r, Modifications out) {
-        int flags = u8(r.bytes(), WalIngest.main(r, 14) + 7) & 3;
+    private void clearForUpdate(WalRecord r, HeapLayout layout, Modifications out) {
+        int main = WalIngest.main(r, layout.updateLength());
+        int flags = u8(r.bytes(), main + UPDATE_FLAGS) & 3;
         if (flags == 0 || r.blockWithId(2) >= 0 || r.blockWithId(3) >= 0) {
             return;
         }

@@ -12,10 +12,12 @@ import io.palimpsest.base.PageserverException;
 import io.palimpsest.pg.PgVersion;
 import io.palimpsest.pg.RelTag;
 import io.palimpsest.pg.Slru;
+import io.palimpsest.pg.WalOrigin;
 import io.palimpsest.pg.Xid;
 import io.palimpsest.value.Keys;
 import io.palimpsest.value.Modifications;
 import io.palimpsest.value.ReadView;
+import io.palimpsest.wal.HeapLayout;
 import io.palimpsest.wal.Rmgr;
 import io.palimpsest.wal.WalRecord;
 import java.util.Arrays;
@@ -23,8 +25,8 @@ import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What each WAL record of an unmodified PostgreSQL 14 to 18 means for the keys of {@link Keys}, at
- * the record's end LSN.
+ * What each WAL record of an unmodified PostgreSQL 14 to 18, or of Neon's, means for the keys of
+ * {@link Keys}, at the record's end LSN.
  *
  * <p>Used so: {@link #ingest} for one record after another, in WAL order, into one Modifications;
  * when that is written, so that the view given to the constructor sees it, {@link #committed}. At
@@ -42,9 +44,6 @@ import org.jspecify.annotations.Nullable;
  * sources; docs name the version where they differ.
  */
 public final class WalIngest {
-    /** Neon's own heap records; their layouts belong into {@link HeapVisibility}. */
-    private static final int RMGR_NEON = 134;
-
     private static final byte[] PRESENT = {1};
     private static final byte[] GONE = {};
 
@@ -52,6 +51,7 @@ public final class WalIngest {
     private static final int CACHED_SIZES = 1 << 16;
 
     private final PgVersion version;
+    private final WalOrigin origin;
     private final ReadView committed;
     private final Sizes sizes;
     private final Relations relations;
@@ -67,23 +67,28 @@ public final class WalIngest {
     private boolean hintsAtCommit;
 
     /**
+     * @param origin whose WAL it is
      * @param committed the timeline as of the last record that is committed, now and after each
      *     commit
      * @throws PageserverException CORRUPTION if there is no control file or checkpoint in it
      */
-    public WalIngest(PgVersion version, ReadView committed) {
-        this(version, committed, CACHED_SIZES);
+    public WalIngest(PgVersion version, WalOrigin origin, ReadView committed) {
+        this(version, origin, committed, CACHED_SIZES);
     }
 
-    /**
-     * As above, with at most {@code cachedSizes} sizes of relations kept in memory (twice over).
-     */
-    public WalIngest(PgVersion version, ReadView committed, int cachedSizes) {
+    /** Of the WAL of an unmodified PostgreSQL. */
+    public WalIngest(PgVersion version, ReadView committed) {
+        this(version, WalOrigin.STOCK, committed);
+    }
+
+    /** With at most {@code cachedSizes} sizes of relations kept in memory (twice over). */
+    public WalIngest(PgVersion version, WalOrigin origin, ReadView committed, int cachedSizes) {
         this.version = version;
+        this.origin = origin;
         this.committed = committed;
         sizes = new Sizes(committed, cachedSizes);
         relations = new Relations(sizes);
-        visibility = new HeapVisibility(relations);
+        visibility = new HeapVisibility(relations, HeapLayout.of(version, origin));
         slru = new SlruStore(sizes);
         cluster = new Cluster(version, committed);
         hintsAtCommit = hintBitsLogged();
@@ -137,7 +142,7 @@ public final class WalIngest {
             case Rmgr.RELMAP -> relationMap(r, out);
             case Rmgr.STANDBY -> standby(r);
             case Rmgr.COMMIT_TS -> commitTs(r, out);
-            case RMGR_NEON -> throw unsupported(r);
+            case Rmgr.NEON -> neon(r, out);
             default -> {}
         }
         relations.blocks(r, out);
@@ -162,11 +167,19 @@ public final class WalIngest {
     private PageserverException unsupported(WalRecord r) {
         return PageserverException.of(
                 ErrorCode.UNSUPPORTED,
-                "%s record info %02X at %s is unknown in PostgreSQL %d",
+                "%s record info %02X at %s is unknown in PostgreSQL %d of origin %s",
                 Rmgr.name(r.rmid()),
                 r.info(),
                 Lsn.toString(r.startLsn()),
-                version.major());
+                version.major(),
+                origin);
+    }
+
+    /** Heap records of Neon's own resource manager. */
+    private void neon(WalRecord r, Modifications out) {
+        if (!origin.hasNeonRecords(version) || !visibility.clearForNeon(r, out)) {
+            throw unsupported(r);
+        }
     }
 
     private void xlog(WalRecord r, Modifications out) {

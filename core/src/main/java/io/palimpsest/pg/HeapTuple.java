@@ -74,7 +74,12 @@ public final class HeapTuple {
         putI32(page, tuple + 8, xid);
     }
 
-    /** Command id 0, and not a combined one: all that WAL knows of command ids. */
+    /** Sets the command id; the flag that says whether it is a combined one stays. */
+    public static void setCommandId(byte[] page, int tuple, int commandId) {
+        putI32(page, tuple + 8, commandId);
+    }
+
+    /** Command id 0, and not a combined one: all that WAL of a stock Postgres knows of them. */
     public static void resetCommandId(byte[] page, int tuple) {
         putI32(page, tuple + 8, 0);
         setInfomask(page, tuple, infomask(page, tuple) & ~COMBOCID);
@@ -100,6 +105,10 @@ public final class HeapTuple {
 
     public static void setInfomask(byte[] page, int tuple, int infomask) {
         putU16(page, tuple + 20, infomask);
+    }
+
+    public static void setHoff(byte[] page, int tuple, int hoff) {
+        page[tuple + 22] = (byte) hoff;
     }
 
     /** Where the user data start, from the start of the tuple. */

@@ -12,6 +12,7 @@ import io.palimpsest.pg.PgVersion;
 import io.palimpsest.pg.RelTag;
 import io.palimpsest.pg.VisibilityMap;
 import io.palimpsest.value.RecordSlice;
+import io.palimpsest.wal.HeapLayout;
 
 /**
  * Redo of HEAP2 records. Opcodes 0x10 to 0x30 are PRUNE, VACUUM and FREEZE_PAGE up to 16 and one
@@ -24,8 +25,8 @@ import io.palimpsest.value.RecordSlice;
  *   FREEZE_PAGE   0 u32 xid   4 u16 tuples      16: 4 u16 plans   6 bool
  *   PRUNE_*       0 u8 reason   1 u8 flags   [2 u32 xid if flags has 0x08]
  *   VISIBLE       0 u32 xid   4 u8 flags (the map bits, 16 and later also 4)
- *   MULTI_INSERT  0 u8 flags   2 u16 tuples   4 u16 offset numbers, unless the page starts anew
- *   LOCK_UPDATED  as HEAP's LOCK
+ *   MULTI_INSERT  as {@link HeapLayout}; no offset numbers if the page starts anew
+ *   LOCK_UPDATED  0 u32 xmax   4 u16 offset number   6 u8 infobits   7 u8 flags
  * block data
  *   PRUNE         { u16 from, u16 to }...   { u16 dead }...   { u16 unused }... to the end
  *   VACUUM        { u16 unused }...
@@ -36,7 +37,7 @@ import io.palimpsest.value.RecordSlice;
  *                 then the offset numbers of all plans
  *   plan          { u32 xmax, u16 infomask2, u16 infomask, u8 flags, pad, u16 tuples }
  *   MULTI_INSERT  at even distance from the start:
- *                 { u16 length, u16 infomask2, u16 infomask, u8 hoff, tuple from its byte 23 on }...
+ *                 { header as HeapLayout, tuple from its byte 23 on }...
  * </pre>
  *
  * Source: PostgreSQL's heapam_xlog.h and the redo of heapam.c (18: heapam_xlog.c).
@@ -66,16 +67,13 @@ final class Heap2Redo {
     /** Of a freeze plan, and of a frozen tuple before 16. */
     private static final int PLAN = 12;
 
-    /** Length, infomask2, infomask, hoff of a tuple of MULTI_INSERT. */
-    private static final int MULTI_HEADER = 7;
-
     private Heap2Redo() {}
 
     /**
      * Changes the page of the record's own block; true if it changed (then the caller stamps the
      * LSN).
      */
-    static boolean redo(byte[] page, RecordSlice r, RedoContext context) {
+    static boolean redo(byte[] page, RecordSlice r, HeapLayout layout, RedoContext context) {
         PgVersion version = context.version();
         boolean since17 = version.atLeast(PgVersion.V17);
         return switch (r.info() & OPCODE) {
@@ -83,8 +81,8 @@ final class Heap2Redo {
             case VACUUM -> since17 ? pruneAndFreeze(page, r) : vacuum(page, r);
             case FREEZE_PAGE -> since17 ? pruneAndFreeze(page, r) : freeze(page, r, version);
             case VISIBLE -> visible(page, r, context.hintBitsLogged());
-            case MULTI_INSERT -> multiInsert(page, r);
-            case LOCK_UPDATED -> lockUpdated(page, r);
+            case MULTI_INSERT -> multiInsert(page, r, layout);
+            case LOCK_UPDATED -> HeapRedo.lockUpdated(page, r);
             // REWRITE and NEW_CID are for logical decoding only.
             default -> throw Expected.noSuchBlock(r);
         };
@@ -257,40 +255,39 @@ final class Heap2Redo {
         return hintBitsLogged;
     }
 
-    private static boolean multiInsert(byte[] page, RecordSlice r) {
+    static boolean multiInsert(byte[] page, RecordSlice r, HeapLayout layout) {
         byte[] b = r.bytes();
         int main = r.mainOffset();
-        Expected.mainLengthAtLeast(r, 4);
+        int offsets = layout.multiOffsets();
+        Expected.mainLengthAtLeast(r, offsets);
         boolean starts = (r.info() & INIT_PAGE) != 0;
         int flags = u8(b, main);
         int tuples = u16(b, main + 2);
-        Expected.mainLength(r, starts ? 4 : 4 + 2 * tuples);
+        Expected.mainLength(r, starts ? offsets : offsets + 2 * tuples);
         if (r.blockId() != 0) {
             int flagged = flags & MULTI_INSERT_ALL_VISIBLE_CLEARED;
             return HeapRedo.clearVisibility(page, r, flagged, HeapRedo.BOTH_BITS);
         }
         HeapRedo.initIfMarked(page, r);
+        int header = layout.multiTupleHeader();
         int p = r.dataOffset();
         for (int i = 0; i < tuples; i++) {
             p += p - r.dataOffset() & 1;
-            Expected.dataLeft(r, p, MULTI_HEADER);
+            Expected.dataLeft(r, p, header);
             int length = u16(b, p);
-            Expected.dataLeft(r, p, MULTI_HEADER + length);
-            int offset = starts ? i + 1 : u16(b, main + 4 + 2 * i);
-            int tuple = HeapRedo.newTuple(page, r, offset, b, p + 2, length);
-            System.arraycopy(b, p + MULTI_HEADER, page, tuple + HeapTuple.HEADER, length);
-            p += MULTI_HEADER + length;
+            Expected.dataLeft(r, p, header + length);
+            int offset = starts ? i + 1 : u16(b, main + offsets + 2 * i);
+            int tuple = HeapRedo.newTuple(page, r, offset, p + 2, p + header - 1, length);
+            if (layout.multiCommandId() != 0) {
+                HeapRedo.commandIdOfNew(page, tuple, b, main, layout.multiCommandId());
+            } else {
+                HeapRedo.commandIdOfNew(page, tuple, b, p, layout.multiTupleCommandId());
+            }
+            System.arraycopy(b, p + header, page, tuple + HeapTuple.HEADER, length);
+            p += header + length;
         }
         Expected.endOfData(r, p);
         HeapRedo.visibleFlag(page, flags);
-        return true;
-    }
-
-    private static boolean lockUpdated(byte[] page, RecordSlice r) {
-        if (r.blockId() != 0) {
-            return HeapRedo.clearVisibilityOfLock(page, r);
-        }
-        HeapRedo.lockTuple(page, r);
         return true;
     }
 

@@ -12,6 +12,7 @@ import io.palimpsest.pg.PgVersion;
 import io.palimpsest.pg.RelTag;
 import io.palimpsest.pg.VisibilityMap;
 import io.palimpsest.value.RecordSlice;
+import io.palimpsest.wal.HeapLayout;
 import java.util.Arrays;
 
 /**
@@ -21,17 +22,18 @@ import java.util.Arrays;
  * <pre>
  * main data
  *   INSERT   0 u16 offset number   2 u8 flags
- *   DELETE   0 u32 xmax   4 u16 offset number   6 u8 infobits   7 u8 flags   [old tuple]
- *   UPDATE   0 u32 old xmax   4 u16 old offset number   6 u8 old infobits   7 u8 flags
- *            8 u32 new xmax  12 u16 new offset number   [old tuple]
+ *   DELETE   as {@link HeapLayout}   [old tuple]
+ *   UPDATE   as HeapLayout           [old tuple]
  *   CONFIRM  0 u16 offset number
- *   LOCK     0 u32 xmax   4 u16 offset number   6 u8 infobits   7 u8 flags
+ *   LOCK     as HeapLayout
  *   INPLACE  0 u16 offset number   18: to 20, then messages of 16 bytes
  * a tuple in block data (a tuple header without what redo knows)
- *   0 u16 infomask2   2 u16 infomask   4 u8 hoff   5 the tuple from its byte 23 on
+ *   header as HeapLayout, then the tuple from its byte 23 on
  * </pre>
  *
- * Source: PostgreSQL's heapam_xlog.h and the redo of heapam.c (18: heapam_xlog.c).
+ * <p>Neon's records do the same, and give tuples the command id they had in the compute's memory.
+ *
+ * <p>Source: PostgreSQL's heapam_xlog.h and the redo of heapam.c (18: heapam_xlog.c).
  */
 final class HeapRedo {
     private static final int OPCODE = 0x70;
@@ -57,8 +59,10 @@ final class HeapRedo {
 
     static final int BOTH_BITS = VisibilityMap.ALL_VISIBLE | VisibilityMap.ALL_FROZEN;
 
-    /** infomask2, infomask, hoff of a tuple in block data. */
-    private static final int RECORD_HEADER = 5;
+    /** infobits of a LOCK_UPDATED, the same in all layouts. */
+    private static final int LOCK_UPDATED_INFOBITS = 6;
+
+    private static final int INFOBITS_COMBOCID = 0x20;
 
     private HeapRedo() {}
 
@@ -66,20 +70,21 @@ final class HeapRedo {
      * Changes the page of the record's own block; true if it changed (then the caller stamps the
      * LSN).
      */
-    static boolean redo(byte[] page, RecordSlice r, RedoContext context) {
+    static boolean redo(byte[] page, RecordSlice r, HeapLayout layout, RedoContext context) {
         return switch (r.info() & OPCODE) {
-            case INSERT -> insert(page, r);
-            case DELETE -> delete(page, r);
-            case UPDATE, HOT_UPDATE -> update(page, r);
+            case INSERT -> insert(page, r, layout);
+            case DELETE -> delete(page, r, layout);
+            case UPDATE -> update(page, r, layout, false);
+            case HOT_UPDATE -> update(page, r, layout, true);
             case CONFIRM -> confirm(page, r);
-            case LOCK -> lock(page, r);
+            case LOCK -> lock(page, r, layout);
             case INPLACE -> inplace(page, r, context.version());
             // TRUNCATE is for logical decoding only.
             default -> throw Expected.noSuchBlock(r);
         };
     }
 
-    private static boolean insert(byte[] page, RecordSlice r) {
+    static boolean insert(byte[] page, RecordSlice r, HeapLayout layout) {
         Expected.mainLength(r, 3);
         byte[] b = r.bytes();
         int offset = u16(b, r.mainOffset());
@@ -88,10 +93,12 @@ final class HeapRedo {
             return clearVisibility(page, r, flags & INSERT_ALL_VISIBLE_CLEARED, BOTH_BITS);
         }
         initIfMarked(page, r);
-        Expected.dataLeft(r, r.dataOffset(), RECORD_HEADER);
-        int data = r.dataOffset() + RECORD_HEADER;
-        int length = r.dataLength() - RECORD_HEADER;
-        int tuple = newTuple(page, r, offset, b, r.dataOffset(), length);
+        int header = r.dataOffset();
+        Expected.dataLeft(r, header, layout.tupleHeader());
+        int data = header + layout.tupleHeader();
+        int length = r.dataLength() - layout.tupleHeader();
+        int tuple = newTuple(page, r, offset, header, data - 1, length);
+        commandIdOfNew(page, tuple, b, header, layout.tupleCommandId());
         System.arraycopy(b, data, page, tuple + HeapTuple.HEADER, length);
         visibleFlag(page, flags);
         return true;
@@ -117,31 +124,65 @@ final class HeapRedo {
 
     /**
      * Adds a tuple of this transaction without its last {@code length} bytes, which the caller
-     * copies; answers where it starts.
+     * copies, and its command id; answers where it starts.
      *
-     * @param header where {@code b} has its infomask2, infomask and hoff
+     * @param masks where the record has its infomask2 and infomask
+     * @param hoff where it has its hoff
      */
-    static int newTuple(byte[] page, RecordSlice r, int offset, byte[] b, int header, int length) {
+    static int newTuple(byte[] page, RecordSlice r, int offset, int masks, int hoff, int length) {
+        byte[] b = r.bytes();
         int tuple = PageItems.reserveOverwrite(page, offset, HeapTuple.HEADER + length);
         Arrays.fill(page, tuple, tuple + HeapTuple.HEADER, (byte) 0);
         HeapTuple.setXmin(page, tuple, r.xid());
         HeapTuple.setCtid(page, tuple, r.blockNumber(), offset);
-        System.arraycopy(b, header, page, tuple + 18, RECORD_HEADER);
-        HeapTuple.resetCommandId(page, tuple);
+        HeapTuple.setInfomask2(page, tuple, u16(b, masks));
+        HeapTuple.setInfomask(page, tuple, u16(b, masks + 2));
+        HeapTuple.setHoff(page, tuple, u8(b, hoff));
         return tuple;
     }
 
-    private static boolean delete(byte[] page, RecordSlice r) {
-        Expected.mainLengthAtLeast(r, 8);
+    /**
+     * Sets a new tuple's command id to the one at {@code start + at}.
+     *
+     * @param at 0 if the record has none
+     */
+    static void commandIdOfNew(byte[] page, int tuple, byte[] b, int start, int at) {
+        if (at == 0) {
+            HeapTuple.resetCommandId(page, tuple);
+        } else {
+            HeapTuple.setCommandId(page, tuple, i32(b, start + at));
+        }
+    }
+
+    /**
+     * Sets the command id of a tuple that gets another xmax.
+     *
+     * @param at where main data has it, 0 if not at all
+     */
+    private static void commandIdOfOld(
+            byte[] page, int tuple, RecordSlice r, int at, int infobits) {
+        HeapTuple.resetCommandId(page, tuple);
+        if (at != 0) {
+            HeapTuple.setCommandId(page, tuple, i32(r.bytes(), r.mainOffset() + at));
+            if ((infobits & INFOBITS_COMBOCID) != 0) {
+                HeapTuple.setInfomask(
+                        page, tuple, HeapTuple.infomask(page, tuple) | HeapTuple.COMBOCID);
+            }
+        }
+    }
+
+    static boolean delete(byte[] page, RecordSlice r, HeapLayout layout) {
+        Expected.mainLengthAtLeast(r, layout.deleteLength());
         byte[] b = r.bytes();
         int main = r.mainOffset();
         int offset = u16(b, main + 4);
-        int flags = u8(b, main + 7);
+        int infobits = u8(b, main + layout.deleteInfobits());
+        int flags = u8(b, main + layout.deleteInfobits() + 1);
         if (r.blockId() != 0) {
             return clearVisibility(page, r, flags & DELETE_ALL_VISIBLE_CLEARED, BOTH_BITS);
         }
         int tuple = HeapTuple.at(page, offset);
-        replaceXmaxBits(page, tuple, u8(b, main + 6));
+        replaceXmaxBits(page, tuple, infobits);
         HeapTuple.setInfomask2(
                 page, tuple, HeapTuple.infomask2(page, tuple) & ~HeapTuple.HOT_UPDATED);
         if ((flags & DELETE_IS_SUPER) != 0) {
@@ -149,7 +190,7 @@ final class HeapRedo {
         } else {
             HeapTuple.setXmax(page, tuple, i32(b, main));
         }
-        HeapTuple.resetCommandId(page, tuple);
+        commandIdOfOld(page, tuple, r, layout.deleteCommandId(), infobits);
         Page.setPrunable(page, r.xid());
         if ((flags & DELETE_ALL_VISIBLE_CLEARED) != 0) {
             Page.clearFlag(page, Page.FLAG_ALL_VISIBLE);
@@ -162,19 +203,19 @@ final class HeapRedo {
         return true;
     }
 
-    private static boolean update(byte[] page, RecordSlice r) {
-        Expected.mainLengthAtLeast(r, 14);
+    static boolean update(byte[] page, RecordSlice r, HeapLayout layout, boolean hot) {
+        Expected.mainLengthAtLeast(r, layout.updateLength());
         int flags = u8(r.bytes(), r.mainOffset() + 7);
         boolean onePage = !r.hasBlock(1);
         switch (r.blockId()) {
             case 0 -> {
                 if (onePage) {
-                    updateOld(page, r, flags);
+                    updateOld(page, r, layout, flags, hot);
                 }
                 initIfMarked(page, r);
-                updateNew(page, r, flags, onePage);
+                updateNew(page, r, layout, flags, onePage);
             }
-            case 1 -> updateOld(page, r, flags);
+            case 1 -> updateOld(page, r, layout, flags, hot);
             default -> {
                 return clearVisibilityOfUpdate(page, r, flags, onePage);
             }
@@ -182,17 +223,19 @@ final class HeapRedo {
         return true;
     }
 
-    private static void updateOld(byte[] page, RecordSlice r, int flags) {
+    private static void updateOld(
+            byte[] page, RecordSlice r, HeapLayout layout, int flags, boolean hot) {
         byte[] b = r.bytes();
         int main = r.mainOffset();
         int tuple = HeapTuple.at(page, u16(b, main + 4));
-        replaceXmaxBits(page, tuple, u8(b, main + 6));
+        int infobits = u8(b, main + 6);
+        replaceXmaxBits(page, tuple, infobits);
         int infomask2 = HeapTuple.infomask2(page, tuple) & ~HeapTuple.HOT_UPDATED;
-        boolean hot = (r.info() & OPCODE) == HOT_UPDATE;
         HeapTuple.setInfomask2(page, tuple, hot ? infomask2 | HeapTuple.HOT_UPDATED : infomask2);
         HeapTuple.setXmax(page, tuple, i32(b, main));
-        HeapTuple.resetCommandId(page, tuple);
-        HeapTuple.setCtid(page, tuple, r.blockNumber(0), u16(b, main + 12));
+        commandIdOfOld(page, tuple, r, layout.updateCommandId(), infobits);
+        int newOffset = u16(b, main + layout.updateNewXmax() + 4);
+        HeapTuple.setCtid(page, tuple, r.blockNumber(0), newOffset);
         Page.setPrunable(page, r.xid());
         if ((flags & UPDATE_OLD_ALL_VISIBLE_CLEARED) != 0) {
             Page.clearFlag(page, Page.FLAG_ALL_VISIBLE);
@@ -204,11 +247,12 @@ final class HeapRedo {
      * taken from there if both are on one page:
      *
      * <pre>
-     * block data  [u16 prefix] [u16 suffix] infomask2 infomask hoff | bitmap | middle
+     * block data  [u16 prefix] [u16 suffix] header | bitmap | middle
      * new tuple   header 23 | bitmap, padding up to hoff | prefix | middle | suffix
      * </pre>
      */
-    private static void updateNew(byte[] page, RecordSlice r, int flags, boolean onePage) {
+    private static void updateNew(
+            byte[] page, RecordSlice r, HeapLayout layout, int flags, boolean onePage) {
         byte[] b = r.bytes();
         int main = r.mainOffset();
         int p = r.dataOffset();
@@ -224,11 +268,11 @@ final class HeapRedo {
             suffix = u16(b, p);
             p += 2;
         }
-        Expected.dataLeft(r, p, RECORD_HEADER);
+        Expected.dataLeft(r, p, layout.tupleHeader());
         int header = p;
-        p += RECORD_HEADER;
+        p += layout.tupleHeader();
         int carried = r.dataOffset() + r.dataLength() - p;
-        int bitmap = prefix > 0 ? u8(b, header + 4) - HeapTuple.HEADER : 0;
+        int bitmap = prefix > 0 ? u8(b, p - 1) - HeapTuple.HEADER : 0;
         if (bitmap < 0 || bitmap > carried) {
             throw PageserverException.corruption(
                     "new tuple: %d bytes between header and user data, %d in the record",
@@ -251,8 +295,11 @@ final class HeapRedo {
             }
         }
         // The old tuple stays where it is: a new item goes below all others.
-        int tuple = newTuple(page, r, u16(b, main + 12), b, header, carried + prefix + suffix);
-        HeapTuple.setXmax(page, tuple, i32(b, main + 8));
+        int newXmax = main + layout.updateNewXmax();
+        int length = carried + prefix + suffix;
+        int tuple = newTuple(page, r, u16(b, newXmax + 4), header, p - 1, length);
+        commandIdOfNew(page, tuple, b, header, layout.tupleCommandId());
+        HeapTuple.setXmax(page, tuple, i32(b, newXmax));
         int to = tuple + HeapTuple.HEADER;
         System.arraycopy(b, p, page, to, bitmap);
         System.arraycopy(page, oldData, page, to + bitmap, prefix);
@@ -271,27 +318,43 @@ final class HeapRedo {
         return true;
     }
 
-    private static boolean lock(byte[] page, RecordSlice r) {
+    static boolean lock(byte[] page, RecordSlice r, HeapLayout layout) {
+        Expected.mainLength(r, layout.lockLength());
         if (r.blockId() != 0) {
-            return clearVisibilityOfLock(page, r);
+            return clearVisibilityOfLock(page, r, layout.lockInfobits() + 1);
         }
-        int tuple = lockTuple(page, r);
+        int offset = u16(r.bytes(), r.mainOffset() + layout.lockOffset());
+        int infobits = u8(r.bytes(), r.mainOffset() + layout.lockInfobits());
+        int tuple = lockTuple(page, r, offset, infobits);
         if (isLockedOnly(HeapTuple.infomask(page, tuple))) {
             HeapTuple.setInfomask2(
                     page, tuple, HeapTuple.infomask2(page, tuple) & ~HeapTuple.HOT_UPDATED);
-            HeapTuple.setCtid(page, tuple, r.blockNumber(), u16(r.bytes(), r.mainOffset() + 4));
+            HeapTuple.setCtid(page, tuple, r.blockNumber(), offset);
         }
-        HeapTuple.resetCommandId(page, tuple);
+        commandIdOfOld(page, tuple, r, layout.lockCommandId(), infobits);
+        return true;
+    }
+
+    /**
+     * HEAP2's LOCK_UPDATED, which has one shape and no command id: the tuple keeps its own, and the
+     * flag that says of what kind it is.
+     */
+    static boolean lockUpdated(byte[] page, RecordSlice r) {
+        Expected.mainLength(r, LOCK_UPDATED_INFOBITS + 2);
+        if (r.blockId() != 0) {
+            return clearVisibilityOfLock(page, r, LOCK_UPDATED_INFOBITS + 1);
+        }
+        byte[] b = r.bytes();
+        int main = r.mainOffset();
+        lockTuple(page, r, u16(b, main + 4), u8(b, main + LOCK_UPDATED_INFOBITS));
         return true;
     }
 
     /** What LOCK and LOCK_UPDATED have in common; answers where the tuple starts. */
-    static int lockTuple(byte[] page, RecordSlice r) {
-        Expected.mainLength(r, 8);
-        byte[] b = r.bytes();
-        int tuple = HeapTuple.at(page, u16(b, r.mainOffset() + 4));
-        replaceXmaxBits(page, tuple, u8(b, r.mainOffset() + 6));
-        HeapTuple.setXmax(page, tuple, i32(b, r.mainOffset()));
+    private static int lockTuple(byte[] page, RecordSlice r, int offset, int infobits) {
+        int tuple = HeapTuple.at(page, offset);
+        replaceXmaxBits(page, tuple, infobits);
+        HeapTuple.setXmax(page, tuple, i32(r.bytes(), r.mainOffset()));
         return tuple;
     }
 
@@ -360,9 +423,8 @@ final class HeapRedo {
     }
 
     /** The visibility-map page of a LOCK or LOCK_UPDATED: a locked page is no longer frozen. */
-    static boolean clearVisibilityOfLock(byte[] page, RecordSlice r) {
-        Expected.mainLength(r, 8);
-        int flags = u8(r.bytes(), r.mainOffset() + 7);
+    private static boolean clearVisibilityOfLock(byte[] page, RecordSlice r, int flagsAt) {
+        int flags = u8(r.bytes(), r.mainOffset() + flagsAt);
         return clearVisibility(page, r, flags & LOCK_ALL_FROZEN_CLEARED, VisibilityMap.ALL_FROZEN);
     }
 

@@ -8,6 +8,7 @@ import io.palimpsest.pg.Page;
 import io.palimpsest.pg.RelTag;
 import io.palimpsest.value.RecordSlice;
 import io.palimpsest.value.StoredValue;
+import io.palimpsest.wal.HeapLayout;
 import io.palimpsest.wal.Rmgr;
 import java.util.Arrays;
 
@@ -23,10 +24,12 @@ public final class PageRedo {
     private static final int FPI_FOR_HINT = 0xA0;
 
     private final RedoContext context;
+    private final HeapLayout heap;
     private final RecordSlice slice = new RecordSlice();
 
     public PageRedo(RedoContext context) {
         this.context = context;
+        this.heap = HeapLayout.of(context.version(), context.origin());
     }
 
     /**
@@ -123,8 +126,8 @@ public final class PageRedo {
     private boolean redo(byte[] page, RecordSlice r) {
         return switch (r.rmid()) {
             case Rmgr.XLOG -> redoWithoutImage(r);
-            case Rmgr.HEAP -> HeapRedo.redo(page, r, context);
-            case Rmgr.HEAP2 -> Heap2Redo.redo(page, r, context);
+            case Rmgr.HEAP -> HeapRedo.redo(page, r, heap, context);
+            case Rmgr.HEAP2 -> Heap2Redo.redo(page, r, heap, context);
             case Rmgr.BTREE -> BtreeRedo.redo(page, r, context);
             case Rmgr.HASH -> HashRedo.redo(page, r, context);
             case Rmgr.GIN -> GinRedo.redo(page, r, context);
@@ -133,6 +136,7 @@ public final class PageRedo {
             case Rmgr.BRIN -> BrinRedo.redo(page, r, context);
             case Rmgr.SEQ -> SequenceRedo.redo(page, r, context);
             case Rmgr.GENERIC -> GenericRedo.redo(page, r, context);
+            case Rmgr.NEON -> NeonRedo.redo(page, r, context);
             default ->
                     throw PageserverException.of(
                             ErrorCode.UNSUPPORTED, "no redo for this resource manager");

@@ -20,6 +20,7 @@ import io.palimpsest.pg.Page;
 import io.palimpsest.pg.PgVersion;
 import io.palimpsest.pg.RelTag;
 import io.palimpsest.pg.Slru;
+import io.palimpsest.pg.WalOrigin;
 import io.palimpsest.port.Disk;
 import io.palimpsest.port.Environment;
 import io.palimpsest.port.Tasks.Monitor;
@@ -209,6 +210,11 @@ public final class Timeline {
         return index.version();
     }
 
+    /** Whose WAL it is made of. */
+    public WalOrigin origin() {
+        return index.origin();
+    }
+
     public long systemIdentifier() {
         return index.systemIdentifier();
     }
@@ -319,7 +325,9 @@ public final class Timeline {
         }
     }
 
-    /** Waits until WAL up to {@code lsn} is there; not at all if it is known that none will come. */
+    /**
+     * Waits until WAL up to {@code lsn} is there; not at all if it is known that none will come.
+     */
     public void waitFor(long lsn) {
         if (lsn >= 0 && lastRecord.await(lsn, limits.waitLsnNanos())) {
             return;
@@ -474,6 +482,7 @@ public final class Timeline {
             context =
                     new RedoContext(
                             version(),
+                            origin(),
                             control != null
                                     && ControlFile.parse(control, version()).hintBitsLogged());
             redoContext = context;

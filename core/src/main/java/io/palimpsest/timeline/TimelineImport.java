@@ -11,6 +11,7 @@ import io.palimpsest.ingest.BackupLabel;
 import io.palimpsest.ingest.BaseBackupImport;
 import io.palimpsest.layer.BlockCache;
 import io.palimpsest.pg.Page;
+import io.palimpsest.pg.WalOrigin;
 import io.palimpsest.port.Environment;
 import io.palimpsest.protocol.BaseBackupOptions;
 import io.palimpsest.protocol.BaseBackupRange;
@@ -184,6 +185,7 @@ final class TimelineImport {
                             id,
                             Generation.FIRST,
                             connection.version(),
+                            WalOrigin.STOCK,
                             identity.systemId(),
                             segmentSize,
                             walTimeline,

@@ -8,6 +8,7 @@ import io.palimpsest.base.TenantShardId;
 import io.palimpsest.base.TimelineId;
 import io.palimpsest.layer.LayerName;
 import io.palimpsest.pg.PgVersion;
+import io.palimpsest.pg.WalOrigin;
 import io.palimpsest.port.Disk;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
@@ -21,6 +22,7 @@ import org.jspecify.annotations.Nullable;
  * The one file that names a timeline's layers: replacing it, atomically, is the commit. Text, one
  * fact a line, the last line a checksum of all bytes before it; docs/formats.md has an example.
  *
+ * @param origin whose WAL the history is made of
  * @param systemIdentifier of the Postgres cluster the history comes from
  * @param segmentSize of its WAL, bytes
  * @param walTimeline Postgres's timeline id the WAL is on
@@ -34,6 +36,7 @@ record TimelineIndex(
         TimelineId timeline,
         Generation generation,
         PgVersion version,
+        WalOrigin origin,
         long systemIdentifier,
         int segmentSize,
         int walTimeline,
@@ -69,6 +72,7 @@ record TimelineIndex(
                 timeline,
                 generation,
                 version,
+                origin,
                 systemIdentifier,
                 segmentSize,
                 walTimeline,
@@ -85,6 +89,7 @@ record TimelineIndex(
                 timeline,
                 generation,
                 version,
+                origin,
                 systemIdentifier,
                 segmentSize,
                 newWalTimeline,
@@ -132,6 +137,7 @@ record TimelineIndex(
         line(s, "timeline", timeline);
         line(s, "generation", generation);
         line(s, "postgres", version.major());
+        line(s, "origin", origin);
         line(s, "system_identifier", Long.toUnsignedString(systemIdentifier));
         line(s, "segment_size", segmentSize);
         line(s, "wal_timeline", walTimeline);
@@ -178,8 +184,7 @@ record TimelineIndex(
                     "%s: no checksum in the last line: the file is torn", path);
         }
         String found = text.substring(last + 7, text.length() - 1);
-        String expected =
-                checksum(bytes, last);
+        String expected = checksum(bytes, last);
         if (!found.equals(expected)) {
             throw PageserverException.corruption(
                     "%s: checksum is %s, expected %s", path, found, expected);
@@ -194,6 +199,7 @@ record TimelineIndex(
         Generation generation =
                 new Generation(Integer.parseUnsignedInt(lines.value("generation"), 16));
         PgVersion version = PgVersion.ofMajor(Integer.parseInt(lines.value("postgres")));
+        WalOrigin origin = lines.origin();
         long system = Long.parseUnsignedLong(lines.value("system_identifier"));
         int segmentSize = Integer.parseInt(lines.value("segment_size"));
         int walTimeline = Integer.parseInt(lines.value("wal_timeline"));
@@ -215,6 +221,7 @@ record TimelineIndex(
                 timeline,
                 generation,
                 version,
+                origin,
                 system,
                 segmentSize,
                 walTimeline,
@@ -244,6 +251,18 @@ record TimelineIndex(
 
         String next() {
             return at < lines.length ? lines[at++] : "";
+        }
+
+        WalOrigin origin() {
+            String value = value("origin");
+            return switch (value) {
+                case "stock" -> WalOrigin.STOCK;
+                case "neon" -> WalOrigin.NEON;
+                default ->
+                        throw PageserverException.corruption(
+                                "%s line %d: expected 'origin stock' or 'origin neon', found '%s'",
+                                path, at, value);
+            };
         }
 
         String value(String name) {

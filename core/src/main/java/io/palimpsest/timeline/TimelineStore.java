@@ -103,7 +103,9 @@ public final class TimelineStore {
             } catch (PageserverException e) {
                 environment
                         .tracer()
-                        .warn("not-ours", directory + "/" + name + " is left alone: " + e.getMessage());
+                        .warn(
+                                "not-ours",
+                                directory + "/" + name + " is left alone: " + e.getMessage());
             }
         }
         return ids;
@@ -164,6 +166,7 @@ public final class TimelineStore {
                         id,
                         Generation.FIRST,
                         ancestor.version(),
+                        ancestor.origin(),
                         ancestor.systemIdentifier(),
                         ancestor.segmentSize(),
                         ancestor.walTimeline(),

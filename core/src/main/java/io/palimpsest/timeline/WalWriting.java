@@ -43,7 +43,7 @@ public final class WalWriting {
         if (previous != 0) {
             decoder.follow(previous);
         }
-        this.ingest = new WalIngest(timeline.version(), timeline.latest());
+        this.ingest = new WalIngest(timeline.version(), timeline.origin(), timeline.latest());
         this.recordEnd = from;
         this.hintBitsLogged = ingest.hintBitsLogged();
     }

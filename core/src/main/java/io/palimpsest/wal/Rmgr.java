@@ -25,6 +25,9 @@ public final class Rmgr {
     public static final int GENERIC = 20;
     public static final int LOGICALMSG = 21;
 
+    /** Neon's, in 16 and 17; custom ids start at 128. Source: Neon's neon_xlog.h. */
+    public static final int NEON = 134;
+
     private static final String[] NAMES = {
         "XLOG",
         "XACT",
@@ -53,6 +56,9 @@ public final class Rmgr {
     private Rmgr() {}
 
     public static String name(int rmid) {
+        if (rmid == NEON) {
+            return "NEON";
+        }
         return rmid >= 0 && rmid < NAMES.length ? NAMES[rmid] : "rmgr" + rmid;
     }
 }

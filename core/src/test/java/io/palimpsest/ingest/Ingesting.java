@@ -8,6 +8,7 @@ import io.palimpsest.pg.ControlFiles;
 import io.palimpsest.pg.PgVersion;
 import io.palimpsest.pg.RelTag;
 import io.palimpsest.pg.Slru;
+import io.palimpsest.pg.WalOrigin;
 import io.palimpsest.value.Keys;
 import io.palimpsest.value.Modifications;
 import io.palimpsest.wal.WalDecoder;
@@ -35,12 +36,20 @@ final class Ingesting {
     boolean eager = true;
 
     Ingesting(PgVersion version) {
-        this(version, false, 700);
+        this(version, WalOrigin.STOCK);
+    }
+
+    Ingesting(PgVersion version, WalOrigin origin) {
+        this(version, origin, false, 700);
     }
 
     Ingesting(PgVersion version, boolean commitTimestamps, long nextXid) {
+        this(version, WalOrigin.STOCK, commitTimestamps, nextXid);
+    }
+
+    private Ingesting(PgVersion version, WalOrigin origin, boolean commitTimestamps, long nextXid) {
         this.version = version;
-        history = new StoredHistory(version);
+        history = new StoredHistory(version, origin);
         CheckPoint checkPoint = ControlFiles.checkPoint(nextXid);
         out.image(Keys.CHECKPOINT, START - 8, checkPoint.toBytes());
         out.image(
@@ -51,7 +60,7 @@ final class Ingesting {
         out.clear();
         writer = new WalWriter(version, START, SEGMENT, 77, 1, START - 100, wal);
         decoder = new WalDecoder(version, START, SEGMENT, 77, 1 << 24);
-        ingest = new WalIngest(version, history, 8);
+        ingest = new WalIngest(version, origin, history, 8);
     }
 
     WalIngest ingest() {
@@ -65,6 +74,11 @@ final class Ingesting {
 
     Ingesting block(int id, int fork, int rel, int block) {
         writer.block(id, fork, SPC, DB, rel, block);
+        return this;
+    }
+
+    Ingesting data(byte... bytes) {
+        writer.blockData(bytes, 0, bytes.length);
         return this;
     }
 

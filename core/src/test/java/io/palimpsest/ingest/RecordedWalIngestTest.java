@@ -12,6 +12,7 @@ import io.palimpsest.pg.ControlFiles;
 import io.palimpsest.pg.PgVersion;
 import io.palimpsest.pg.RelTag;
 import io.palimpsest.pg.Slru;
+import io.palimpsest.pg.WalOrigin;
 import io.palimpsest.value.Keys;
 import io.palimpsest.value.Modifications;
 import io.palimpsest.value.StoredValue;
@@ -46,7 +47,7 @@ class RecordedWalIngestTest {
         history.commit(out);
         out.clear();
 
-        WalIngest ingest = new WalIngest(version, history, 64);
+        WalIngest ingest = new WalIngest(version, WalOrigin.STOCK, history, 64);
         WalDecoder decoder =
                 new WalDecoder(
                         version,

@@ -6,6 +6,7 @@ import io.palimpsest.base.Key;
 import io.palimpsest.base.KeyRange;
 import io.palimpsest.pg.Page;
 import io.palimpsest.pg.PgVersion;
+import io.palimpsest.pg.WalOrigin;
 import io.palimpsest.redo.PageRedo;
 import io.palimpsest.redo.RedoContext;
 import io.palimpsest.value.Keys;
@@ -25,7 +26,11 @@ final class StoredHistory implements ReadView {
     private final PageRedo redo;
 
     StoredHistory(PgVersion version) {
-        redo = new PageRedo(new RedoContext(version, true));
+        this(version, WalOrigin.STOCK);
+    }
+
+    StoredHistory(PgVersion version, WalOrigin origin) {
+        redo = new PageRedo(new RedoContext(version, origin, true));
     }
 
     void commit(Modifications batch) {

@@ -111,10 +111,13 @@ final class RecordValue {
         });
     }
 
-    void applyTo(byte[] page, PgVersion version, boolean hintBitsLogged) {
+    void applyTo(byte[] page, RedoContext context) {
         byte[] value = encode();
-        new PageRedo(new RedoContext(version, hintBitsLogged))
-                .apply(page, value, 0, value.length, LSN);
+        new PageRedo(context).apply(page, value, 0, value.length, LSN);
+    }
+
+    void applyTo(byte[] page, PgVersion version, boolean hintBitsLogged) {
+        applyTo(page, new RedoContext(version, hintBitsLogged));
     }
 
     void applyTo(byte[] page, PgVersion version) {

@@ -98,16 +98,6 @@ class PageServerTest {
         }
 
         @Override
-        public boolean tryReadPage(RelTag tag, int block, long lsn, byte[] into, int at) {
-            // Every other page is answered at once, the others by the task.
-            if (block % 2 == 0) {
-                return false;
-            }
-            readPage(tag, block, lsn, into, at);
-            return true;
-        }
-
-        @Override
         public int slruBlocks(Slru slru, int segment, long lsn) {
             return -1;
         }

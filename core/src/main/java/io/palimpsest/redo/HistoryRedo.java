@@ -153,8 +153,7 @@ public final class HistoryRedo {
     }
 
     /** What the page is, by the newest record that tells; null if none does. */
-    private static PageMask.@Nullable Kind kind(
-            Values values, int newest) {
+    private static PageMask.@Nullable Kind kind(Values values, int newest) {
         RecordSlice r = new RecordSlice();
         for (int i = newest; i < values.count(); i++) {
             if (isRecord(values, i)) {

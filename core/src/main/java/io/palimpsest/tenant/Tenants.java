@@ -40,7 +40,9 @@ public final class Tenants {
             return new Entry(null, null, why);
         }
 
-        /** A crash has ended its import: there is nothing but a source, and it may be tried again. */
+        /**
+         * A crash has ended its import: there is nothing but a source, and it may be tried again.
+         */
         boolean unfinished() {
             return timeline == null && broken != null && broken.code() == ErrorCode.NOT_FOUND;
         }

@@ -57,8 +57,6 @@ final class SourceError {
 
     private static PageserverException with(PageserverException e, ErrorCode code, String advice) {
         return new PageserverException(
-                code,
-                e.getMessage() + "; " + advice,
-                e.getCause() == null ? e : e.getCause());
+                code, e.getMessage() + "; " + advice, e.getCause() == null ? e : e.getCause());
     }
 }

@@ -312,8 +312,7 @@ public final class WalReceiver {
     }
 
     /** Advice that needs to know where we stand; the rest is {@link SourceError}'s. */
-    private PageserverException explain(
-            PageserverException e, long from, SystemIdentity identity) {
+    private PageserverException explain(PageserverException e, long from, SystemIdentity identity) {
         ReplicationError said = ReplicationError.of(e);
         if (said == null) {
             return e.code() == ErrorCode.CORRUPTION && timeline.failure() == null

@@ -7,7 +7,6 @@ import io.palimpsest.redo.RedoCheck;
 import io.palimpsest.redo.RedoContext;
 import io.palimpsest.server.redo.PostgresLauncher;
 import io.palimpsest.server.redo.WalRedoPool;
-
 import io.palimpsest.value.Keys;
 import io.palimpsest.value.StoredValue;
 import java.nio.file.Path;

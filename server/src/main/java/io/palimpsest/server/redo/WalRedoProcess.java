@@ -63,10 +63,11 @@ final class WalRedoProcess {
         out = process.getOutputStream();
         in = process.getInputStream();
         assembly = new RecordAssembly(version);
-        messages = Thread.ofPlatform()
-                .daemon()
-                .name("wal-redo-messages-" + process.pid())
-                .start(this::logMessages);
+        messages =
+                Thread.ofPlatform()
+                        .daemon()
+                        .name("wal-redo-messages-" + process.pid())
+                        .start(this::logMessages);
     }
 
     static WalRedoProcess start(PgVersion version, ProcessBuilder command) throws IOException {
@@ -149,8 +150,7 @@ final class WalRedoProcess {
     private void logMessages() {
         try (BufferedReader lines =
                 new BufferedReader(
-                        new InputStreamReader(
-                                process.getErrorStream(), StandardCharsets.UTF_8))) {
+                        new InputStreamReader(process.getErrorStream(), StandardCharsets.UTF_8))) {
             StringBuilder line = new StringBuilder();
             for (int c = lines.read(); c >= 0; c = lines.read()) {
                 if (c == '\n') {

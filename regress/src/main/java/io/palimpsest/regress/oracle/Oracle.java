@@ -89,7 +89,7 @@ public final class Oracle implements Callable<Integer> {
                     types,
                     end,
                     records,
-                    phase == phases.getFirst() ? regression : null);
+                    phase.equals(phases.getFirst()) ? regression : null);
         }
         OUT.println();
         OUT.print(types.text());

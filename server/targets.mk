@@ -24,3 +24,16 @@ walredo: ## Build the process redo engine for each installed PostgreSQL (headers
 server/target/walredo/%/walredo.so: $(WALREDO_SOURCES) $(WALREDO_HEADERS)
 	@mkdir -p $(@D)
 	$(WALREDO_CC) -I$(call walredo_include,$*) -I/usr/include/postgresql/internal -o $@ $(WALREDO_SOURCES)
+
+server/target/walredo/echo: server/src/main/c/echo/echo.c
+	@mkdir -p $(@D)
+	cc -std=gnu11 -O2 -Wall -Werror -o $@ $<
+
+# Seconds a measurement and round, of which there are five.
+SECONDS_EACH ?= 0.6
+
+.PHONY: bench-redo
+bench-redo: jdk walredo server/target/walredo/echo ## Redo of chains by each engine, beside a bare pipe round trip
+	@$(PACKAGE) -pl regress -am
+	@$(JAVA) -Xmx1g -cp 'regress/target/palimpsest-regress-0.1.0-SNAPSHOT.jar:regress/target/lib/*' io.palimpsest.regress.bench.RedoBench \
+	  /usr/lib/postgresql server/target/walredo server/target/walredo/echo $(SECONDS_EACH)

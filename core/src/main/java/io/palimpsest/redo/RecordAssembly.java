@@ -124,8 +124,7 @@ public final class RecordAssembly {
     private static boolean initialisesAnotherHeapPage(RecordSlice r) {
         boolean canInit =
                 r.rmid() == Rmgr.HEAP
-                        || r.rmid() == Rmgr.HEAP2
-                                && (r.info() & HEAP_OPCODE) == HEAP2_MULTI_INSERT;
+                        || r.rmid() == Rmgr.HEAP2 && (r.info() & HEAP_OPCODE) == HEAP2_MULTI_INSERT;
         return canInit && (r.info() & HEAP_INIT_PAGE) != 0 && r.blockId() != 0;
     }
 

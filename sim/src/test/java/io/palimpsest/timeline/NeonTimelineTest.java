@@ -44,7 +44,8 @@ class NeonTimelineTest {
     private static final TimelineId TIMELINE = new TimelineId(3, 4);
     private static final TimelineId BRANCH = new TimelineId(5, 6);
     private static final long START = 0x0200_0028L;
-    private static final RelTag TABLE = new RelTag(RelTag.DEFAULT_TABLESPACE, 5, 16384, RelTag.MAIN);
+    private static final RelTag TABLE =
+            new RelTag(RelTag.DEFAULT_TABLESPACE, 5, 16384, RelTag.MAIN);
 
     private record Run(PgVersion version) implements Scenario {
         @Override
@@ -54,7 +55,8 @@ class NeonTimelineTest {
 
         @Override
         public void run(Simulation s) {
-            Machine machine = new Machine(new SimNet(s, FaultPlan.quiet()), "server", FaultPlan.quiet());
+            Machine machine =
+                    new Machine(new SimNet(s, FaultPlan.quiet()), "server", FaultPlan.quiet());
             machine.start("test", () -> onMachine(s, machine)).join();
             machine.checkIdle();
         }
@@ -73,7 +75,8 @@ class NeonTimelineTest {
             Timeline timeline = create(s, environment, cache);
             ByteSink wal = new ByteSink(1024);
             long end = insert(wal);
-            new WalWriting(timeline, Limits.DEFAULT, START).write(START, wal.array(), 0, wal.size());
+            new WalWriting(timeline, Limits.DEFAULT, START)
+                    .write(START, wal.array(), 0, wal.size());
             assertCommandId(timeline, end);
             timeline.shutDown();
 
@@ -155,7 +158,8 @@ class NeonTimelineTest {
             writer.willInit();
             writer.blockData(data, 0, data.length);
             writer.mainData(new byte[] {1, 0, 0});
-            return writer.end();
+            writer.end();
+            return writer.position();
         }
 
         private static void assertCommandId(Timeline timeline, long lsn) {

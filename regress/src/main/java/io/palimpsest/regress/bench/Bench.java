@@ -51,7 +51,11 @@ public final class Bench implements Callable<Integer> {
         System.exit(new CommandLine(new Bench()).execute(args));
     }
 
+    /**
+     * The pages' server is closed early: it would take processor time from what is measured next.
+     */
     @Override
+    @SuppressWarnings("try")
     public Integer call() throws Exception {
         Path home = EmbeddedPostgres.temporaryDirectory("palimpsest-bench-");
         try (BenchSource source = new BenchSource(major, home, scale);
@@ -121,10 +125,8 @@ public final class Bench implements Callable<Integer> {
     }
 
     private void report(
-            IngestBench ingest,
-            RecordedStream stream,
-            PageBench pages,
-            List<PageBench.Pages> kinds) {
+            IngestBench ingest, RecordedStream stream, PageBench pages, List<PageBench.Pages> kinds)
+            throws Exception {
         List<Figures> figures =
                 switch (only) {
                     case "ingest" -> List.of(ingest.figures());

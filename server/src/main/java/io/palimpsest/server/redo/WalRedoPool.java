@@ -203,6 +203,8 @@ public final class WalRedoPool implements RedoEngine, AutoCloseable {
         }
     }
 
+    /** Callers look again in a loop. */
+    @SuppressWarnings("WaitNotInLoop")
     private void await(long nanos) {
         try {
             long left = changed.awaitNanos(nanos);
@@ -225,7 +227,7 @@ public final class WalRedoPool implements RedoEngine, AutoCloseable {
                         g.version.major());
             }
             started = WalRedoProcess.start(g.version, command);
-            LOG.info(
+            LOG.debug(
                     "wal redo process {} for PostgreSQL {} started",
                     started.pid(),
                     g.version.major());
@@ -369,7 +371,7 @@ public final class WalRedoPool implements RedoEngine, AutoCloseable {
                 lock.unlock();
             }
             for (WalRedoProcess p : surplus) {
-                LOG.info("wal redo process {} was idle, and is ended", p.pid());
+                LOG.debug("wal redo process {} was idle, and is ended", p.pid());
                 p.end(false);
             }
             surplus.clear();

@@ -17,6 +17,7 @@ import java.io.OutputStream;
 import java.io.StreamCorruptedException;
 import java.nio.charset.StandardCharsets;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicLong;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -56,17 +57,18 @@ final class WalRedoProcess {
     private volatile long busySince;
 
     private volatile boolean timedOut;
-    private volatile long pages;
+    private final AtomicLong pages = new AtomicLong();
 
     private WalRedoProcess(PgVersion version, Process process) {
         this.process = process;
         out = process.getOutputStream();
         in = process.getInputStream();
         assembly = new RecordAssembly(version);
-        messages = Thread.ofPlatform()
-                .daemon()
-                .name("wal-redo-messages-" + process.pid())
-                .start(this::logMessages);
+        messages =
+                Thread.ofPlatform()
+                        .daemon()
+                        .name("wal-redo-messages-" + process.pid())
+                        .start(this::logMessages);
     }
 
     static WalRedoProcess start(PgVersion version, ProcessBuilder command) throws IOException {
@@ -96,7 +98,7 @@ final class WalRedoProcess {
                                 number, Bytes.i32(answer, 0), Bytes.i32(answer, 4)));
             }
             System.arraycopy(answer, ANSWER_HEADER, page, 0, Page.SIZE);
-            pages++;
+            pages.incrementAndGet();
         } finally {
             busySince = 0;
             if (request.array().length > KEEP_BYTES) {
@@ -149,8 +151,7 @@ final class WalRedoProcess {
     private void logMessages() {
         try (BufferedReader lines =
                 new BufferedReader(
-                        new InputStreamReader(
-                                process.getErrorStream(), StandardCharsets.UTF_8))) {
+                        new InputStreamReader(process.getErrorStream(), StandardCharsets.UTF_8))) {
             StringBuilder line = new StringBuilder();
             for (int c = lines.read(); c >= 0; c = lines.read()) {
                 if (c == '\n') {
@@ -183,7 +184,7 @@ final class WalRedoProcess {
 
     /** How many it has made. */
     long pages() {
-        return pages;
+        return pages.get();
     }
 
     boolean timedOut() {

@@ -26,8 +26,7 @@ final class History implements RedoEngine.Values {
     /** A history with one record, before which the page was {@code before}. */
     static History of(byte[] before, WalRecord r, int i) {
         History history =
-                new History(
-                        new RelTag(r.spc(i), r.db(i), r.rel(i), r.fork(i)), r.blockNumber(i));
+                new History(new RelTag(r.spc(i), r.db(i), r.rel(i), r.fork(i)), r.blockNumber(i));
         return history.image(r.startLsn(), before).record(r, i);
     }
 

@@ -102,10 +102,8 @@ final class ProcessOracleTest {
         byte[] expected = before.clone();
         byte[] found = initial ? new byte[Page.SIZE] : before.clone();
         try {
-            jvm.apply(
-                    expected, history.bytes(), history.offset(0), history.length(0), r.endLsn());
-            pool.apply(
-                    context.version().major(), context.hintBitsLogged(), history, 0, 0, found);
+            jvm.apply(expected, history.bytes(), history.offset(0), history.length(0), r.endLsn());
+            pool.apply(context.version().major(), context.hintBitsLogged(), history, 0, 0, found);
         } catch (PageserverException e) {
             wrong(r, block, e.getMessage());
             return;
@@ -113,7 +111,8 @@ final class ProcessOracleTest {
         int[] count =
                 counts.computeIfAbsent(
                         String.format(
-                                "%-8s %02X id %d", Rmgr.name(r.rmid()), r.info() & 0xF0, r.blockId(i)),
+                                "%-8s %02X id %d",
+                                Rmgr.name(r.rmid()), r.info() & 0xF0, r.blockId(i)),
                         k -> new int[2]);
         count[0]++;
         compared++;
@@ -130,7 +129,12 @@ final class ProcessOracleTest {
         if (kind == null) {
             differ(r, block, "the JVM's", expected, found);
         } else {
-            differ(r, block, "the JVM's", masked(expected, kind, block), masked(found, kind, block));
+            differ(
+                    r,
+                    block,
+                    "the JVM's",
+                    masked(expected, kind, block),
+                    masked(found, kind, block));
             if (check) {
                 count[1]++;
                 checked++;

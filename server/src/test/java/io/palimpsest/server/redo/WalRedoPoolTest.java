@@ -14,9 +14,9 @@ import io.palimpsest.pg.PgVersion;
 import io.palimpsest.pg.RelTag;
 import io.palimpsest.port.RedoEngine.Mode;
 import io.palimpsest.port.Tracer;
-import io.palimpsest.redo.HistoryRedo;
 import io.palimpsest.redo.PageRedo;
 import io.palimpsest.redo.RedoContext;
+import io.palimpsest.timeline.HistoryRedo;
 import io.palimpsest.value.StoredValue;
 import io.palimpsest.wal.Rmgr;
 import io.palimpsest.wal.WalRecord;
@@ -84,8 +84,7 @@ final class WalRedoPoolTest {
         byte[] page = new byte[Page.SIZE];
         PageRedo redo = new PageRedo(CONTEXT);
         for (int i = history.count() - 1; i >= 0; i--) {
-            redo.apply(
-                    page, history.bytes(), history.offset(i), history.length(i), history.lsn(i));
+            redo.apply(page, history.bytes(), history.offset(i), history.length(i), history.lsn(i));
         }
         return page;
     }
@@ -114,36 +113,38 @@ final class WalRedoPoolTest {
             List<Thread> all = new ArrayList<>();
             for (int t = 0; t < threads; t++) {
                 all.add(
-                        Thread.ofVirtual().start(() -> {
-                            try {
-                                for (int i = 0; i < requests; i++) {
-                                    assertArrayEquals(expected, apply(pool, history));
-                                    done.incrementAndGet();
-                                }
-                            } catch (Throwable e) {
-                                failure.compareAndSet(null, e);
-                            }
-                        }));
+                        Thread.ofVirtual()
+                                .start(() -> {
+                                    try {
+                                        for (int i = 0; i < requests; i++) {
+                                            assertArrayEquals(expected, apply(pool, history));
+                                            done.incrementAndGet();
+                                        }
+                                    } catch (Throwable e) {
+                                        failure.compareAndSet(null, e);
+                                    }
+                                }));
             }
             Thread killer =
-                    Thread.ofPlatform().start(() -> {
-                        while (!stop.get()) {
-                            List<Long> pids = pool.pids();
-                            if (!pids.isEmpty()) {
-                                long pid = pids.get(killed.get() % pids.size());
-                                if (ProcessHandle.of(pid)
-                                        .map(ProcessHandle::destroyForcibly)
-                                        .orElse(false)) {
-                                    killed.incrementAndGet();
+                    Thread.ofPlatform()
+                            .start(() -> {
+                                while (!stop.get()) {
+                                    List<Long> pids = pool.pids();
+                                    if (!pids.isEmpty()) {
+                                        long pid = pids.get(killed.get() % pids.size());
+                                        if (ProcessHandle.of(pid)
+                                                .map(ProcessHandle::destroyForcibly)
+                                                .orElse(false)) {
+                                            killed.incrementAndGet();
+                                        }
+                                    }
+                                    try {
+                                        Thread.sleep(50);
+                                    } catch (InterruptedException e) {
+                                        return;
+                                    }
                                 }
-                            }
-                            try {
-                                Thread.sleep(50);
-                            } catch (InterruptedException e) {
-                                return;
-                            }
-                        }
-                    });
+                            });
             for (Thread thread : all) {
                 thread.join();
             }
@@ -191,8 +192,7 @@ final class WalRedoPoolTest {
 
     @Test
     void garbageIsNoAnswer() {
-        try (WalRedoPool pool =
-                Engines.pool(script("exec yes garbage"), Mode.ALWAYS, 1, 5000)) {
+        try (WalRedoPool pool = Engines.pool(script("exec yes garbage"), Mode.ALWAYS, 1, 5000)) {
             PageserverException e =
                     assertThrows(PageserverException.class, () -> apply(pool, inserts(1)));
             assertEquals(ErrorCode.IO, e.code());
@@ -270,9 +270,7 @@ final class WalRedoPoolTest {
     void idleProcessesAreEnded() throws Exception {
         RedoLauncher real =
                 new PostgresLauncher(
-                        Path.of("/usr/lib/postgresql"),
-                        PostgresLauncher.builtLibraries(),
-                        "");
+                        Path.of("/usr/lib/postgresql"), PostgresLauncher.builtLibraries(), "");
         Engines.real(15, Mode.ALWAYS, 1).close();
         try (WalRedoPool pool =
                 new WalRedoPool(

@@ -1,13 +1,17 @@
-package io.palimpsest.redo;
+package io.palimpsest.timeline;
 
 import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.Key;
 import io.palimpsest.base.Lsn;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.pg.Page;
+import io.palimpsest.pg.WalOrigin;
 import io.palimpsest.port.RedoEngine;
 import io.palimpsest.port.RedoEngine.Values;
 import io.palimpsest.port.Tracer;
+import io.palimpsest.redo.PageMask;
+import io.palimpsest.redo.PageRedo;
+import io.palimpsest.redo.RedoContext;
 import io.palimpsest.value.RecordSlice;
 import io.palimpsest.value.StoredValue;
 import java.util.Arrays;
@@ -17,7 +21,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * Makes a page of its stored values, by this program's redo ({@link PageRedo}), by PostgreSQL's
  * own, or by both. Only WAL records are PostgreSQL's business; the other kinds of value are always
- * applied here. One instance a reader.
+ * applied here, and so are all of a history of Neon's. One instance a reader.
  */
 public final class HistoryRedo {
     private final RedoContext context;
@@ -25,9 +29,13 @@ public final class HistoryRedo {
     private final Tracer tracer;
     private final PageRedo own;
 
+    /**
+     * @param engine PostgreSQL's own redo; not asked about Neon's WAL, whose records it would take
+     *     for others
+     */
     public HistoryRedo(RedoContext context, RedoEngine engine, Tracer tracer) {
         this.context = context;
-        this.engine = engine;
+        this.engine = context.origin() == WalOrigin.STOCK ? engine : RedoEngine.NONE;
         this.tracer = tracer;
         this.own = new PageRedo(context);
     }
@@ -68,8 +76,15 @@ public final class HistoryRedo {
         if (engine.mode() != RedoEngine.Mode.WHERE_NEEDED) {
             return false;
         }
-        byOwn(values, page);
-        return true;
+        try {
+            byOwn(values, page);
+            return true;
+        } catch (PageserverException e) {
+            if (e.code() != ErrorCode.UNSUPPORTED || !engine.knows(major())) {
+                throw e;
+            }
+            return false;
+        }
     }
 
     private int major() {
@@ -153,8 +168,7 @@ public final class HistoryRedo {
     }
 
     /** What the page is, by the newest record that tells; null if none does. */
-    private static PageMask.@Nullable Kind kind(
-            Values values, int newest) {
+    private static PageMask.@Nullable Kind kind(Values values, int newest) {
         RecordSlice r = new RecordSlice();
         for (int i = newest; i < values.count(); i++) {
             if (isRecord(values, i)) {

@@ -20,7 +20,7 @@ regress: jdk ## The comparison against PostgreSQL in a container; PG=14..18 SEED
 .PHONY: oracle
 MINUTES ?= 5
 ENGINE ?= jvm
-oracle: jdk ## Redo of every record against PostgreSQL's images; PG=14..18 ENGINE=jvm MINUTES=5 RECORDS=n SEED=n
+oracle: jdk $(if $(filter process,$(ENGINE)),walredo) ## Redo of every record against PostgreSQL's images; PG=14..18 ENGINE=jvm|process MINUTES=5 RECORDS=n SEED=n
 	@$(PACKAGE) -pl regress -am
 	@$(JAVA) -Xmx1g -XX:+UseSerialGC \
 	  -cp 'regress/target/palimpsest-regress-0.1.0-SNAPSHOT.jar:regress/target/lib/*' io.palimpsest.regress.oracle.Oracle \

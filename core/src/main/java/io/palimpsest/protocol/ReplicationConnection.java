@@ -45,6 +45,17 @@ public final class ReplicationConnection implements AutoCloseable {
             PgVersion version = version(link.serverVersion());
             done = true;
             return new ReplicationConnection(link, settings, version);
+        } catch (PageserverException e) {
+            if (e.code() != ErrorCode.CORRUPTION) {
+                throw e;
+            }
+            throw new PageserverException(
+                    ErrorCode.SOURCE_BROKEN,
+                    settings
+                            + " does not answer as a PostgreSQL server: "
+                            + e.getMessage()
+                            + "; check host and port",
+                    e);
         } finally {
             if (!done) {
                 link.close();

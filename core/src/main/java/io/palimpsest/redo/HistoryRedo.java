@@ -18,7 +18,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * Makes a page of its stored values, by this program's redo ({@link PageRedo}), by PostgreSQL's
  * own, or by both. Only WAL records are PostgreSQL's business; the other kinds of value are always
- * applied here. One instance a reader.
+ * applied here, and so are all of a history of Neon's. One instance a reader.
  */
 public final class HistoryRedo {
     private final RedoContext context;

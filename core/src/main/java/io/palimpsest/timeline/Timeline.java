@@ -44,6 +44,9 @@ import org.jspecify.annotations.Nullable;
  * <p>LSNs, never decreasing: {@code oldestReadable <= diskConsistent (once past it) <= lastRecord}.
  */
 public final class Timeline {
+    // Why this file is long: writer, flusher and readers meet in this one state, and its few locks
+    // and volatile fields are only to be understood together.
+
     /** Flushing may lag behind writing by this many frozen layers; then writing waits. */
     private static final int MAX_FROZEN = 2;
 

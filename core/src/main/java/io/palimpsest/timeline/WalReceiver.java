@@ -39,7 +39,7 @@ public final class WalReceiver {
 
     private static final long STATUS_INTERVAL = 1_000_000_000L;
     private static final long FIRST_BACKOFF = 100_000_000L;
-    private static final long LONGEST_BACKOFF = 15_000_000_000L;
+    private static final long LONGEST_BACKOFF = 5_000_000_000L;
     private static final long SERVER_SILENCE = 120_000_000_000L;
 
     private final Environment environment;

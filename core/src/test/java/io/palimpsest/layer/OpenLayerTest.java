@@ -45,6 +45,16 @@ class OpenLayerTest {
             if (!complete && Long.compareUnsigned(lsn, h.startLsn) >= 0) {
                 assertEquals(lsn == h.startLsn ? lsn + 1 : h.startLsn + 1, r.below());
             }
+            int limit = prng.nextInt(6);
+            r.reset(key.hi(), key.mid(), key.lo(), lsn);
+            r.limit(limit);
+            assertTrue(!layer.collect(r) || complete);
+            if (!r.full()) {
+                History.assertSame(expected, r);
+            }
+            assertTrue(r.count() <= limit, "values collected past the limit");
+            long all = h.entries.stream().filter(e -> e.key().equals(key)).count();
+            assertTrue(limit <= all || !r.full(), "a limit that was not reached");
         }
         for (int i = 0; i < 10; i++) {
             KeyRange range = History.randomDirectoryRange(prng);

@@ -10,6 +10,8 @@ import static io.palimpsest.redo.HeapPages.withTuples;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assertions.fail;
 
 import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.PageserverException;
@@ -17,6 +19,7 @@ import io.palimpsest.pg.HeapTuple;
 import io.palimpsest.pg.Page;
 import io.palimpsest.pg.PgVersion;
 import io.palimpsest.pg.WalOrigin;
+import io.palimpsest.port.RedoEngine;
 import io.palimpsest.wal.Rmgr;
 import java.util.Arrays;
 import org.junit.jupiter.api.Test;
@@ -202,6 +205,81 @@ class NeonRedoTest {
             assertError(ErrorCode.UNSUPPORTED, insert, page, NeonRecords.context(version));
         }
         assertArrayEquals(withTuples("one"), page);
+    }
+
+    /** An engine that would make its own of every record. */
+    private record Postgres(Mode mode) implements RedoEngine {
+        @Override
+        public boolean knows(int majorVersion) {
+            return true;
+        }
+
+        @Override
+        public void apply(
+                int majorVersion,
+                boolean hintBitsLogged,
+                Values values,
+                int oldest,
+                int newest,
+                byte[] page) {
+            Arrays.fill(page, (byte) 0x5A);
+        }
+    }
+
+    /** A history of one value. */
+    private record OneValue(byte[] bytes) implements RedoEngine.Values {
+        @Override
+        public int count() {
+            return 1;
+        }
+
+        @Override
+        public long lsn(int i) {
+            return RecordValue.LSN;
+        }
+
+        @Override
+        public int offset(int i) {
+            return 0;
+        }
+
+        @Override
+        public int length(int i) {
+            return bytes.length;
+        }
+
+        @Override
+        public long hi() {
+            return 0;
+        }
+
+        @Override
+        public long mid() {
+            return 0;
+        }
+
+        @Override
+        public long lo() {
+            return BLOCK;
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource(RedoEngine.Mode.class)
+    void noOtherEngineIsAsked(RedoEngine.Mode mode) {
+        OneValue value =
+                new OneValue(NeonRecords.insert(PgVersion.V15, 0x80).initBlock(0, BLOCK).encode());
+        HistoryRedo redo =
+                new HistoryRedo(
+                        NeonRecords.context(PgVersion.V15),
+                        new Postgres(mode),
+                        (level, event, detail) -> fail(event + ": " + detail));
+        byte[] page = new byte[Page.SIZE];
+        redo.redo(value, page);
+        assertTuple(item(page, 1), 900, 0, 7, 1, "new");
+        Arrays.fill(page, (byte) 1);
+        assertTrue(redo.tryRedo(value, page));
+        assertTuple(item(page, 1), 900, 0, 7, 1, "new");
     }
 
     @Test

@@ -3,6 +3,7 @@ package io.palimpsest.timeline;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.Generation;
@@ -12,6 +13,7 @@ import io.palimpsest.base.TimelineId;
 import io.palimpsest.pg.PgVersion;
 import io.palimpsest.pg.WalOrigin;
 import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
 import java.util.List;
 import java.util.zip.CRC32C;
 import org.junit.jupiter.api.Test;
@@ -69,6 +71,38 @@ class TimelineIndexTest {
                 """;
         assertEquals(text(sealed(body)), text(index(WalOrigin.NEON).encode()));
         assertEquals(index(WalOrigin.NEON), TimelineIndex.decode(sealed(body), "index"));
+    }
+
+    /** Any byte, any change, also to what is no UTF-8: an error that names the file. */
+    @Test
+    void noChangedOrCutIndexPasses() {
+        byte[] good = index(WalOrigin.STOCK).encode();
+        for (int at = 0; at < good.length; at++) {
+            for (int change : new int[] {1, 0x80, 0xFF}) {
+                byte[] b = good.clone();
+                b[at] ^= (byte) change;
+                refused(b);
+                Arrays.fill(b, at, b.length, (byte) 0xFF);
+                refused(b);
+            }
+            refused(Arrays.copyOf(good, at));
+        }
+        refused(sealed("palimpsest timeline index 1\ntenant 7\n"));
+        refused(
+                sealed(
+                        text(good)
+                                .substring(0, text(good).indexOf("crc32c"))
+                                .replace("segment_size 16777216", "segment_size many")));
+    }
+
+    private static void refused(byte[] bytes) {
+        PageserverException e =
+                assertThrows(
+                        PageserverException.class,
+                        () -> TimelineIndex.decode(bytes, "x/index"),
+                        () -> text(bytes));
+        assertEquals(ErrorCode.CORRUPTION, e.code(), e.getMessage());
+        assertTrue(String.valueOf(e.getMessage()).contains("x/index"), e.getMessage());
     }
 
     @ParameterizedTest

@@ -126,6 +126,27 @@ final class WalDecoderTest {
         }
     }
 
+    @Test
+    void aChainThatIsKnownIsCheckedFromTheFirstRecordOn() {
+        WalStream stream = WalStream.random(new Prng(6), V, 0x2000_0000L - 64, MIB, 20, 3000);
+        WalDecoder all = stream.decoder();
+        all.feed(stream.bytes(), 0, stream.bytes().length);
+        WalRecord record = new WalRecord();
+        for (int i = 1; i < 10; i++) {
+            assertTrue(all.next(record));
+            int at = (int) (record.endLsn() - stream.startLsn());
+            WalDecoder right = new WalDecoder(V, record.endLsn(), MIB, SYSTEM, MAX_RECORD);
+            right.follow(record.startLsn());
+            right.feed(stream.bytes(), at, stream.bytes().length - at);
+            assertEquals(
+                    stream.records().subList(i, stream.records().size()), WalStream.drain(right));
+            WalDecoder wrong = new WalDecoder(V, record.endLsn(), MIB, SYSTEM, MAX_RECORD);
+            wrong.follow(record.startLsn() - 8);
+            wrong.feed(stream.bytes(), at, stream.bytes().length - at);
+            assertCorrupt("xl_prev", () -> WalStream.drain(wrong));
+        }
+    }
+
     @ParameterizedTest
     @ValueSource(longs = {4, 0x2000_0001L, 0x2000_0008L, 0x2000_2010L, 0x2000_0020L})
     void otherPlacesAreRefused(long lsn) {

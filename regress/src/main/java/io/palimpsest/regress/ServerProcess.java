@@ -127,6 +127,15 @@ public final class ServerProcess implements AutoCloseable {
         return running != null && running.isAlive();
     }
 
+    /** All it has logged, over all its lives. */
+    String log() {
+        try {
+            return Files.exists(log) ? Files.readString(log) : "";
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
     String logTail() {
         try {
             List<String> lines = Files.exists(log) ? Files.readAllLines(log) : List.of("(no log)");

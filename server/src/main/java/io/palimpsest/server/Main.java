@@ -39,7 +39,7 @@ import picocli.CommandLine.Option;
                 "Receives the WAL of Postgres, keeps every page version, answers GetPage@LSN.",
         exitCodeListHeading = "%nExit status:%n",
         exitCodeList = {
-            "0:stopped by a signal",
+            "143, 130:stopped by SIGTERM, SIGINT",
             "1:could not start or run",
             "2:wrong arguments or configuration"
         })
@@ -80,12 +80,21 @@ public final class Main implements Callable<Integer> {
         } catch (PageserverException e) {
             System.err.println("pageserver: " + e.getMessage());
             return 2;
+        } catch (IOException e) {
+            System.err.println("pageserver: the configuration cannot be read: " + e);
+            return 2;
         }
         if (checkConfig) {
             System.out.println("pageserver: the configuration is fine");
             return 0;
         }
-        Files.createDirectories(workdir);
+        try {
+            Files.createDirectories(workdir);
+        } catch (IOException e) {
+            System.err.println(
+                    "pageserver: " + workdir.toAbsolutePath() + " cannot be a directory: " + e);
+            return 1;
+        }
         try (FileChannel lockFile =
                         FileChannel.open(
                                 workdir.resolve("pageserver.lock"),

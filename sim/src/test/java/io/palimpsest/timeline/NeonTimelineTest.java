@@ -158,7 +158,8 @@ class NeonTimelineTest {
             writer.willInit();
             writer.blockData(data, 0, data.length);
             writer.mainData(new byte[] {1, 0, 0});
-            return writer.end();
+            writer.end();
+            return writer.position();
         }
 
         private static void assertCommandId(Timeline timeline, long lsn) {

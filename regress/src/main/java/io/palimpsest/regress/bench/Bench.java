@@ -121,10 +121,8 @@ public final class Bench implements Callable<Integer> {
     }
 
     private void report(
-            IngestBench ingest,
-            RecordedStream stream,
-            PageBench pages,
-            List<PageBench.Pages> kinds) {
+            IngestBench ingest, RecordedStream stream, PageBench pages, List<PageBench.Pages> kinds)
+            throws Exception {
         List<Figures> figures =
                 switch (only) {
                     case "ingest" -> List.of(ingest.figures());

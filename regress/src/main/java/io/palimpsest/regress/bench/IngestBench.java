@@ -262,7 +262,8 @@ final class IngestBench implements AutoCloseable {
         figures.compare(INGEST, RECOVERY, CPU);
     }
 
-    String describe(RecordedStream stream) {
+    String describe(RecordedStream stream) throws IOException {
+        records = count(stream);
         return String.format(
                 Locale.ROOT, "%.0f MiB of WAL, %,d records", stream.mebibytes(), records);
     }

@@ -80,7 +80,9 @@ public final class Oracle implements Callable<Integer> {
             percent += phase.percent();
             long end = begun + (long) (minutes * 60e9 * percent / 100);
             long records =
-                    enough == Long.MAX_VALUE ? enough : enough / 100 * percent - total.checked();
+                    enough == Long.MAX_VALUE
+                            ? enough
+                            : (long) (enough * (percent / 100.0)) - total.checked();
             run(
                     phase,
                     binaries,

@@ -10,6 +10,7 @@ import io.palimpsest.server.redo.WalRedoPool;
 import io.palimpsest.value.Keys;
 import io.palimpsest.value.StoredValue;
 import java.nio.file.Path;
+import java.util.concurrent.TimeUnit;
 
 /** The engine that is put to the test. */
 interface OracleEngine extends RedoCheck.Engine, AutoCloseable {
@@ -22,9 +23,10 @@ interface OracleEngine extends RedoCheck.Engine, AutoCloseable {
      * @param name "jvm" or "process"
      */
     static OracleEngine open(String name, RedoContext context) {
+        RedoCheck.Engine ours = RedoCheck.Engine.of(new PageRedo(context));
         return switch (name) {
-            case "jvm" -> new Jvm(RedoCheck.Engine.of(new PageRedo(context)));
-            case "process" -> Process.of(context);
+            case "jvm" -> new Jvm(ours);
+            case "process" -> Process.open(context, ours);
             default ->
                     throw new IllegalArgumentException(
                             "engine '" + name + "': expected jvm or process");
@@ -42,31 +44,29 @@ interface OracleEngine extends RedoCheck.Engine, AutoCloseable {
         public void close() {}
     }
 
-    /**
-     * PostgreSQL's own, in a process; what is not a record (a cleared visibility bit) is the page
-     * server's business.
-     */
-    record Process(WalRedoPool pool, RedoCheck.Engine own, RedoContext context)
+    /** PostgreSQL's own; what is no record of PostgreSQL's is left to ours, as in the server. */
+    record Process(RedoContext context, WalRedoPool pool, RedoCheck.Engine ours)
             implements OracleEngine {
-        static Process of(RedoContext context) {
+        private static final Path POSTGRES = Path.of("/usr/lib/postgresql");
+
+        static Process open(RedoContext context, RedoCheck.Engine ours) {
+            int major = context.version().major();
             PostgresLauncher launcher =
-                    new PostgresLauncher(
-                            Path.of("/usr/lib/postgresql"),
-                            Path.of("server", "target", "walredo"),
-                            "");
-            if (launcher.command(context.version().major(), true) == null) {
-                throw new IllegalArgumentException(
-                        "no redo process for PostgreSQL "
-                                + context.version().major()
-                                + ": see make walredo");
+                    new PostgresLauncher(POSTGRES, PostgresLauncher.builtLibraries(), "");
+            if (launcher.command(major, context.hintBitsLogged()) == null) {
+                throw new IllegalStateException(
+                        String.format(
+                                "no redo process for PostgreSQL %d: expected %s/%d/bin/postgres and"
+                                        + " %s/%d/walredo.so (make walredo)",
+                                major, POSTGRES, major, launcher.libraryDirectory(), major));
             }
-            return new Process(
-                    new WalRedoPool(
-                            launcher,
-                            new WalRedoPool.Settings(
-                                    RedoEngine.Mode.ALWAYS, 1, 60_000_000_000L, 60_000_000_000L)),
-                    RedoCheck.Engine.of(new PageRedo(context)),
-                    context);
+            WalRedoPool.Settings settings =
+                    new WalRedoPool.Settings(
+                            RedoEngine.Mode.ALWAYS,
+                            1,
+                            TimeUnit.SECONDS.toNanos(20),
+                            TimeUnit.MINUTES.toNanos(10));
+            return new Process(context, new WalRedoPool(launcher, settings), ours);
         }
 
         @Override
@@ -80,7 +80,7 @@ interface OracleEngine extends RedoCheck.Engine, AutoCloseable {
                         0,
                         page);
             } else {
-                own.apply(change, page);
+                ours.apply(change, page);
             }
         }
 
@@ -90,7 +90,7 @@ interface OracleEngine extends RedoCheck.Engine, AutoCloseable {
         }
     }
 
-    /** A change as the history of a page. */
+    /** A history of one value. */
     record OneValue(RedoCheck.Change change, Key key) implements RedoEngine.Values {
         @Override
         public int count() {

@@ -143,12 +143,12 @@ final class WalGenerator implements AutoCloseable {
         boolean recording = true;
         boolean extra = true;
         for (int round = 0; !stopping.get(); round++) {
-            recording = recording && attempt("recording", this::recording);
-            attempt("rare", () -> inNewDatabase(SqlScript.resource("rare.sql")));
             if (extra) {
                 extra = false;
                 attempt("extra", this::extra);
             }
+            recording = recording && attempt("recording", this::recording);
+            attempt("rare", () -> inNewDatabase(SqlScript.resource("rare.sql")));
             if (!prepared) {
                 prepared = attempt("prepare", workload::prepare);
             }
@@ -171,15 +171,15 @@ final class WalGenerator implements AutoCloseable {
     }
 
     private void extra() throws SQLException, IOException {
+        if (phase.logical()) {
+            inNewDatabase(SqlScript.resource("extra-logical.sql"));
+        }
         inNewDatabase(SqlScript.resource("extra.sql"));
         runAll(
                 "postgres",
                 postgres.major() == 14
                         ? List.of("select pg_start_backup('b', true)", "select pg_stop_backup()")
                         : List.of("select pg_backup_start('b', true), pg_backup_stop(false)"));
-        if (phase.logical()) {
-            inNewDatabase(SqlScript.resource("extra-logical.sql"));
-        }
     }
 
     private void inNewDatabase(List<String> statements) throws SQLException {

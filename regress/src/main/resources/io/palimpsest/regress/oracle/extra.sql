@@ -32,3 +32,16 @@ do $$ begin
     update widening set t = 'z' || i || (select string_agg(md5((id * j)::text), '') from generate_series(1, 5 + i) j) where id % 12 = i;
   end loop;
 end $$;
+-- A subtransaction that updates what its parent has locked: a multixact each.
+create table locked_twice (id int primary key, n int);
+insert into locked_twice select g, 0 from generate_series(0, 99) g;
+do $$ begin
+  for i in 1..2500 loop
+    perform 1 from locked_twice where id = i % 100 for key share;
+    begin
+      update locked_twice set n = n + 1 where id = i % 100;
+    exception when division_by_zero then null;
+    end;
+    commit;
+  end loop;
+end $$;

@@ -58,6 +58,7 @@ public record ServerConfig(Address pageService, Address management, Limits limit
         }
     }
 
+    private static final long LONGEST_NANOS = 30L * 24 * 3_600_000_000_000L;
     private static final Pattern DURATION = Pattern.compile("(\\d+) *(ms|s|m|min|h|hr)");
 
     /** One key: how to read its value into the settings. */
@@ -116,6 +117,7 @@ public record ServerConfig(Address pageService, Address management, Limits limit
         for (String fragment : fragments) {
             take(Toml.parse(fragment), "-c " + fragment, settings, wrong);
         }
+        checkTogether(settings, wrong);
         if (!wrong.isEmpty()) {
             throw PageserverException.badRequest(
                     "%s", "the configuration is not usable:\n  " + String.join("\n  ", wrong));
@@ -145,6 +147,31 @@ public record ServerConfig(Address pageService, Address management, Limits limit
                         settings.postgresDirectory,
                         settings.redoLibraries,
                         settings.redoPreload));
+    }
+
+    /** What no key alone can say. */
+    private static void checkTogether(Settings settings, List<String> wrong) {
+        long heap = Runtime.getRuntime().maxMemory();
+        fits("page_cache_size", settings.pageCachePages * 8192, heap, wrong);
+        fits("tenant_config.checkpoint_distance", settings.checkpointDistance, heap, wrong);
+        if (settings.pageService.equals(settings.management) && settings.management.port() != 0) {
+            wrong.add(
+                    "listen_pg_addr and listen_http_addr are both "
+                            + settings.management
+                            + ": each needs a port of its own");
+        }
+    }
+
+    private static void fits(String key, long bytes, long heap, List<String> wrong) {
+        if (bytes > heap) {
+            wrong.add(
+                    key
+                            + ": "
+                            + bytes
+                            + " bytes are to be kept in memory, the heap has "
+                            + heap
+                            + ": choose less, or start Java with a larger -Xmx");
+        }
     }
 
     private static void take(
@@ -232,13 +259,18 @@ public record ServerConfig(Address pageService, Address management, Limits limit
                     "expected a duration like '10 m', '300 s' or '5000 ms', found " + value);
         }
         long n = Long.parseLong(m.group(1));
-        return n
-                * switch (m.group(2)) {
+        long unit =
+                switch (m.group(2)) {
                     case "ms" -> 1_000_000L;
                     case "s" -> 1_000_000_000L;
                     case "m", "min" -> 60_000_000_000L;
                     default -> 3_600_000_000_000L;
                 };
+        if (n < 1 || n > LONGEST_NANOS / unit) {
+            throw new IllegalArgumentException(
+                    "expected a duration from 1 ms to 30 days, found " + value);
+        }
+        return n * unit;
     }
 
     /** Where the file lies in a working directory. */

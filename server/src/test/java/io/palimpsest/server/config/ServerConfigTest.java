@@ -1,0 +1,73 @@
+package io.palimpsest.server.config;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.palimpsest.base.PageserverException;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class ServerConfigTest {
+    private static String refusal(String file) {
+        return String.valueOf(
+                assertThrows(
+                                PageserverException.class,
+                                () -> ServerConfig.read("pageserver.toml", file, List.of()))
+                        .getMessage());
+    }
+
+    @Test
+    void laterFragmentsWin() {
+        ServerConfig config =
+                ServerConfig.read(
+                        "pageserver.toml",
+                        "wait_lsn_timeout = '3 s'\n[tenant_config]\ncheckpoint_timeout = '1 m'",
+                        List.of("wait_lsn_timeout='4 s'", "wait_lsn_timeout='5 s'"));
+        assertEquals(5_000_000_000L, config.limits().waitLsnNanos());
+        assertEquals(60_000_000_000L, config.limits().flushAgeNanos());
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "wait_lsn_timeout = '999999999 h'",
+                "wait_lsn_timeout = '0 s'",
+                "wait_lsn_timeout = '-1 s'",
+                "wait_lsn_timeout = 5",
+                "wait_lsn_timeout = '10 parsecs'",
+                "page_cache_size = -1",
+                "page_cache_size = 4294967296",
+                "page_cache_size = 9223372036854775807",
+                "page_cache_size = 1.5",
+                "ingest_batch_size = 0",
+                "listen_pg_addr = '127.0.0.1'",
+                "listen_pg_addr = '127.0.0.1:99999'",
+                "listen_pg_addr = ':64000'",
+                "listen_pg_addr = '127.0.0.1:9898'",
+                "listen_http_addr = 9898",
+                "tenant_config.checkpoint_distance = 1",
+                "tenant_config.checkpoint_distance = 68719476736",
+                "tenant_config.checkpoint_timeout = '0 ms'",
+                "tenant_config = 3",
+                "wait_lsn_timeout",
+                "\u0000"
+            })
+    void absurdValuesAreRefused(String line) {
+        assertTrue(refusal(line).startsWith("the configuration is not usable:\n"));
+    }
+
+    @Test
+    void allThatIsWrongIsToldAtOnceWithItsLine() {
+        String said =
+                refusal("page_cache_size = -1\n\nwait_lsn_timout = '1 s'\ningest_batch_size = 0");
+        assertTrue(said.contains("line 1: page_cache_size"), said);
+        assertTrue(
+                said.contains(
+                        "line 3: unknown key 'wait_lsn_timout'; did you mean 'wait_lsn_timeout'?"),
+                said);
+        assertTrue(said.contains("line 4: ingest_batch_size"), said);
+    }
+}

@@ -133,6 +133,10 @@ public final class ReferencePageserver {
         for (int block = 0; block < blocks; block++) {
             timeline.readPage(tag, block, lsn, found, 0);
             check(page(tag, block, lsn), found, tag + " block " + block, lsn);
+            // The way that must not block may decline, and must not differ.
+            if (timeline.tryReadPage(tag, block, lsn, found, 0)) {
+                check(page(tag, block, lsn), found, tag + " block " + block + " at once", lsn);
+            }
         }
         if (blocks >= 0) {
             timeline.readPage(tag, blocks, lsn, found, 0);

@@ -168,12 +168,11 @@ public final class WalReceiver {
     }
 
     /**
-     * The end: says why, and makes durable what is there, because the source may never give it
-     * again.
+     * The end: says why, makes durable what is there, because the source may never give it again,
+     * and only then is broken.
      */
     private void broken(String why) {
         detail = why;
-        state = State.BROKEN;
         environment
                 .tracer()
                 .error(
@@ -191,6 +190,7 @@ public final class WalReceiver {
                                 "timeline " + timeline.id() + ": " + e.getMessage());
             }
         }
+        state = State.BROKEN;
     }
 
     /**

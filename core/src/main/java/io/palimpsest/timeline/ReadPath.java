@@ -12,7 +12,6 @@ import io.palimpsest.layer.LayerMap;
 import io.palimpsest.layer.Reconstruction;
 import io.palimpsest.pg.Page;
 import io.palimpsest.port.Environment;
-import io.palimpsest.redo.HistoryRedo;
 import io.palimpsest.redo.RedoContext;
 import io.palimpsest.value.StoredValue;
 import java.util.Arrays;

@@ -20,6 +20,7 @@ import io.palimpsest.pg.Page;
 import io.palimpsest.pg.PgVersion;
 import io.palimpsest.pg.WalOrigin;
 import io.palimpsest.port.RedoEngine;
+import io.palimpsest.timeline.HistoryRedo;
 import io.palimpsest.wal.Rmgr;
 import java.util.Arrays;
 import org.junit.jupiter.api.Test;

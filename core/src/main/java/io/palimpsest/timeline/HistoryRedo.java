@@ -1,4 +1,4 @@
-package io.palimpsest.redo;
+package io.palimpsest.timeline;
 
 import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.Key;
@@ -9,6 +9,9 @@ import io.palimpsest.pg.WalOrigin;
 import io.palimpsest.port.RedoEngine;
 import io.palimpsest.port.RedoEngine.Values;
 import io.palimpsest.port.Tracer;
+import io.palimpsest.redo.PageMask;
+import io.palimpsest.redo.PageRedo;
+import io.palimpsest.redo.RedoContext;
 import io.palimpsest.value.RecordSlice;
 import io.palimpsest.value.StoredValue;
 import java.util.Arrays;

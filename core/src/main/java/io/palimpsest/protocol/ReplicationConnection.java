@@ -50,7 +50,7 @@ public final class ReplicationConnection implements AutoCloseable {
                 throw e;
             }
             throw new PageserverException(
-                    ErrorCode.SOURCE_BROKEN,
+                    ErrorCode.CORRUPTION,
                     settings
                             + " does not answer as a PostgreSQL server: "
                             + e.getMessage()

@@ -169,6 +169,11 @@ record TimelineIndex(
     static TimelineIndex decode(byte[] bytes, String path) {
         try {
             return parse(bytes, path);
+        } catch (PageserverException e) {
+            throw e.code() == ErrorCode.CORRUPTION
+                    ? e
+                    : new PageserverException(
+                            ErrorCode.CORRUPTION, path + ": " + e.getMessage(), e);
         } catch (NumberFormatException | IndexOutOfBoundsException e) {
             throw new PageserverException(
                     ErrorCode.CORRUPTION, path + ": a line is not as expected: " + e, e);

@@ -51,7 +51,11 @@ public final class Bench implements Callable<Integer> {
         System.exit(new CommandLine(new Bench()).execute(args));
     }
 
+    /**
+     * The pages' server is closed early: it would take processor time from what is measured next.
+     */
     @Override
+    @SuppressWarnings("try")
     public Integer call() throws Exception {
         Path home = EmbeddedPostgres.temporaryDirectory("palimpsest-bench-");
         try (BenchSource source = new BenchSource(major, home, scale);

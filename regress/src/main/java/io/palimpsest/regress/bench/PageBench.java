@@ -8,6 +8,7 @@ import io.palimpsest.regress.ServerProcess;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;
+import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
@@ -62,7 +63,9 @@ final class PageBench implements AutoCloseable {
         BufferedReader printed =
                 new BufferedReader(
                         new InputStreamReader(echo.getInputStream(), StandardCharsets.UTF_8));
-        echoAddress = new InetSocketAddress("127.0.0.1", Integer.parseInt(printed.readLine()));
+        echoAddress =
+                new InetSocketAddress(
+                        InetAddress.getLoopbackAddress(), Integer.parseInt(printed.readLine()));
         server.start();
     }
 

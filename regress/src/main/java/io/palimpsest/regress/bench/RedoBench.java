@@ -275,9 +275,10 @@ public final class RedoBench {
         @Override
         public void run() {
             try {
+                long done = 0;
                 for (int i = first; !stop; i++) {
                     job.page(chains.get(i % chains.size()), page);
-                    pages = pages + 1;
+                    pages = ++done;
                 }
             } catch (RuntimeException | Error e) {
                 failure = e;

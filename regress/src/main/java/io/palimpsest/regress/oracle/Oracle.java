@@ -59,6 +59,11 @@ public final class Oracle implements Callable<Integer> {
     @Option(names = "--findings", description = "where reproductions go (${DEFAULT-VALUE})")
     private Path findings = Path.of("regress/target/oracle");
 
+    @Option(
+            names = "--libraries",
+            description = "what make walredo built, for the process engine (${DEFAULT-VALUE})")
+    private Path libraries = Path.of("server/target/walredo");
+
     private final long start = System.nanoTime();
     private final RedoCheck.Tally total = new RedoCheck.Tally();
     private int reproductions;
@@ -89,7 +94,7 @@ public final class Oracle implements Callable<Integer> {
                     types,
                     end,
                     records,
-                    phase == phases.getFirst() ? regression : null);
+                    phase.equals(phases.getFirst()) ? regression : null);
         }
         OUT.println();
         OUT.print(types.text());
@@ -123,7 +128,7 @@ public final class Oracle implements Callable<Integer> {
         Path home = EmbeddedPostgres.temporaryDirectory("palimpsest-oracle-");
         RedoContext context = phase.context(major);
         try (EmbeddedPostgres postgres = phase.create(binaries, home.resolve("postgres"));
-                OracleEngine engine = OracleEngine.open(engineName, context)) {
+                OracleEngine engine = OracleEngine.open(engineName, context, libraries)) {
             postgres.start();
             RedoCheck check = new RedoCheck(engine, MAX_PAGES, finding -> found(context, finding));
             try (WalFeed feed = new WalFeed(postgres, check);

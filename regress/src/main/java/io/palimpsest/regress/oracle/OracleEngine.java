@@ -21,12 +21,13 @@ interface OracleEngine extends RedoCheck.Engine, AutoCloseable {
      * Makes it ready.
      *
      * @param name "jvm" or "process"
+     * @param libraries where {@code make walredo} puts its libraries
      */
-    static OracleEngine open(String name, RedoContext context) {
+    static OracleEngine open(String name, RedoContext context, Path libraries) {
         RedoCheck.Engine ours = RedoCheck.Engine.of(new PageRedo(context));
         return switch (name) {
             case "jvm" -> new Jvm(ours);
-            case "process" -> Process.open(context, ours);
+            case "process" -> Process.open(context, ours, libraries);
             default ->
                     throw new IllegalArgumentException(
                             "engine '" + name + "': expected jvm or process");
@@ -49,10 +50,9 @@ interface OracleEngine extends RedoCheck.Engine, AutoCloseable {
             implements OracleEngine {
         private static final Path POSTGRES = Path.of("/usr/lib/postgresql");
 
-        static Process open(RedoContext context, RedoCheck.Engine ours) {
+        static Process open(RedoContext context, RedoCheck.Engine ours, Path libraries) {
             int major = context.version().major();
-            PostgresLauncher launcher =
-                    new PostgresLauncher(POSTGRES, PostgresLauncher.builtLibraries(), "");
+            PostgresLauncher launcher = new PostgresLauncher(POSTGRES, libraries, "");
             if (launcher.command(major, context.hintBitsLogged()) == null) {
                 throw new IllegalStateException(
                         String.format(

@@ -203,6 +203,8 @@ public final class WalRedoPool implements RedoEngine, AutoCloseable {
         }
     }
 
+    /** Callers look again in a loop. */
+    @SuppressWarnings("WaitNotInLoop")
     private void await(long nanos) {
         try {
             long left = changed.awaitNanos(nanos);

@@ -17,6 +17,7 @@ import java.io.OutputStream;
 import java.io.StreamCorruptedException;
 import java.nio.charset.StandardCharsets;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicLong;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -56,7 +57,7 @@ final class WalRedoProcess {
     private volatile long busySince;
 
     private volatile boolean timedOut;
-    private volatile long pages;
+    private final AtomicLong pages = new AtomicLong();
 
     private WalRedoProcess(PgVersion version, Process process) {
         this.process = process;
@@ -97,7 +98,7 @@ final class WalRedoProcess {
                                 number, Bytes.i32(answer, 0), Bytes.i32(answer, 4)));
             }
             System.arraycopy(answer, ANSWER_HEADER, page, 0, Page.SIZE);
-            pages++;
+            pages.incrementAndGet();
         } finally {
             busySince = 0;
             if (request.array().length > KEEP_BYTES) {
@@ -183,7 +184,7 @@ final class WalRedoProcess {
 
     /** How many it has made. */
     long pages() {
-        return pages;
+        return pages.get();
     }
 
     boolean timedOut() {

@@ -46,7 +46,7 @@ interface OracleEngine extends RedoCheck.Engine, AutoCloseable {
     }
 
     /** PostgreSQL's own; what is no record of PostgreSQL's is left to ours, as in the server. */
-    record Process(RedoContext context, WalRedoPool pool, RedoCheck.Engine ours)
+    record Postgres(RedoContext context, WalRedoPool pool, RedoCheck.Engine ours)
             implements OracleEngine {
         private static final Path POSTGRES = Path.of("/usr/lib/postgresql");
 
@@ -66,7 +66,7 @@ interface OracleEngine extends RedoCheck.Engine, AutoCloseable {
                             1,
                             TimeUnit.SECONDS.toNanos(20),
                             TimeUnit.MINUTES.toNanos(10));
-            return new Process(context, new WalRedoPool(launcher, settings), ours);
+            return new Postgres(context, new WalRedoPool(launcher, settings), ours);
         }
 
         @Override

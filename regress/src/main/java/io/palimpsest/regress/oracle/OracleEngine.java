@@ -27,7 +27,7 @@ interface OracleEngine extends RedoCheck.Engine, AutoCloseable {
         RedoCheck.Engine ours = RedoCheck.Engine.of(new PageRedo(context));
         return switch (name) {
             case "jvm" -> new Jvm(ours);
-            case "process" -> Process.open(context, ours, libraries);
+            case "process" -> Postgres.open(context, ours, libraries);
             default ->
                     throw new IllegalArgumentException(
                             "engine '" + name + "': expected jvm or process");
@@ -50,7 +50,7 @@ interface OracleEngine extends RedoCheck.Engine, AutoCloseable {
             implements OracleEngine {
         private static final Path POSTGRES = Path.of("/usr/lib/postgresql");
 
-        static Process open(RedoContext context, RedoCheck.Engine ours, Path libraries) {
+        static Postgres open(RedoContext context, RedoCheck.Engine ours, Path libraries) {
             int major = context.version().major();
             PostgresLauncher launcher = new PostgresLauncher(POSTGRES, libraries, "");
             if (launcher.command(major, context.hintBitsLogged()) == null) {

@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.palimpsest.base.ByteSink;
 import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.layer.Reconstruction;
@@ -17,12 +18,14 @@ import io.palimpsest.timeline.HistoryRedo;
 import io.palimpsest.value.Keys;
 import io.palimpsest.value.StoredValue;
 import io.palimpsest.wal.Rmgr;
+import io.palimpsest.wal.WalRecord;
 import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
 /** Which engine is asked for what. */
 final class HistoryRedoTest {
+    private static final long LSN = 0x2_0000_1000L;
     private static final RedoContext CONTEXT = new RedoContext(PgVersion.V15, true);
 
     /** Redoes like the JVM, and then changes what it is told to. */
@@ -92,24 +95,33 @@ final class HistoryRedoTest {
         System.arraycopy(page, 0, image, 1, Page.SIZE);
         Reconstruction values = new Reconstruction();
         var key = Keys.block(new RelTag(1663, 5, 16384, RelTag.MAIN), 0);
-        values.reset(key.hi(), key.mid(), key.lo(), RecordValue.LSN);
+        values.reset(key.hi(), key.mid(), key.lo(), LSN);
         byte[] record = generic(rmid);
-        values.add(RecordValue.LSN, record, 0, record.length);
-        values.add(RecordValue.LSN - 8, record, 0, record.length);
-        values.add(RecordValue.LSN - 16, image, 0, image.length);
+        values.add(LSN, record, 0, record.length);
+        values.add(LSN - 8, record, 0, record.length);
+        values.add(LSN - 16, image, 0, image.length);
         return values;
     }
 
     /** Sets four bytes: the delta is { u16 offset, u16 length, bytes }. */
     private static byte[] generic(int rmid) {
-        return new RecordValue(rmid, 0)
-                .block(0, 0)
-                .data(out -> {
-                    out.u16(100);
-                    out.u16(4);
-                    out.i32(0x01020304);
-                })
-                .encode();
+        ByteSink out = new ByteSink(64);
+        out.u8(StoredValue.RECORD);
+        out.u8(0);
+        out.u8(rmid);
+        out.u8(0);
+        out.i32(700);
+        out.u8(0);
+        out.u8(1);
+        out.u8(0);
+        out.u8(WalRecord.HAS_DATA);
+        out.i32(0);
+        out.u16(8);
+        out.u8(0);
+        out.u16(100);
+        out.u16(4);
+        out.i32(0x01020304);
+        return out.toByteArray();
     }
 
     private void redo(Fake engine, Reconstruction values) {

@@ -160,7 +160,7 @@ class ReplicationConnectionTest {
         assertTrue(e.getMessage().contains("kind 7"), e.getMessage());
 
         e = refused(new FakeServer(4, (type, body, s) -> s.raw("HTTP/1.1 400".getBytes()).end()));
-        assertEquals(ErrorCode.SOURCE_BROKEN, e.code());
+        assertEquals(ErrorCode.CORRUPTION, e.code());
 
         e = refused(new FakeServer(4, (type, body, s) -> s.ready()));
         assertEquals(ErrorCode.CORRUPTION, e.code());
@@ -502,7 +502,7 @@ class ReplicationConnectionTest {
                                 1,
                                 (type, body, s) ->
                                         s.raw(new byte[] {'R', 0x7F, 0, 0, 0, 0, 0, 0, 0}).end()));
-        assertEquals(ErrorCode.SOURCE_BROKEN, e.code());
+        assertEquals(ErrorCode.CORRUPTION, e.code());
         assertTrue(e.getMessage().contains("length 2130706432"), e.getMessage());
     }
 }

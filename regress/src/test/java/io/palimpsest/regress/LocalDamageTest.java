@@ -17,6 +17,7 @@ import java.net.Socket;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
@@ -119,7 +120,7 @@ class LocalDamageTest {
             for (PageSource.Fork fork : client.keyspace(lsn).relations()) {
                 for (Answer answer : client.pages(fork.tag(), 0, fork.blocks(), lsn)) {
                     switch (answer) {
-                        case Answer.Pages(byte[] page) -> served++;
+                        case Answer.Pages(byte[] _) -> served++;
                         case Answer.Refused(String why) -> {
                             refused++;
                             for (String word :
@@ -262,12 +263,12 @@ class LocalDamageTest {
         private final ServerSocket listener =
                 new ServerSocket(0, 8, InetAddress.getLoopbackAddress());
         private final int target;
-        private volatile long left;
+        private final AtomicLong left;
         private volatile Socket held = new Socket();
 
         Stall(int target, long bytes) throws IOException {
             this.target = target;
-            this.left = bytes;
+            this.left = new AtomicLong(bytes);
             Thread.ofVirtual().start(this::accept);
         }
 
@@ -276,11 +277,11 @@ class LocalDamageTest {
         }
 
         boolean stalled() {
-            return left <= 0;
+            return left.get() <= 0;
         }
 
         void goOn() {
-            left = Long.MAX_VALUE;
+            left.set(Long.MAX_VALUE);
         }
 
         /** Ends the connection that is held, and holds no other. */
@@ -315,9 +316,10 @@ class LocalDamageTest {
                 OutputStream out = to.getOutputStream();
                 for (int n = in.read(buffer); n > 0; n = in.read(buffer)) {
                     if (counted) {
-                        left -= n;
-                        held = left <= 0 ? to : held;
-                        while (left <= 0 && !to.isClosed()) {
+                        if (left.addAndGet(-n) <= 0) {
+                            held = to;
+                        }
+                        while (stalled() && !to.isClosed()) {
                             Scene.pause(20);
                         }
                     }

@@ -27,7 +27,7 @@ interface OracleEngine extends RedoCheck.Engine, AutoCloseable {
         RedoCheck.Engine ours = RedoCheck.Engine.of(new PageRedo(context));
         return switch (name) {
             case "jvm" -> new Jvm(ours);
-            case "process" -> Postgres.open(context, ours, libraries);
+            case "process" -> PostgresRedo.open(context, ours, libraries);
             default ->
                     throw new IllegalArgumentException(
                             "engine '" + name + "': expected jvm or process");
@@ -46,11 +46,11 @@ interface OracleEngine extends RedoCheck.Engine, AutoCloseable {
     }
 
     /** PostgreSQL's own; what is no record of PostgreSQL's is left to ours, as in the server. */
-    record Postgres(RedoContext context, WalRedoPool pool, RedoCheck.Engine ours)
+    record PostgresRedo(RedoContext context, WalRedoPool pool, RedoCheck.Engine ours)
             implements OracleEngine {
         private static final Path POSTGRES = Path.of("/usr/lib/postgresql");
 
-        static Postgres open(RedoContext context, RedoCheck.Engine ours, Path libraries) {
+        static PostgresRedo open(RedoContext context, RedoCheck.Engine ours, Path libraries) {
             int major = context.version().major();
             PostgresLauncher launcher = new PostgresLauncher(POSTGRES, libraries, "");
             if (launcher.command(major, context.hintBitsLogged()) == null) {
@@ -66,7 +66,7 @@ interface OracleEngine extends RedoCheck.Engine, AutoCloseable {
                             1,
                             TimeUnit.SECONDS.toNanos(20),
                             TimeUnit.MINUTES.toNanos(10));
-            return new Postgres(context, new WalRedoPool(launcher, settings), ours);
+            return new PostgresRedo(context, new WalRedoPool(launcher, settings), ours);
         }
 
         @Override

@@ -1,4 +1,4 @@
-package io.palimpsest.timeline;
+package io.palimpsest.redo;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
@@ -14,8 +14,7 @@ import io.palimpsest.pg.RelTag;
 import io.palimpsest.pg.WalOrigin;
 import io.palimpsest.port.RedoEngine;
 import io.palimpsest.port.Tracer;
-import io.palimpsest.redo.PageRedo;
-import io.palimpsest.redo.RedoContext;
+import io.palimpsest.timeline.HistoryRedo;
 import io.palimpsest.value.Keys;
 import io.palimpsest.value.StoredValue;
 import io.palimpsest.wal.Rmgr;

@@ -101,7 +101,7 @@ class ReplacedSourceTest {
                         Lsn.parse(Scene.sql(forked, "SELECT pg_current_wal_flush_lsn()")).value(),
                         lsn + (1 << 20))
                 < 0) {
-            Scene.sql(forked, "CREATE TABLE IF NOT EXISTS another(n int)");
+            Scene.sql(forked, "INSERT INTO t VALUES (1)");
             Scene.sql(forked, "SELECT pg_switch_wal()");
         }
         recycleWal(scene);

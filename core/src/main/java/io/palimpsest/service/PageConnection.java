@@ -40,11 +40,6 @@ final class PageConnection {
     private @Nullable PageSource source;
     private RelTag lastTag = new RelTag(0, 0, 0, 0);
 
-    /** {@link #takeNow} has left work behind, and this event first if it is not null. */
-    private boolean handedOver;
-
-    private ServerSession.@Nullable Event pending;
-
     PageConnection(PageSource.Directory directory, Net.Connection connection) {
         this.directory = directory;
         this.connection = connection;
@@ -53,46 +48,8 @@ final class PageConnection {
     /** Takes bytes of the client's and answers what they complete; false at the end. */
     boolean take(byte[] bytes, int offset, int length) {
         session.receive(bytes, offset, length);
-        return work();
-    }
-
-    /** Goes on where {@link #takeNow} stopped; false if there is nothing to go on with. */
-    boolean resume() {
-        return handedOver && work();
-    }
-
-    /**
-     * As {@link #take}, but does not block: answers requests for pages that can be had at once, and
-     * stops at the first event that may need more, or when the client does not take its answers.
-     *
-     * @return false if it stopped, so that {@link #resume} has to be called
-     */
-    boolean takeNow(byte[] bytes, int offset, int length) {
-        session.receive(bytes, offset, length);
         while (true) {
             ServerSession.Event event = session.next();
-            boolean used = event == ServerSession.Event.NEED_BYTES;
-            if (!used && !(event == ServerSession.Event.REQUEST && answerNow(session.request()))) {
-                pending = event;
-                handedOver = true;
-                return false;
-            }
-            if ((used || session.out().size() >= SEND_BYTES) && !sendNow()) {
-                handedOver = true;
-                return false;
-            }
-            if (used) {
-                return true;
-            }
-        }
-    }
-
-    private boolean work() {
-        handedOver = false;
-        while (true) {
-            ServerSession.Event left = pending;
-            pending = null;
-            ServerSession.Event event = left != null ? left : session.next();
             try {
                 switch (event) {
                     case COMMAND -> run(session.command());
@@ -124,17 +81,6 @@ final class PageConnection {
             connection.write(out.array(), 0, out.size());
             out.clear();
         }
-    }
-
-    private boolean sendNow() {
-        ByteSink out = session.out();
-        if (out.size() > 0) {
-            if (!connection.tryWrite(out.array(), 0, out.size())) {
-                return false;
-            }
-            out.clear();
-        }
-        return true;
     }
 
     private void run(PageCommand command) {
@@ -174,35 +120,6 @@ final class PageConnection {
         } catch (PageserverException e) {
             failed(request, mark, e);
         }
-    }
-
-    /**
-     * Answers a request for a page if that takes no waiting; else, or if it fails, does nothing.
-     */
-    private boolean answerNow(PagestreamRequest request) {
-        PageSource from = source;
-        if (from == null
-                || request.operation() != Operation.PAGE
-                || Long.compareUnsigned(request.notModifiedSince(), from.lastRecordLsn()) > 0) {
-            return false;
-        }
-        ByteSink out = session.out();
-        int mark = out.size();
-        boolean done = false;
-        try {
-            long lsn = from.effectiveLsn(request.requestLsn(), request.notModifiedSince());
-            RelTag tag = tag(request);
-            int at = PagestreamCodec.page(request, out);
-            done = from.tryReadPage(tag, request.block(), lsn, out.array(), at);
-        } catch (RuntimeException e) {
-            // Who may block meets it again, and deals with it.
-            done = false;
-        } finally {
-            if (!done) {
-                out.truncate(mark);
-            }
-        }
-        return done;
     }
 
     private void answer(PagestreamRequest request, PageSource from, ByteSink out) {

@@ -33,12 +33,11 @@ public final class PageService {
     public void serve(Net.Connection connection) {
         PageConnection client = new PageConnection(directory, connection);
         byte[] bytes = new byte[READ_BYTES];
-        connection.offer(client::takeNow);
         try {
             boolean open = true;
             while (open) {
                 int n = connection.read(bytes, 0, bytes.length, IDLE_NANOS);
-                open = n > 0 ? client.take(bytes, 0, n) : n == 0 && client.resume();
+                open = n > 0 && client.take(bytes, 0, n);
             }
         } catch (PageserverException e) {
             // The requests' own errors have been answered: this is a lost client, which is normal.

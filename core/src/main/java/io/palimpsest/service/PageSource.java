@@ -28,13 +28,6 @@ public interface PageSource {
 
     void readPage(RelTag tag, int block, long lsn, byte[] into, int at);
 
-    /**
-     * The same without blocking and within a bounded time.
-     *
-     * @return whether it could be done; what is in {@code into} is undefined if not
-     */
-    boolean tryReadPage(RelTag tag, int block, long lsn, byte[] into, int at);
-
     /** -1 if there is no such segment. */
     int slruBlocks(Slru slru, int segment, long lsn);
 
@@ -62,11 +55,6 @@ public interface PageSource {
         @Override
         public void readPage(RelTag tag, int block, long lsn, byte[] into, int at) {
             timeline.readPage(tag, block, lsn, into, at);
-        }
-
-        @Override
-        public boolean tryReadPage(RelTag tag, int block, long lsn, byte[] into, int at) {
-            return timeline.tryReadPage(tag, block, lsn, into, at);
         }
 
         @Override

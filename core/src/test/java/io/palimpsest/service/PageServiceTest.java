@@ -1,6 +1,5 @@
 package io.palimpsest.service;
 
-import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertThrows;
@@ -14,7 +13,6 @@ import io.palimpsest.base.Key;
 import io.palimpsest.base.KeyRange;
 import io.palimpsest.base.Lsn;
 import io.palimpsest.base.PageserverException;
-import io.palimpsest.base.Prng;
 import io.palimpsest.base.TenantId;
 import io.palimpsest.base.TimelineId;
 import io.palimpsest.pg.RelTag;
@@ -42,11 +40,6 @@ class PageServiceTest {
         final TreeMap<Key, Integer> sizes = new TreeMap<>();
         final List<String> waits = new ArrayList<>();
         RuntimeException failure;
-
-        /** Blocks below it can be read without waiting. */
-        int ready;
-
-        int promptly;
 
         @Override
         public long lastRecordLsn() {
@@ -82,17 +75,6 @@ class PageServiceTest {
         }
 
         @Override
-        public boolean tryReadPage(RelTag tag, int block, long lsn, byte[] into, int at) {
-            if (block >= ready) {
-                Arrays.fill(into, at, at + 8192, (byte) -1);
-                return false;
-            }
-            readPage(tag, block, lsn, into, at);
-            promptly++;
-            return true;
-        }
-
-        @Override
         public int slruBlocks(Slru slru, int segment, long lsn) {
             return sizes.getOrDefault(Keys.slruSize(slru, segment), -1);
         }
@@ -124,7 +106,7 @@ class PageServiceTest {
     }
 
     /** Gives what was put in, piece by piece, then the end; keeps what was written, by write. */
-    private static class Pipe implements Net.Connection {
+    private static final class Pipe implements Net.Connection {
         final ByteSink in = new ByteSink(64);
         final List<byte[]> writes = new ArrayList<>();
         int at;
@@ -197,45 +179,6 @@ class PageServiceTest {
         String text(int index) {
             byte[] m = messages().get(index);
             return new String(m, 5, m.length - 5, StandardCharsets.UTF_8);
-        }
-    }
-
-    /**
-     * The same in pieces, some of which the receiver gets, and with a peer that is slow at times.
-     */
-    private static final class PromptPipe extends Pipe {
-        private final Prng random;
-        private Net.Receiver receiver = (bytes, offset, length) -> false;
-
-        PromptPipe(long seed) {
-            random = new Prng(seed);
-        }
-
-        @Override
-        public void offer(Net.Receiver to) {
-            receiver = to;
-        }
-
-        @Override
-        public int read(byte[] into, int offset, int length, long timeoutNanos) {
-            while (true) {
-                int n = super.read(into, offset, 1 + random.nextInt(200), timeoutNanos);
-                if (n < 0 || random.nextInt(4) == 0) {
-                    return n;
-                }
-                if (!receiver.take(into, offset, n)) {
-                    return 0;
-                }
-            }
-        }
-
-        @Override
-        public boolean tryWrite(byte[] bytes, int offset, int length) {
-            if (random.nextInt(3) == 0) {
-                return false;
-            }
-            write(bytes, offset, length);
-            return true;
         }
     }
 
@@ -341,46 +284,6 @@ class PageServiceTest {
         for (int i = 0; i < 100; i++) {
             assertEquals(i, ((PagestreamResponse.Pages) pipe.response(i + 1, pages[i])).bytes()[0]);
         }
-    }
-
-    @Test
-    void answersAreTheSameWhereverTheyAreMade() {
-        for (long seed = 1; seed <= 300; seed++) {
-            Prng random = new Prng(seed);
-            source.ready = random.nextInt(100);
-            source.waits.clear();
-            Pipe plain = new Pipe();
-            Pipe prompt = new PromptPipe(seed);
-            for (Pipe to : List.of(plain, prompt)) {
-                Prng requests = new Prng(seed);
-                to.startup();
-                to.query("pagestream_v3 " + TENANT + " " + TIMELINE);
-                for (int i = 0, n = requests.nextInt(120); i < n; i++) {
-                    to.request(
-                            switch (requests.nextInt(12)) {
-                                case 0 -> request().databaseSize(5);
-                                case 1 -> request().page(1663, 5, 16385, 0, 1);
-                                case 2 -> request().page(1663, 5, 0, 0, 1);
-                                case 3 ->
-                                        new PagestreamRequest(3)
-                                                .header(1, -1L, LAST + 8)
-                                                .page(1663, 5, 16384, 0, 1);
-                                default -> request().page(1663, 5, 16384, 0, requests.nextInt(100));
-                            });
-                }
-                if (requests.nextInt(2) == 0) {
-                    to.query("set x to y");
-                }
-                service.serve(to);
-            }
-            List<byte[]> expected = plain.messages();
-            List<byte[]> found = prompt.messages();
-            assertEquals(expected.size(), found.size(), "answers, seed " + seed);
-            for (int i = 0; i < expected.size(); i++) {
-                assertArrayEquals(expected.get(i), found.get(i), "answer " + i + ", seed " + seed);
-            }
-        }
-        assertTrue(source.promptly > 1000, "answered promptly: " + source.promptly);
     }
 
     @Test

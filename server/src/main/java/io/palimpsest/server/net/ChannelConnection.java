@@ -16,10 +16,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * A Netty channel as a blocking connection. The event loop puts what arrives into a buffer, the
- * task that serves the connection takes it from there and writes answers. While that task waits for
- * bytes and there is a {@link io.palimpsest.port.Net.Receiver}, the event loop lets it have them
- * first: a request that can be answered at once costs no change of threads. The lock is held
- * meanwhile, so the task does not run.
+ * task that serves the connection takes it from there and writes answers.
  *
  * <p>Bounded both ways: nothing is read from the socket while the buffer holds {@link
  * #INBOUND_BYTES}, and a writer waits while more than the channel's high water mark is on its way
@@ -45,17 +42,6 @@ final class ChannelConnection extends ChannelInboundHandlerAdapter implements Ne
     private int start;
     private int end;
     private boolean reading;
-
-    /** The reader is in {@link #read}, and has nothing to do. */
-    private boolean waiting;
-
-    /** The receiver has left something to do for the reader. */
-    private boolean left;
-
-    /** Pieces that the receiver took: while there are some the peer is not silent. */
-    private long taken;
-
-    private Net.@Nullable Receiver receiver;
     private boolean ended;
     private boolean closing;
     private @Nullable ChannelHandlerContext context;
@@ -97,53 +83,12 @@ final class ChannelConnection extends ChannelInboundHandlerAdapter implements Ne
                 makeRoom(n);
                 bytes.readBytes(inbound, end, n);
                 end += n;
-                if (!receive()) {
-                    changed.signalAll();
-                }
+                changed.signalAll();
             }
         } finally {
             lock.unlock();
             bytes.release();
         }
-    }
-
-    /** Lets the receiver have what is there; true if the reader need not be woken. */
-    private boolean receive() {
-        Net.Receiver now = receiver;
-        if (now == null || !waiting || left) {
-            return false;
-        }
-        int from = start;
-        int n = end - start;
-        start = 0;
-        end = 0;
-        taken++;
-        // Whatever it throws, these bytes are used, and the reader finds the connection broken.
-        left = !now.take(inbound, from, n);
-        return !left;
-    }
-
-    @Override
-    public void offer(Net.Receiver to) {
-        lock.lock();
-        try {
-            receiver = to;
-        } finally {
-            lock.unlock();
-        }
-    }
-
-    /** On the event loop, the lock held by {@link #channelRead}. */
-    @Override
-    public boolean tryWrite(byte[] bytes, int offset, int length) {
-        Check.that(lock.isHeldByCurrentThread(), "tryWrite outside of a receiver");
-        ChannelHandlerContext to = channel();
-        if (ended || closing || !to.channel().isWritable()) {
-            return false;
-        }
-        ByteBuf copy = to.alloc().directBuffer(length).writeBytes(bytes, offset, length);
-        var _ = to.writeAndFlush(copy, to.voidPromise());
-        return true;
     }
 
     @Override
@@ -181,28 +126,17 @@ final class ChannelConnection extends ChannelInboundHandlerAdapter implements Ne
     @Override
     public int read(byte[] into, int offset, int length, long timeoutNanos) {
         Check.that(length > 0, "read of %d bytes", length);
-        long wait = timeoutNanos;
+        long left = timeoutNanos;
         lock.lock();
         try {
-            while (start == end || left) {
-                if (left) {
-                    left = false;
-                    return 0;
-                }
+            while (start == end) {
                 if (ended || closing) {
                     return -1;
                 }
-                if (wait <= 0) {
+                if (left <= 0) {
                     return 0;
                 }
-                long before = taken;
-                waiting = true;
-                try {
-                    wait = await(wait);
-                } finally {
-                    waiting = false;
-                }
-                wait = before == taken ? wait : timeoutNanos;
+                left = await(left);
             }
             int n = Math.min(length, end - start);
             System.arraycopy(inbound, start, into, offset, n);

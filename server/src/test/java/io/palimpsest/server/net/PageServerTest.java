@@ -90,13 +90,6 @@ class PageServerTest {
             Arrays.fill(into, at, at + 8192, (byte) block);
         }
 
-        /** Every other page is at hand. */
-        @Override
-        public boolean tryReadPage(RelTag tag, int block, long lsn, byte[] into, int at) {
-            readPage(tag, block, lsn, into, at);
-            return block % 2 == 0;
-        }
-
         @Override
         public int slruBlocks(Slru slru, int segment, long lsn) {
             return -1;
@@ -210,6 +203,44 @@ class PageServerTest {
             socket.getOutputStream().write(new byte[] {'X', 0, 0, 0, 4});
             assertEquals(-1, in.read());
         }
+    }
+
+    /** Bursts of requests while answers are on their way: the answers keep their order. */
+    @Test
+    void answersKeepTheirOrder() throws Exception {
+        startPages();
+        try (Socket socket = connect()) {
+            DataInputStream in = afterOpening(socket);
+            int n = 20_000;
+            Thread writer =
+                    Thread.ofPlatform()
+                            .start(() -> {
+                                ByteSink out = new ByteSink(64);
+                                try {
+                                    for (int i = 0; i < n; i++) {
+                                        PagestreamCodec.encodeRequest(
+                                                new PagestreamRequest(3)
+                                                        .header(i, -1, 5)
+                                                        .page(1663, 5, 16384, 0, i / 3 % 7),
+                                                out);
+                                        if (i % 40 == 39) {
+                                            socket.getOutputStream()
+                                                    .write(out.array(), 0, out.size());
+                                            out.clear();
+                                        }
+                                    }
+                                } catch (IOException e) {
+                                    failures.add(e);
+                                }
+                            });
+            for (int i = 0; i < n; i++) {
+                byte[] answer = message(in);
+                assertEquals(i, Bytes.i64BE(answer, 6), "request id of answer " + i);
+                assertEquals(i / 3 % 7, answer[answer.length - 1], "page of answer " + i);
+            }
+            writer.join();
+        }
+        assertTrue(failures.isEmpty(), failures::toString);
     }
 
     @Test

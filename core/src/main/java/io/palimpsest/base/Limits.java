@@ -14,6 +14,10 @@ package io.palimpsest.base;
  *     none before
  * @param waitLsnNanos how long a read waits for its LSN
  * @param blockCacheBytes decoded layer blocks kept in memory
+ * @param openLayerFiles layer files held open at once, about
+ * @param batchPages pages that are looked for together, at most
+ * @param chainDeltas records that history below the cutoff may keep for a page in place of an image
+ * @param backgroundBytesPerSecond what compaction reads and writes, at most; 0: as fast as it can
  */
 public record Limits(
         long openLayerBytes,
@@ -24,7 +28,11 @@ public record Limits(
         int layerBlockBytes,
         int recordBytes,
         long waitLsnNanos,
-        long blockCacheBytes) {
+        long blockCacheBytes,
+        int openLayerFiles,
+        int batchPages,
+        int chainDeltas,
+        long backgroundBytesPerSecond) {
     public static final Limits DEFAULT =
             new Limits(
                     256L << 20,
@@ -35,7 +43,11 @@ public record Limits(
                     64 << 10,
                     1 << 30,
                     300_000_000_000L,
-                    256L << 20);
+                    256L << 20,
+                    4096,
+                    32,
+                    4,
+                    0);
 
     public Limits {
         Check.that(
@@ -53,5 +65,12 @@ public record Limits(
         Check.that(recordBytes >= 1 << 16, "recordBytes %d", recordBytes);
         Check.that(waitLsnNanos >= 0, "waitLsnNanos %d", waitLsnNanos);
         Check.that(blockCacheBytes >= 0, "blockCacheBytes %d", blockCacheBytes);
+        Check.that(openLayerFiles > 0, "openLayerFiles %d", openLayerFiles);
+        Check.that(batchPages > 0 && batchPages <= 1 << 10, "batchPages %d", batchPages);
+        Check.that(chainDeltas >= 0, "chainDeltas %d", chainDeltas);
+        Check.that(
+                backgroundBytesPerSecond >= 0,
+                "backgroundBytesPerSecond %d",
+                backgroundBytesPerSecond);
     }
 }

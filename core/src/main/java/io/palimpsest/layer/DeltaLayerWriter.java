@@ -29,7 +29,10 @@ public final class DeltaLayerWriter {
         this.lsns = lsns;
         writer =
                 new LayerWriter(
-                        out, new LayerHeader(tenant, timeline, false, lsns.start()), lsns, limits);
+                        out,
+                        new LayerHeader(tenant, timeline, false, false, lsns.start()),
+                        lsns,
+                        limits);
     }
 
     public void append(long hi, long mid, long lo, long lsn, byte[] b, int at, int length) {

@@ -10,20 +10,28 @@ import io.palimpsest.value.StoredValue;
 
 /**
  * Writes an image layer: the content of keys as of one LSN, in key order. A key of the range that
- * is not in it is simply not there; a read goes on below. The caller makes the file, syncs it after
- * {@link #finish} and closes it.
+ * is not in it has no value below if the layer is complete; else a read goes on below. The caller
+ * makes the file, syncs it after {@link #finish} and closes it.
  */
 public final class ImageLayerWriter {
     private final LayerWriter writer;
     private final long lsn;
 
+    /**
+     * @param complete whether it will be ({@link LayerDescriptor#complete})
+     */
     public ImageLayerWriter(
-            Disk.Output out, TenantShardId tenant, TimelineId timeline, long lsn, Limits limits) {
+            Disk.Output out,
+            TenantShardId tenant,
+            TimelineId timeline,
+            long lsn,
+            boolean complete,
+            Limits limits) {
         this.lsn = lsn;
         writer =
                 new LayerWriter(
                         out,
-                        new LayerHeader(tenant, timeline, true, lsn),
+                        new LayerHeader(tenant, timeline, true, complete, lsn),
                         new LsnRange(lsn, lsn + 1),
                         limits);
     }

@@ -1,10 +1,10 @@
 package io.palimpsest.layer;
 
 /**
- * Goes through the entries of one layer in order of key, then LSN, then writing. Not to be used by
- * two tasks at once.
+ * Goes through the entries of layers in order of key, then LSN, then writing. Not to be used by two
+ * tasks at once.
  */
-public sealed interface LayerCursor permits OpenLayer.Sorted, FileCursor {
+public sealed interface LayerCursor permits OpenLayer.Sorted, FileCursor, MergeCursor {
     /** Steps to the next entry (at first: to the first one); false after the last. */
     boolean next();
 

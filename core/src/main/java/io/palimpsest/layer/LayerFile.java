@@ -170,6 +170,15 @@ public final class LayerFile implements AutoCloseable {
         return name.image();
     }
 
+    /** Is it an image layer with all keys there are? */
+    public boolean complete() {
+        return header.complete();
+    }
+
+    public LayerDescriptor descriptor() {
+        return new LayerDescriptor(name, size, header.complete());
+    }
+
     public KeyRange keys() {
         return name.keys();
     }

@@ -16,7 +16,7 @@ import io.palimpsest.base.TimelineId;
  *   0  8  magic "PLMLAYR1"
  *   8  u16 version 1
  *  10  u8 kind: 1 delta, 2 image
- *  11  u8 0
+ *  11  u8 flags: 1 an image layer that is complete ({@link LayerDescriptor})
  *  12  u32 bytes of this header: 80
  *  16  16 tenant id
  *  32  u8 shard number
@@ -28,15 +28,18 @@ import io.palimpsest.base.TimelineId;
  *  76  u32 checksum of bytes 0..75
  * </pre>
  */
-record LayerHeader(TenantShardId tenant, TimelineId timeline, boolean image, long baseLsn) {
+record LayerHeader(
+        TenantShardId tenant, TimelineId timeline, boolean image, boolean complete, long baseLsn) {
     static final int BYTES = 80;
     private static final int CHECKSUM = 76;
+    private static final int COMPLETE = 1;
 
     byte[] write() {
         byte[] b = new byte[BYTES];
         Bytes.putI64(b, 0, LayerFormat.MAGIC);
         Bytes.putU16(b, 8, LayerFormat.VERSION);
         Bytes.putU8(b, 10, image ? 2 : 1);
+        Bytes.putU8(b, 11, complete ? COMPLETE : 0);
         Bytes.putI32(b, 12, BYTES);
         Bytes.putI64BE(b, 16, tenant.tenant().high());
         Bytes.putI64BE(b, 24, tenant.tenant().low());
@@ -64,6 +67,10 @@ record LayerHeader(TenantShardId tenant, TimelineId timeline, boolean image, lon
         if (kind != 1 && kind != 2) {
             throw wrong(file, 10, "layer kind", 1, kind);
         }
+        int flags = Bytes.u8(b, 11);
+        if (flags != 0 && (flags != COMPLETE || kind != 2)) {
+            throw wrong(file, 11, "layer flags", 0, flags);
+        }
         if (Bytes.i32(b, 12) != BYTES) {
             throw wrong(file, 12, "header length", BYTES, Bytes.i32(b, 12));
         }
@@ -75,6 +82,7 @@ record LayerHeader(TenantShardId tenant, TimelineId timeline, boolean image, lon
                             Bytes.u8(b, 33)),
                     new TimelineId(Bytes.i64BE(b, 36), Bytes.i64BE(b, 44)),
                     kind == 2,
+                    flags == COMPLETE,
                     Bytes.i64(b, 52));
         } catch (Check.Failed e) {
             throw wrong(file, 32, "shard", "number below count", String.valueOf(e.getMessage()));

@@ -9,6 +9,7 @@ import io.palimpsest.base.LsnRange;
 import io.palimpsest.layer.DeltaLayerWriter;
 import io.palimpsest.layer.ImageLayerWriter;
 import io.palimpsest.layer.LayerCursor;
+import io.palimpsest.layer.LayerDescriptor;
 import io.palimpsest.layer.LayerFile;
 import io.palimpsest.layer.LayerName;
 import io.palimpsest.layer.OpenLayer;
@@ -143,9 +144,9 @@ final class Flusher {
         TimelineIndex index = timeline.index();
         Disk disk = environment.disk();
         LayerFile file = frozen.layer().isEmpty() ? null : write(frozen, index);
-        List<TimelineIndex.Layer> layers = new ArrayList<>(index.layers());
+        List<LayerDescriptor> layers = new ArrayList<>(index.layers());
         if (file != null) {
-            layers.add(new TimelineIndex.Layer(file.name(), file.size()));
+            layers.add(file.descriptor());
         }
         TimelineIndex newIndex =
                 frozen.commits()
@@ -200,7 +201,12 @@ final class Flusher {
     private KeyRange writeImages(Frozen frozen, TimelineIndex index, Disk.Output out) {
         ImageLayerWriter writer =
                 new ImageLayerWriter(
-                        out, index.tenant(), index.timeline(), frozen.lsns().start(), limits);
+                        out,
+                        index.tenant(),
+                        index.timeline(),
+                        frozen.lsns().start(),
+                        false,
+                        limits);
         LayerCursor c = frozen.layer().sorted();
         Key first = null;
         Key last = Key.MIN;

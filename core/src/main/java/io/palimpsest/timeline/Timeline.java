@@ -12,6 +12,7 @@ import io.palimpsest.base.TenantShardId;
 import io.palimpsest.base.TimelineId;
 import io.palimpsest.layer.BlockCache;
 import io.palimpsest.layer.ImageScan;
+import io.palimpsest.layer.LayerDescriptor;
 import io.palimpsest.layer.LayerFile;
 import io.palimpsest.layer.LayerMap;
 import io.palimpsest.layer.OpenLayer;
@@ -160,7 +161,7 @@ public final class Timeline {
         List<LayerFile> files = new ArrayList<>();
         boolean opened = false;
         try {
-            for (TimelineIndex.Layer layer : index.layers()) {
+            for (LayerDescriptor layer : index.layers()) {
                 files.add(openLayer(disk, cache, directory, layer));
             }
             opened = true;
@@ -180,7 +181,7 @@ public final class Timeline {
     }
 
     private static LayerFile openLayer(
-            Disk disk, BlockCache cache, String directory, TimelineIndex.Layer layer) {
+            Disk disk, BlockCache cache, String directory, LayerDescriptor layer) {
         String path = directory + "/" + layer.name();
         long found;
         try (Disk.Input input = disk.open(path)) {
@@ -256,7 +257,7 @@ public final class Timeline {
     /** Bytes of its own layer files. */
     public long layerBytes() {
         long sum = 0;
-        for (TimelineIndex.Layer layer : index.layers()) {
+        for (LayerDescriptor layer : index.layers()) {
             sum += layer.size();
         }
         return sum;

@@ -6,6 +6,7 @@ import io.palimpsest.base.Lsn;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.base.TenantShardId;
 import io.palimpsest.base.TimelineId;
+import io.palimpsest.layer.LayerDescriptor;
 import io.palimpsest.layer.LayerName;
 import io.palimpsest.pg.PgVersion;
 import io.palimpsest.pg.WalOrigin;
@@ -44,28 +45,26 @@ record TimelineIndex(
         long oldestReadableLsn,
         long diskConsistentLsn,
         long prevRecordLsn,
-        List<Layer> layers) {
+        List<LayerDescriptor> layers) {
     static final String FILE = "index";
 
     /** Files that are being written end so: a crash leaves them, and nobody needs them. */
     static final String TEMPORARY_SUFFIX = ".___temp";
 
     private static final String TEMPORARY = FILE + TEMPORARY_SUFFIX;
+    private static final String COMPLETE = " complete";
     private static final String MAGIC = "palimpsest timeline index 1";
 
     /** Where a branch hangs. */
     record Ancestor(TimelineId timeline, long lsn) {}
-
-    /** A layer file and its size in bytes. */
-    record Layer(LayerName name, long size) {}
 
     TimelineIndex {
         layers = List.copyOf(layers);
     }
 
     TimelineIndex withLayers(
-            List<Layer> newLayers, long newDiskConsistentLsn, long newPrevRecordLsn) {
-        List<Layer> sorted = new ArrayList<>(newLayers);
+            List<LayerDescriptor> newLayers, long newDiskConsistentLsn, long newPrevRecordLsn) {
+        List<LayerDescriptor> sorted = new ArrayList<>(newLayers);
         sorted.sort(Comparator.comparing(l -> l.name().toString()));
         return new TimelineIndex(
                 tenant,
@@ -148,8 +147,8 @@ record TimelineIndex(
         line(s, "oldest_readable_lsn", Lsn.toString(oldestReadableLsn));
         line(s, "disk_consistent_lsn", Lsn.toString(diskConsistentLsn));
         line(s, "prev_record_lsn", Lsn.toString(prevRecordLsn));
-        for (Layer l : layers) {
-            line(s, "layer", l.name + " " + l.size);
+        for (LayerDescriptor l : layers) {
+            line(s, "layer", l.name() + " " + l.size() + (l.complete() ? COMPLETE : ""));
         }
         byte[] body = s.toString().getBytes(StandardCharsets.UTF_8);
         line(s, "crc32c", checksum(body, body.length));
@@ -216,10 +215,9 @@ record TimelineIndex(
         long readable = Lsn.parse(lines.value("oldest_readable_lsn")).value();
         long disk = Lsn.parse(lines.value("disk_consistent_lsn")).value();
         long prev = Lsn.parse(lines.value("prev_record_lsn")).value();
-        List<Layer> layers = new ArrayList<>();
+        List<LayerDescriptor> layers = new ArrayList<>();
         while (lines.more()) {
-            String[] l = lines.value("layer").split(" ");
-            layers.add(new Layer(LayerName.parse(l[0]), Long.parseLong(l[1])));
+            layers.add(lines.layer());
         }
         return new TimelineIndex(
                 tenant,
@@ -268,6 +266,18 @@ record TimelineIndex(
                                 "%s line %d: expected 'origin stock' or 'origin neon', found '%s'",
                                 path, at, value);
             };
+        }
+
+        LayerDescriptor layer() {
+            String value = value("layer");
+            boolean complete = value.endsWith(COMPLETE);
+            String[] l = value.split(" ");
+            if (l.length != (complete ? 3 : 2)) {
+                throw PageserverException.corruption(
+                        "%s line %d: expected 'layer <name> <bytes>[ complete]', found '%s'",
+                        path, at, value);
+            }
+            return new LayerDescriptor(LayerName.parse(l[0]), Long.parseLong(l[1]), complete);
         }
 
         String value(String name) {

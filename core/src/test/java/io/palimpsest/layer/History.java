@@ -108,7 +108,11 @@ final class History {
                 blockBytes,
                 d.recordBytes(),
                 d.waitLsnNanos(),
-                cacheBytes);
+                cacheBytes,
+                d.openLayerFiles(),
+                d.batchPages(),
+                d.chainDeltas(),
+                d.backgroundBytesPerSecond());
     }
 
     static int randomBlockBytes(Prng prng) {
@@ -185,7 +189,7 @@ final class History {
             Disk disk, TreeMap<Key, byte[]> content, KeyRange keys, long lsn, Limits limits) {
         LayerName name = LayerName.image(keys, lsn, TENANT, GENERATION);
         try (Disk.Output out = disk.create(name.toString())) {
-            ImageLayerWriter w = new ImageLayerWriter(out, TENANT, TIMELINE, lsn, limits);
+            ImageLayerWriter w = new ImageLayerWriter(out, TENANT, TIMELINE, lsn, false, limits);
             content.forEach((k, v) -> w.append(k.hi(), k.mid(), k.lo(), v, 0, v.length));
             assertEquals(w.finish(keys), out.size());
         }

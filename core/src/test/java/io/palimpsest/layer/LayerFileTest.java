@@ -311,7 +311,12 @@ class LayerFileTest {
         assertThrows(Check.Failed.class, () -> w.finish(KeyRange.ALL, new LsnRange(17, 80)));
         ImageLayerWriter images =
                 new ImageLayerWriter(
-                        disk.create("b"), History.TENANT, History.TIMELINE, 8, Limits.DEFAULT);
+                        disk.create("b"),
+                        History.TENANT,
+                        History.TIMELINE,
+                        8,
+                        false,
+                        Limits.DEFAULT);
         images.append(1, 1, 1, v, 0, 2);
         assertThrows(Check.Failed.class, () -> images.append(1, 1, 1, v, 0, 2));
     }

@@ -133,7 +133,11 @@ public record ServerConfig(Address pageService, Address management, Limits limit
                         d.layerBlockBytes(),
                         d.recordBytes(),
                         settings.waitLsn,
-                        settings.pageCachePages * 8192);
+                        settings.pageCachePages * 8192,
+                        d.openLayerFiles(),
+                        d.batchPages(),
+                        d.chainDeltas(),
+                        d.backgroundBytesPerSecond());
         return new ServerConfig(
                 settings.pageService,
                 settings.management,

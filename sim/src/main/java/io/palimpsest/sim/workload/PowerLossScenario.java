@@ -130,7 +130,11 @@ public final class PowerLossScenario implements Scenario {
                     256 << random.nextInt(8),
                     Limits.DEFAULT.recordBytes(),
                     10 * SECOND,
-                    random.nextInt(3) * 65_536L);
+                    random.nextInt(3) * 65_536L,
+                    1 + random.nextInt(8),
+                    1 + random.nextInt(8),
+                    random.nextInt(6),
+                    0);
         }
 
         /** The source's clients. */

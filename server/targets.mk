@@ -11,19 +11,25 @@ WALREDO_CC := cc -std=gnu11 -O2 -Wall -Werror -Wno-error=unused-variable -fPIC -
 walredo: ## Build the process redo engine for each installed PostgreSQL (headers of 15 from Debian)
 	@if [ ! -d $(call walredo_include,15) ]; then \
 	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	    apt-get install -y -qq postgresql-server-dev-15 >/dev/null 2>&1 || echo "walredo: apt-get could not install postgresql-server-dev-15"; \
+	    apt-get install -y -qq postgresql-server-dev-15 >/dev/null 2>&1 || \
+	    { apt-get update -qq && apt-get install -y -qq postgresql-15 postgresql-server-dev-15; } >/dev/null 2>&1 || echo "walredo: apt-get could not install postgresql-server-dev-15"; \
 	  else echo "walredo: the headers of 15 are missing: apt-get install postgresql-server-dev-15"; fi; \
 	fi
 	@for v in 14 15 16 17 18; do \
 	  case " $(WALREDO_VERSIONS) " in *" $$v "*) ;; *) echo "walredo: not built for $$v (not known to the sources), JVM only"; continue;; esac; \
 	  if [ -d /usr/include/postgresql/$$v/server ]; then \
-	    $(MAKE) --no-print-directory server/target/walredo/$$v/walredo.so && echo "walredo: server/target/walredo/$$v/walredo.so"; \
+	    $(MAKE) --no-print-directory server/target/walredo/$$v/walredo.so regress/target/tape/$$v/tape.so && echo "walredo: server/target/walredo/$$v/walredo.so"; \
 	  else echo "walredo: not built for $$v (no server headers), JVM only"; fi || exit 1; \
 	done
 
 server/target/walredo/%/walredo.so: $(WALREDO_SOURCES) $(WALREDO_HEADERS)
 	@mkdir -p $(@D)
 	$(WALREDO_CC) -I$(call walredo_include,$*) -I/usr/include/postgresql/internal -o $@ $(WALREDO_SOURCES)
+
+# An extension with a resource manager of its own, for a test.
+regress/target/tape/%/tape.so: regress/src/test/c/tape.c
+	@mkdir -p $(@D)
+	$(WALREDO_CC) -I$(call walredo_include,$*) -o $@ $<
 
 server/target/walredo/echo: server/src/main/c/echo/echo.c
 	@mkdir -p $(@D)

@@ -362,8 +362,8 @@ redo_apply(XLogRecPtr end_lsn, XLogRecord *record, uint32 length)
 		elog(ERROR, "a record of %u bytes in %u", record->xl_tot_len, length);
 	check_crc(record);
 	if (!is_page_image(record) && !changes_pages_only(record))
-		elog(ERROR, "resource manager %u info %02X is not for redo of pages", record->xl_rmid,
-			 record->xl_info);
+		elog(ERROR, "resource manager %u info %02X is not for redo of pages%s", record->xl_rmid,
+			 record->xl_info, RmgrIdIsCustom(record->xl_rmid) ? ": no preloaded library brings it" : "");
 	decode(end_lsn, record);
 	if (stand_in_count > STAND_INS_KEPT)
 		recycle();

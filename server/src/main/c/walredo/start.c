@@ -116,6 +116,7 @@ configure(const char *wal_log_hints, const char *preload)
 	set("wal_buffers", "8");
 	set("wal_log_hints", wal_log_hints);
 	set("log_destination", "stderr");
+	set("log_line_prefix", "");
 	if (preload[0] != '\0')
 	{
 		set("shared_preload_libraries", preload);
@@ -228,6 +229,7 @@ redo_main(int argc, char **argv, char **envp)
 	InitStandaloneProcess(argv[0]);
 	configure(argv[1], argc > 2 ? argv[2] : "");
 	InitializeMaxBackends();
+	process_shmem_requests();	/* of the preloaded libraries */
 	create_shared_memory();
 	MyBackendType = B_STARTUP;
 	InitAuxiliaryProcess();

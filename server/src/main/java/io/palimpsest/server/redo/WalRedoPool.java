@@ -227,7 +227,7 @@ public final class WalRedoPool implements RedoEngine, AutoCloseable {
                         g.version.major());
             }
             started = WalRedoProcess.start(g.version, command);
-            LOG.debug(
+            LOG.info(
                     "wal redo process {} for PostgreSQL {} started",
                     started.pid(),
                     g.version.major());

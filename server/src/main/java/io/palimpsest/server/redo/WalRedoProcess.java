@@ -168,9 +168,15 @@ final class WalRedoProcess {
 
     private void message(StringBuilder line) {
         if (!line.isEmpty()) {
-            lastMessage = line.toString();
-            LOG.warn("wal redo process {}: {}", process.pid(), lastMessage);
+            String text = line.toString();
             line.setLength(0);
+            if (text.startsWith("LOG:")) {
+                // A preloaded library that says what it registers, at every start.
+                LOG.debug("wal redo process {}: {}", process.pid(), text);
+                return;
+            }
+            lastMessage = text;
+            LOG.warn("wal redo process {}: {}", process.pid(), text);
         }
     }
 

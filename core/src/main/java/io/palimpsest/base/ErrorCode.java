@@ -20,6 +20,11 @@ public enum ErrorCode {
     SOURCE_BROKEN,
     /** The connection or the disk failed; trying again may help. */
     IO,
+    /**
+     * The disk is full: what was being written is not there, all else is. What was given up can be
+     * done again, and goes on when there is room.
+     */
+    NO_SPACE,
     /** This timeline or server is going away. */
     SHUTTING_DOWN
 }

@@ -9,6 +9,12 @@ import java.util.List;
  * the path; after a failed {@link Output#sync} or {@link #syncDirectory} nothing is known about
  * what was not synced before, and the caller must not retry it.
  *
+ * <p>A full disk (or quota) is NO_SPACE. It may show at any step that writes: {@link #create},
+ * {@link Output#append}, {@link Output#sync}, {@link Output#close}, {@link #rename}, {@link #link},
+ * {@link #createDirectories}. A name that was not made is not there, so the step can be done again;
+ * of a file whose output failed, that is: deleted, and written anew. {@link #syncDirectory} never
+ * fails so: its failure is always IO, because names of other files are then in doubt too.
+ *
  * <p>What survives a crash: a file's bytes only up to its last {@link Output#sync}; its name only
  * after {@link #syncDirectory} of the directory that holds it (creation, rename and deletion alike,
  * each independently of the others). Bytes not synced may be lost, kept or torn, in any mix of
@@ -99,6 +105,14 @@ public interface Disk {
      * there is none. Not durable before {@link #syncDirectory}.
      */
     void rename(String from, String to);
+
+    /**
+     * Gives a finished file a second name, in any directory; each of the two is then deleted by
+     * itself, and the bytes stay until the last is gone. What was durable of the bytes stays so;
+     * the name is not before {@link #syncDirectory} of its directory. CONFLICT if the new name
+     * exists, NOT_FOUND if the file or the new name's directory does not.
+     */
+    void link(String existing, String name);
 
     /** Deletes a file; none of that name is fine. */
     void delete(String path);

@@ -98,6 +98,11 @@ final class MemoryDisk implements Disk {
     }
 
     @Override
+    public void link(String existing, String name) {
+        files.put(name, files.get(existing));
+    }
+
+    @Override
     public void delete(String path) {
         files.remove(path);
     }

@@ -164,6 +164,61 @@ public final class NioDisk implements Disk {
     }
 
     @Override
+    public void link(String existing, String name) {
+        Path source = path(existing);
+        Path target = path(name);
+        try {
+            requireFile(source);
+            try {
+                Files.createLink(target, source);
+            } catch (FileAlreadyExistsException | NoSuchFileException e) {
+                throw e;
+            } catch (IOException | UnsupportedOperationException e) {
+                // No links here, or no more of this file, or the disk is full, which copying tells.
+                copy(source, target);
+            }
+        } catch (NoSuchFileException e) {
+            throw failed(
+                    ErrorCode.NOT_FOUND, "link " + existing + " as", target, "no such file", e);
+        } catch (FileAlreadyExistsException e) {
+            throw failed(ErrorCode.CONFLICT, "link " + existing + " as", target, "it exists", e);
+        } catch (IOException e) {
+            throw failed("link " + existing + " as", target, e);
+        }
+    }
+
+    private static void requireFile(Path path) throws IOException {
+        if (Files.isDirectory(path, LinkOption.NOFOLLOW_LINKS)) {
+            throw new IOException(path + " is a directory");
+        }
+    }
+
+    /** A synced copy; nothing is there if it fails. */
+    static void copy(Path source, Path target) throws IOException {
+        try (FileChannel from = FileChannel.open(source, StandardOpenOption.READ);
+                FileChannel to =
+                        FileChannel.open(
+                                target,
+                                EnumSet.of(StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE),
+                                OWNER_ONLY)) {
+            try {
+                long size = from.size();
+                for (long at = 0; at < size; ) {
+                    long n = from.transferTo(at, size - at, to);
+                    if (n <= 0) {
+                        throw new IOException(source + " was cut short to " + at);
+                    }
+                    at += n;
+                }
+                to.force(true);
+            } catch (IOException e) {
+                Files.deleteIfExists(target);
+                throw e;
+            }
+        }
+    }
+
+    @Override
     public void delete(String name) {
         Path path = path(name);
         try {
@@ -235,7 +290,7 @@ public final class NioDisk implements Disk {
         } catch (NoSuchFileException e) {
             throw failed(ErrorCode.NOT_FOUND, "sync", path, "no such directory", e);
         } catch (IOException e) {
-            throw failed("sync directory", path, e);
+            throw failed(ErrorCode.IO, "sync directory", path, reason(e), e);
         }
     }
 
@@ -246,9 +301,13 @@ public final class NioDisk implements Disk {
     }
 
     private static PageserverException failed(String what, Path path, IOException e) {
+        ErrorCode code = DiskFull.is(e) ? ErrorCode.NO_SPACE : ErrorCode.IO;
+        return failed(code, what, path, reason(e), e);
+    }
+
+    private static String reason(IOException e) {
         String why = e.getMessage();
-        return failed(
-                ErrorCode.IO, what, path, why == null ? e.getClass().getSimpleName() : why, e);
+        return why == null ? e.getClass().getSimpleName() : why;
     }
 
     private static PageserverException failed(
@@ -256,7 +315,7 @@ public final class NioDisk implements Disk {
         return new PageserverException(code, what + " " + path + ": " + why, e);
     }
 
-    private static final class ChannelOutput implements Output {
+    static final class ChannelOutput implements Output {
         private final Path path;
         private final FileChannel channel;
         private final ByteBuffer buffer = ByteBuffer.allocateDirect(BUFFER);

@@ -233,7 +233,7 @@ final class ManagementRoutes {
             case LSN_OUT_OF_RANGE -> 406;
             case LSN_TIMEOUT -> 408;
             case CONFLICT -> 409;
-            case SHUTTING_DOWN -> 503;
+            case SHUTTING_DOWN, NO_SPACE -> 503;
             case CORRUPTION, UNSUPPORTED, SOURCE_BROKEN, IO -> 500;
         };
     }

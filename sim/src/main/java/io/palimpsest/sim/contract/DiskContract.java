@@ -33,6 +33,12 @@ public abstract class DiskContract {
         throw new UnsupportedOperationException("this disk cannot lose its power");
     }
 
+    /**
+     * Runs the body with an empty disk that holds about a megabyte; skips the test if there is none
+     * to be had.
+     */
+    protected abstract void withSmallDisk(Consumer<Disk> body);
+
     private void requirePowerLoss() {
         Assumptions.assumeTrue(canLosePower(), "the power of this disk cannot be cut in a test");
     }
@@ -203,6 +209,74 @@ public abstract class DiskContract {
     }
 
     @Test
+    void aLinkIsASecondNameOfTheSameBytes() {
+        withDisk(disk -> {
+            disk.createDirectories("a");
+            disk.createDirectories("b/c");
+            write(disk, "a/f", content(3000, 6));
+            disk.link("a/f", "b/c/g");
+            assertArrayEquals(content(3000, 6), read(disk, "b/c/g"));
+            disk.delete("a/f");
+            assertFalse(disk.exists("a/f"));
+            assertArrayEquals(content(3000, 6), read(disk, "b/c/g"));
+            disk.link("b/c/g", "a/f");
+            disk.deleteTree("b");
+            assertArrayEquals(content(3000, 6), read(disk, "a/f"));
+            write(disk, "a/h", content(10, 7));
+            disk.rename("a/h", "a/f");
+            assertArrayEquals(content(10, 7), read(disk, "a/f"));
+        });
+    }
+
+    @Test
+    void aLinkReplacesNothing() {
+        withDisk(disk -> {
+            write(disk, "f", content(10, 6));
+            write(disk, "g", content(20, 7));
+            disk.createDirectories("d");
+            assertFails(ErrorCode.CONFLICT, "g", () -> disk.link("f", "g"));
+            assertFails(ErrorCode.CONFLICT, "d", () -> disk.link("f", "d"));
+            assertFails(ErrorCode.CONFLICT, "f", () -> disk.link("f", "f"));
+            assertFails(ErrorCode.NOT_FOUND, "x", () -> disk.link("x", "y"));
+            assertFails(ErrorCode.NOT_FOUND, "no", () -> disk.link("f", "no/y"));
+            assertFails(ErrorCode.IO, "d", () -> disk.link("d", "e"));
+            assertFails(ErrorCode.BAD_REQUEST, "../f", () -> disk.link("../f", "y"));
+            assertFails(ErrorCode.BAD_REQUEST, "../y", () -> disk.link("f", "../y"));
+            assertArrayEquals(content(20, 7), read(disk, "g"));
+            assertEquals(List.of("d", "f", "g"), disk.list(""));
+        });
+    }
+
+    @Test
+    void aFullDiskSaysSoAndGoesOnWhenThereIsRoom() {
+        withSmallDisk(disk -> {
+            write(disk, "kept", content(1000, 1));
+            byte[] chunk = content(64 << 10, 2);
+            PageserverException e =
+                    assertThrows(
+                            PageserverException.class,
+                            () -> {
+                                try (Disk.Output out = disk.create("big")) {
+                                    for (int i = 0; i < 64; i++) {
+                                        out.append(chunk, 0, chunk.length);
+                                        out.sync();
+                                    }
+                                }
+                            });
+            assertEquals(ErrorCode.NO_SPACE, e.code(), e.getMessage());
+            assertTrue(String.valueOf(e.getMessage()).contains("big"), e.getMessage());
+            assertArrayEquals(content(1000, 1), read(disk, "kept"));
+            disk.delete("big");
+            write(disk, "again.tmp", content(500_000, 3));
+            disk.rename("again.tmp", "again");
+            disk.link("again", "linked");
+            disk.syncDirectory("");
+            assertArrayEquals(content(500_000, 3), read(disk, "linked"));
+            assertEquals(List.of("again", "kept", "linked"), disk.list(""));
+        });
+    }
+
+    @Test
     void deletingDoesNotDisturbWhoReads() {
         withDisk(disk -> {
             write(disk, "f", content(10, 8));
@@ -302,6 +376,30 @@ public abstract class DiskContract {
                     byte[] b = read(disk, "index");
                     assertArrayEquals(content(b.length, b.length / 100), b);
                     assertTrue(b.length == 100 || b.length == 200);
+                });
+    }
+
+    @Test
+    void aLinkInASyncedDirectorySurvivesTheFirstName() {
+        requirePowerLoss();
+        withPowerLoss(
+                disk -> {
+                    disk.createDirectories("a");
+                    disk.createDirectories("b");
+                    write(disk, "a/f", content(9000, 1));
+                    disk.syncDirectory("a");
+                    disk.link("a/f", "b/g");
+                    disk.syncDirectory("b");
+                    disk.link("a/f", "b/h");
+                    disk.delete("a/f");
+                    disk.syncDirectory("a");
+                },
+                disk -> {
+                    assertEquals(List.of(), disk.list("a"));
+                    assertArrayEquals(content(9000, 1), read(disk, "b/g"));
+                    if (disk.exists("b/h")) {
+                        assertArrayEquals(content(9000, 1), read(disk, "b/h"));
+                    }
                 });
     }
 

@@ -38,8 +38,10 @@ import org.jspecify.annotations.Nullable;
  * later reads: an overlay, so that it can be switched off and the truth be seen. {@link
  * Disk.Input#tryRead} refuses now and then.
  *
- * <p><b>Space and time.</b> A disk that is full takes part of an append, and fails. Operations take
- * virtual time, now and then a hundredfold. Each is counted; the plan may lose power at the n-th.
+ * <p><b>Space and time.</b> A disk that is full takes part of an append, and fails, or takes all of
+ * it and fails at the sync. Until something is deleted, new names may be refused too. Operations
+ * take virtual time, now and then a hundredfold. Each is counted; the plan may lose power at the
+ * n-th.
  *
  * <p>Whatever is open is known by name, and a process that ends in good order must have closed it.
  */
@@ -84,6 +86,10 @@ public final class SimDisk implements Disk, Device {
     private boolean rotShows = true;
     private long operations;
     private long used;
+
+    /** An append found no room, and nothing was deleted since. */
+    private boolean full;
+
     private long handles;
 
     private TreeMap<String, SimFile> names = new TreeMap<>();
@@ -104,6 +110,7 @@ public final class SimDisk implements Disk, Device {
     /** From now on. */
     public void plan(FaultPlan newPlan) {
         plan = newPlan;
+        full = false;
     }
 
     /** Whether reads see the bits that rotted. */
@@ -148,7 +155,9 @@ public final class SimDisk implements Disk, Device {
         if (names.containsKey(path) || directories.contains(path)) {
             throw failed(ErrorCode.CONFLICT, "create", path, "it exists");
         }
+        requireRoom("create", path);
         SimFile file = new SimFile();
+        file.names = 1;
         names.put(path, file);
         pending.add(new Pending(Change.CREATE, path, path, file));
         busy("create");
@@ -191,13 +200,56 @@ public final class SimDisk implements Disk, Device {
         if (file == null) {
             throw failed(ErrorCode.NOT_FOUND, "rename", from, "no such file");
         }
-        if (!from.equals(to)) {
+        // As POSIX has it, nothing is done if both are names of one file.
+        if (file != names.get(to)) {
+            requireRoom("rename " + from + " to", to);
             names.remove(from);
             SimFile replaced = names.put(to, file);
-            used -= replaced == null ? 0 : replaced.size();
+            if (replaced != null) {
+                dropName(replaced);
+            }
             pending.add(new Pending(Change.RENAME, to, from, file));
         }
         busy("rename");
+    }
+
+    @Override
+    public void link(String existing, String name) {
+        Disk.requireName(existing);
+        Disk.requireName(name);
+        begin("link", name);
+        String operation = "link " + existing + " as";
+        if (directories.contains(existing)) {
+            throw failed(ErrorCode.IO, operation, name, existing + " is a directory");
+        }
+        SimFile file = names.get(existing);
+        if (file == null) {
+            throw failed(ErrorCode.NOT_FOUND, operation, name, "no such file");
+        }
+        Check.that(!file.unfinished, "link of %s while it is being written", existing);
+        requireDirectory(operation, parent(name));
+        if (names.containsKey(name) || directories.contains(name)) {
+            throw failed(ErrorCode.CONFLICT, operation, name, "it exists");
+        }
+        requireRoom(operation, name);
+        file.names++;
+        names.put(name, file);
+        pending.add(new Pending(Change.CREATE, name, name, file));
+        busy("link");
+    }
+
+    /** A full disk may have no room for a name either. */
+    private void requireRoom(String operation, String path) {
+        if (full && random.oneIn(4)) {
+            throw failed(ErrorCode.NO_SPACE, operation, path, "no space left on device");
+        }
+    }
+
+    private void dropName(SimFile file) {
+        if (--file.names == 0) {
+            used -= file.size();
+            full = false;
+        }
     }
 
     @Override
@@ -214,7 +266,7 @@ public final class SimDisk implements Disk, Device {
     private void deleteFile(String path) {
         SimFile file = names.remove(path);
         if (file != null) {
-            used -= file.size();
+            dropName(file);
             pending.add(new Pending(Change.DELETE, path, path, null));
         }
     }
@@ -342,9 +394,13 @@ public final class SimDisk implements Disk, Device {
         open.clear();
         int sector = random.nextBoolean() ? 512 : 4096;
         used = 0;
+        full = false;
+        durableNames.values().forEach(file -> file.names = 0);
         for (SimFile file : durableNames.values()) {
-            file.powerLost(random, plan.tornWrites(), sector);
-            used += file.size();
+            if (file.names++ == 0) {
+                file.powerLost(random, plan.tornWrites(), sector);
+                used += file.size();
+            }
         }
         names = new TreeMap<>(durableNames);
         directories = new TreeSet<>(durableDirectories);
@@ -408,10 +464,14 @@ public final class SimDisk implements Disk, Device {
             begin("append", path);
             simulation.trace().note(length);
             if (length > plan.capacityBytes() - used) {
-                int some = random.nextInt((int) Math.max(0, plan.capacityBytes() - used) + 1);
-                take(bytes, offset, some);
-                file.broken = true;
-                throw failed(ErrorCode.IO, "append to", path, "no space left on device");
+                full = true;
+                if (random.nextBoolean()) {
+                    int some = random.nextInt((int) Math.max(0, plan.capacityBytes() - used) + 1);
+                    take(bytes, offset, some);
+                    file.broken = true;
+                    throw failed(ErrorCode.NO_SPACE, "append to", path, "no space left on device");
+                }
+                file.overdrawn = true;
             }
             take(bytes, offset, length);
             // Mostly the write goes to memory and takes no time.
@@ -439,6 +499,10 @@ public final class SimDisk implements Disk, Device {
             if (FaultPlan.strikes(plan.syncFails(), random)) {
                 file.broken = true;
                 throw failed(ErrorCode.IO, "sync", path, "input/output error");
+            }
+            if (file.overdrawn) {
+                file.broken = true;
+                throw failed(ErrorCode.NO_SPACE, "sync", path, "no space left on device");
             }
             file.makeDurable(length);
         }

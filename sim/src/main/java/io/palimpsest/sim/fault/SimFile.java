@@ -5,7 +5,7 @@ import io.palimpsest.base.Prng;
 import java.util.Arrays;
 import java.util.TreeMap;
 
-/** A file without its name: the bytes a running process sees, and how many of them are durable. */
+/** A file without its names: the bytes a running process sees, and how many of them are durable. */
 final class SimFile {
     private byte[] bytes = new byte[256];
     private int size;
@@ -16,6 +16,12 @@ final class SimFile {
 
     /** A sync failed: what was not durable then never will be. */
     boolean broken;
+
+    /** The disk took bytes that it had no room for: a sync will say so. */
+    boolean overdrawn;
+
+    /** How many names a running process sees for it. */
+    int names;
 
     /** Bits that come out flipped, by position. */
     private final TreeMap<Integer, Integer> rot = new TreeMap<>();
@@ -65,6 +71,7 @@ final class SimFile {
         durable = size;
         unfinished = false;
         broken = false;
+        overdrawn = false;
     }
 
     private void lose(Prng random, int sector, boolean garbage) {

@@ -65,6 +65,11 @@ class SimulatedPortsTest {
         }
 
         @Override
+        protected void withSmallDisk(Consumer<Disk> body) {
+            onMachine(FaultPlan.quiet().withCapacity(1 << 20), m -> body.accept(m.disk()));
+        }
+
+        @Override
         protected boolean canLosePower() {
             return true;
         }

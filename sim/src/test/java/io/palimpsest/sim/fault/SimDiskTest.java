@@ -177,7 +177,9 @@ class SimDiskTest {
     }
 
     @Test
-    void aFullDiskTakesPartAndSaysSo() {
+    void aFullDiskTakesPartOrSaysSoLater() {
+        int[] late = new int[1];
+        int[] names = new int[1];
         each(
                 20,
                 FaultPlan.quiet().withCapacity(1000),
@@ -190,15 +192,32 @@ class SimDiskTest {
                                     PageserverException e =
                                             assertThrows(
                                                     PageserverException.class,
-                                                    () -> out.append(ones(400), 0, 400));
+                                                    () -> {
+                                                        out.append(ones(400), 0, 400);
+                                                        assertEquals(1100, out.size());
+                                                        late[0]++;
+                                                        out.sync();
+                                                    });
+                                    assertEquals(ErrorCode.NO_SPACE, e.code());
                                     assertTrue(e.getMessage().contains("no space left"));
-                                    assertTrue(out.size() >= 700 && out.size() <= 1000);
+                                    assertTrue(out.size() >= 700 && out.size() <= 1100);
+                                    assertThrows(Check.Failed.class, out::sync);
                                     out.close();
+                                    try {
+                                        disk.link("f", "l");
+                                        disk.delete("l");
+                                    } catch (PageserverException refused) {
+                                        assertEquals(ErrorCode.NO_SPACE, refused.code());
+                                        names[0]++;
+                                    }
                                     disk.delete("f");
                                     try (Disk.Output again = disk.create("g")) {
                                         again.append(ones(1000), 0, 1000);
+                                        again.sync();
                                     }
                                 }));
+        assertTrue(late[0] > 2 && late[0] < 18, "failed at the sync: " + late[0]);
+        assertTrue(names[0] > 0 && names[0] < 18, "names refused: " + names[0]);
     }
 
     @Test

@@ -63,6 +63,11 @@ final class BuggyDisk implements Disk {
     }
 
     @Override
+    public void link(String existing, String name) {
+        disk.link(existing, name);
+    }
+
+    @Override
     public void delete(String path) {
         disk.delete(path);
     }

@@ -5,3 +5,9 @@ bench: jdk ## Ingest MiB/s and GetPage/s beside their peers; PG=14..18 ARGS="--j
 	@$(JAVA) --sun-misc-unsafe-memory-access=allow -Xmx3g \
 	  -cp 'regress/target/palimpsest-regress-0.1.0-SNAPSHOT.jar:regress/target/lib/*' io.palimpsest.regress.bench.Bench \
 	  --pg $(if $(filter command line environment,$(origin PG)),$(PG),17) $(ARGS)
+
+.PHONY: bench-storage
+bench-storage: jdk ## The storage engine beside limits and peers, with goals; ARGS="--json --rounds 5 --only ingest"
+	@$(PACKAGE) -pl regress -am
+	@$(JAVA) -Xmx512m \
+	  -cp 'regress/target/palimpsest-regress-0.1.0-SNAPSHOT.jar:regress/target/lib/*' io.palimpsest.regress.storage.StorageBench $(ARGS)

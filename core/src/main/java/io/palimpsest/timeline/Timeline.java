@@ -518,7 +518,7 @@ public final class Timeline {
      *
      * @param recordStart where the last of the records starts
      */
-    void commit(Modifications m, long recordStart, long endLsn) {
+    public void commit(Modifications m, long recordStart, long endLsn) {
         checkWritable();
         Check.that(endLsn >= lastRecord.lsn(), "commit at %x behind %x", endLsn, lastRecord.lsn());
         boolean full;

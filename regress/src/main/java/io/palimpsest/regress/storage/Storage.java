@@ -1,0 +1,102 @@
+package io.palimpsest.regress.storage;
+
+import io.palimpsest.base.Limits;
+import io.palimpsest.base.TenantId;
+import io.palimpsest.base.TenantShardId;
+import io.palimpsest.base.TimelineId;
+import io.palimpsest.layer.BlockCache;
+import io.palimpsest.port.Environment;
+import io.palimpsest.server.disk.NioDisk;
+import io.palimpsest.server.runtime.LogTracer;
+import io.palimpsest.server.runtime.SecureIds;
+import io.palimpsest.server.runtime.SocketNet;
+import io.palimpsest.server.runtime.SystemClock;
+import io.palimpsest.server.runtime.SystemTasks;
+import io.palimpsest.timeline.Timeline;
+import io.palimpsest.timeline.TimelineStore;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.stream.Stream;
+
+/** Timelines in this process on real files, with nothing running in the background but flushes. */
+final class Storage {
+    static final TenantShardId TENANT = TenantShardId.unsharded(new TenantId(1, 1));
+
+    /** A small imported cluster, which others branch off. */
+    static final TimelineId BASE = new TimelineId(1, 1);
+
+    private final Path directory;
+    private final Limits limits;
+    private final Environment environment;
+    private final TimelineStore store;
+
+    Storage(Path directory, Limits limits) {
+        this.directory = directory;
+        this.limits = limits;
+        LogTracer tracer = new LogTracer("bench");
+        environment =
+                new Environment(
+                        new SystemClock(),
+                        new SystemTasks(tracer, (task, failure) -> {}),
+                        new NioDisk(directory),
+                        new SocketNet(),
+                        new SecureIds(),
+                        tracer);
+        store = new TimelineStore(environment, limits, new BlockCache(limits));
+    }
+
+    Environment environment() {
+        return environment;
+    }
+
+    TimelineStore store() {
+        return store;
+    }
+
+    Limits limits() {
+        return limits;
+    }
+
+    Path directory() {
+        return directory;
+    }
+
+    /** Opens one that is there, with what it branched off. */
+    Timeline open(TimelineId id) {
+        return store.open(TENANT, id, this::open);
+    }
+
+    static String path(TimelineId id) {
+        return TimelineStore.ROOT + "/" + TENANT + "/timelines/" + id;
+    }
+
+    /** Where it is written what the tenant's timelines follow. */
+    static String sources() {
+        return TimelineStore.ROOT + "/" + TENANT + "/sources";
+    }
+
+    /** Closes it and removes its files. */
+    void drop(Timeline timeline) {
+        timeline.shutDown();
+        environment.disk().deleteTree(path(timeline.id()));
+    }
+
+    /** A working directory with the same files, sharing their blocks: files are never changed. */
+    static Path link(Path from, Path to) {
+        try (Stream<Path> files = Files.walk(from)) {
+            for (Path file : files.toList()) {
+                Path other = to.resolve(from.relativize(file).toString());
+                if (Files.isDirectory(file)) {
+                    Files.createDirectories(other);
+                } else if (!file.getFileName().toString().endsWith(".lock")) {
+                    Files.createLink(other, file);
+                }
+            }
+            return to;
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+}

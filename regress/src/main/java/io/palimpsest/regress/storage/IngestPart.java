@@ -69,9 +69,7 @@ final class IngestPart implements Part {
             Row cpu = new Row();
             for (int round = 0; round <= setting.rounds(); round++) {
                 report.say(
-                        "ingest, "
-                                + kind.name
-                                + (round == 0 ? ", warm-up" : ", round " + round));
+                        "ingest, " + kind.name + (round == 0 ? ", warm-up" : ", round " + round));
                 double limit = write(setting.home(), kind);
                 long cpuBefore = system.getProcessCpuTime();
                 double ours = ingest(storage, base, kind);
@@ -98,8 +96,7 @@ final class IngestPart implements Part {
         Path file = directory.resolve("same-bytes");
         long start = System.nanoTime();
         try (FileChannel out =
-                FileChannel.open(
-                        file, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
+                FileChannel.open(file, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
             long left = kind.values() * kind.valueBytes;
             for (int at = 0; left > 0; at = (at + PIECE) % POOL) {
                 ByteBuffer piece = ByteBuffer.wrap(pool, at, (int) Math.min(PIECE, left));

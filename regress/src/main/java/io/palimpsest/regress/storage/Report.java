@@ -44,14 +44,12 @@ final class Report {
     }
 
     /** A rate and its peer's: the more the better. */
-    void rate(
-            String name, String peer, String unit, Row row, @Nullable Goal goal, String note) {
+    void rate(String name, String peer, String unit, Row row, @Nullable Goal goal, String note) {
         measures.add(new Measure(name, peer, unit, false, row.ours, row.peers, goal, note));
     }
 
     /** A cost and its peer's: the less the better. */
-    void cost(
-            String name, String peer, String unit, Row row, @Nullable Goal goal, String note) {
+    void cost(String name, String peer, String unit, Row row, @Nullable Goal goal, String note) {
         measures.add(new Measure(name, peer, unit, true, row.ours, row.peers, goal, note));
     }
 
@@ -71,8 +69,7 @@ final class Report {
 
     void addFrom(Path file) throws IOException {
         measures.addAll(
-                JSON.readValue(
-                        Files.readAllBytes(file), new TypeReference<List<Measure>>() {}));
+                JSON.readValue(Files.readAllBytes(file), new TypeReference<List<Measure>>() {}));
     }
 
     String json(Map<String, Object> setting) throws IOException {

@@ -24,7 +24,9 @@ public sealed interface CompactionPlan {
     }
 
     /**
-     * Writes complete image layers of a key range as of an LSN. Nothing goes.
+     * Writes complete image layers of a key range as of an LSN, cut by key at the target size.
+     * Nothing goes. Each of them is of use alone: an executor may stop after any, commit what it
+     * has, and the rest is planned again.
      *
      * @param inputs what holds the newest values at or below the LSN, and all they need below them
      *     in this timeline
@@ -38,13 +40,22 @@ public sealed interface CompactionPlan {
 
     /**
      * Rewrites a key range so that below the cutoff nothing is left but what the retention needs: a
-     * complete image as of its lowest LSN, and a delta layer from there up to the cutoff. What an
-     * input holds outside of the key range, or above the cutoff, is written again as it was. The
-     * inputs go.
+     * complete image as of its lowest LSN, and a delta layer from there (exclusive) up to the
+     * cutoff (inclusive), both cut by key as need be, never by LSN. What an input holds above the
+     * cutoff, or outside of the key range, is written again as it was, in layers of their own: the
+     * planner tells what has been rewritten from what has not by the LSNs that a layer starts and
+     * ends at. The inputs go. A layer without entries may be left out, except the pieces of a
+     * complete image outside of the key range: what it hides would come to light.
      *
-     * @param inputs all layers that overlap the key range and start at or below the cutoff
+     * @param retention what is kept. Its cutoff may be below the timeline's, which keeps more
+     * @param keepsBase complete images as of the lowest LSN are there already, over all of the key
+     *     range. They are no inputs and stay; no image is written, and what inputs hold at or below
+     *     the lowest LSN goes
+     * @param inputs all layers that overlap the key range and start at or below the cutoff, but for
+     *     that base
      */
-    record DropHistory(KeyRange keys, Retention retention, List<LayerDescriptor> inputs)
+    record DropHistory(
+            KeyRange keys, Retention retention, boolean keepsBase, List<LayerDescriptor> inputs)
             implements CompactionPlan {
         public DropHistory {
             inputs = List.copyOf(inputs);

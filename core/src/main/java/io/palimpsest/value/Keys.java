@@ -20,6 +20,7 @@ import io.palimpsest.pg.Slru;
  * 07 TABLESPACE   spc    0      0       0      0        its path in UTF-8; empty: dropped
  * 08 CONTROL_FILE 0      0      0       0      0        pg_control as imported
  * 09 CHECKPOINT   0      0      0       0      0        struct CheckPoint kept up to date by ingest, 88 bytes
+ * 0A COMMIT_TIME  0      second 0      0       0        i64 us since 2000, u64 LSN: the first commit of that second
  * </pre>
  *
  * REL_BLOCK and SLRU_BLOCK hold images and deltas, all other kinds only images. All of them are
@@ -35,6 +36,7 @@ public final class Keys {
     public static final int RELMAP = 5;
     public static final int TWO_PHASE = 6;
     public static final int TABLESPACE = 7;
+    public static final int COMMIT_TIME = 10;
 
     public static final Key CONTROL_FILE = Key.of(8, 0, 0, 0, 0, 0);
     public static final Key CHECKPOINT = Key.of(9, 0, 0, 0, 0, 0);

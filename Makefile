@@ -12,7 +12,7 @@ endif
 
 .PHONY: help
 help: ## This list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | awk -F'|' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | awk -F'|' '{printf "  make %-17s %s\n", $$1, $$2}'
 
 .PHONY: jdk
 jdk:
@@ -42,11 +42,16 @@ SEED ?= 1
 SEEDS ?= 1
 JOBS ?= 1
 GC ?= Serial
-sim: jdk ## Run simulated histories: make sim SEED=7 [SEEDS=200] [JOBS=2] [GC=Parallel]
+SIM_JAVA = $(JAVA) -XX:+Use$(GC)GC -Djdk.virtualThreadScheduler.parallelism=1 -Djdk.virtualThreadScheduler.maxPoolSize=1 \
+	  -Djdk.trackAllThreads=false -XX:-OmitStackTraceInFastThrow -Xmx1g -cp '$(SIM_CP)' io.palimpsest.sim.Main
+sim: jdk ## Run simulated histories: make sim SEED=7 [SEEDS=200] [JOBS=2] [SCENARIO=storage] [GC=Parallel]
 	@$(PACKAGE) -pl sim -am
-	@$(JAVA) -XX:+Use$(GC)GC -Djdk.virtualThreadScheduler.parallelism=1 -Djdk.virtualThreadScheduler.maxPoolSize=1 \
-	  -Djdk.trackAllThreads=false -XX:-OmitStackTraceInFastThrow -Xmx1g -cp '$(SIM_CP)' \
-	  io.palimpsest.sim.Main run --seed $(SEED) --seeds $(SEEDS) --jobs $(JOBS)
+	@$(SIM_JAVA) run --seed $(SEED) --seeds $(SEEDS) --jobs $(JOBS) $(if $(SCENARIO),--scenario $(SCENARIO))
+
+.PHONY: sim-crash-points
+sim-crash-points: jdk ## Recover from every state a power loss can leave: [PROTOCOL=flush] [STATE=n] [SEED=7] [SEEDS=20]
+	@$(PACKAGE) -pl sim -am
+	@$(SIM_JAVA) crash-points --seed $(SEED) --seeds $(SEEDS) $(if $(PROTOCOL),--protocol $(PROTOCOL)) $(if $(STATE),--state $(STATE))
 
 -include regress/targets.mk
 -include server/targets.mk

@@ -19,6 +19,7 @@ import java.util.Locale;
  *
  * <pre>
  *   run [--seed N] [--seeds N] [--jobs J] [--scenario NAME]
+ *   crash-points ...                                          see {@link CrashPointsCommand}
  * </pre>
  *
  * Runs seeds {@code seed .. seed+seeds-1} (defaults 1 and 1) in {@code jobs} processes (default 1).
@@ -128,6 +129,9 @@ public final class Main {
 
     /** The exit status. */
     static int run(String[] args, PrintStream out) throws IOException, InterruptedException {
+        if (args.length > 0 && args[0].equals("crash-points")) {
+            return CrashPointsCommand.run(args, out);
+        }
         Request request;
         List<Scenario> scenarios;
         try {

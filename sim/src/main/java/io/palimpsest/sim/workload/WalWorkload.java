@@ -28,7 +28,7 @@ import java.util.zip.CRC32C;
  * drop relations and have subtransactions, new pages of transaction status, segment switches, and
  * records without effect. Records cross pages and segments, which are small.
  */
-final class WalWorkload {
+public final class WalWorkload {
     private static final int DATABASE = 5;
     private static final int RELATIONS = 12;
     private static final int XLOG_NOOP = 0x20;
@@ -65,7 +65,7 @@ final class WalWorkload {
     /** Soon at the end of a page of transaction status. */
     private int nextXid = Slru.XACTS_PER_PAGE - 30;
 
-    WalWorkload(
+    public WalWorkload(
             Prng random,
             PgVersion version,
             long startLsn,
@@ -103,7 +103,7 @@ final class WalWorkload {
     }
 
     /** The cluster's files as they were at the start; the WAL goes on from there. */
-    SimPostgres.Backup backup() {
+    public SimPostgres.Backup backup() {
         TreeMap<String, byte[]> files = new TreeMap<>();
         byte[] major = (version.major() + "\n").getBytes(StandardCharsets.UTF_8);
         files.put("PG_VERSION", major);
@@ -162,7 +162,7 @@ final class WalWorkload {
     }
 
     /** Writes a record of a random kind. */
-    void write() {
+    public void write() {
         switch (random.nextInt(20)) {
             case 0, 1 -> create();
             case 2, 3, 4, 5 -> images();

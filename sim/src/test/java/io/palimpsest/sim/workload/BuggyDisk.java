@@ -4,8 +4,8 @@ import io.palimpsest.port.Disk;
 import java.util.List;
 
 /** A disk as a program with a bug would use it: some of the calls are not made, or are others. */
-final class BuggyDisk implements Disk {
-    enum Bug {
+public final class BuggyDisk implements Disk {
+    public enum Bug {
         /** Layer files are not synced before the index names them. */
         LAYER_NOT_SYNCED,
         /** The index is not synced before it is renamed. */
@@ -24,7 +24,7 @@ final class BuggyDisk implements Disk {
     private final Bug bug;
     private int reads;
 
-    BuggyDisk(Disk disk, Bug bug) {
+    public BuggyDisk(Disk disk, Bug bug) {
         this.disk = disk;
         this.bug = bug;
     }

@@ -1,0 +1,171 @@
+package io.palimpsest.sim.crash;
+
+import io.palimpsest.base.Check;
+import io.palimpsest.port.Disk;
+import io.palimpsest.sim.world.Outcome;
+import io.palimpsest.sim.world.Scenario;
+import io.palimpsest.sim.world.Simulation;
+import java.util.ArrayDeque;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+import java.util.function.UnaryOperator;
+
+/**
+ * Runs a protocol once, and then recovers from every state that a loss of power could have left at
+ * each of its operations, and at each operation of a recovery, to any depth. What is required of a
+ * recovery is {@link Recovery}'s.
+ *
+ * <p>States are numbered in the order they are met. Equal ones are recovered from once.
+ */
+public final class CrashPoints implements Scenario {
+    /** A state, and what must be found in it. */
+    private record Met(long state, List<Expected> expected) {}
+
+    /**
+     * What came out.
+     *
+     * @param operations of the protocol
+     * @param states met
+     * @param distinct of them
+     * @param outcome of the simulation they were met in
+     */
+    public record Result(
+            String protocol, int operations, long states, long distinct, Outcome outcome) {
+        /** What went wrong and how to see it again. */
+        public String report() {
+            String said = outcome.report();
+            return "crash-points: protocol "
+                    + protocol
+                    + ", state "
+                    + states
+                    + ": "
+                    + said.substring(0, said.lastIndexOf("  replay: "))
+                    + "  replay: make sim-crash-points PROTOCOL="
+                    + protocol
+                    + " STATE="
+                    + states
+                    + " SEED="
+                    + outcome.seed();
+        }
+    }
+
+    private final CrashProtocol protocol;
+    private final long lastState;
+    private final UnaryOperator<Disk> diskSeen;
+    private final Set<Met> met = new HashSet<>();
+    private final ArrayDeque<String> where = new ArrayDeque<>();
+    private int operations;
+    private long states;
+    private long distinct;
+
+    private CrashPoints(CrashProtocol protocol, long lastState, UnaryOperator<Disk> diskSeen) {
+        this.protocol = protocol;
+        this.lastState = lastState;
+        this.diskSeen = diskSeen;
+    }
+
+    /** Names of the protocols. */
+    public static List<String> protocols() {
+        return CrashProtocols.all().stream().map(CrashProtocol::name).toList();
+    }
+
+    /**
+     * Enumerates the crash points of a protocol.
+     *
+     * @param lastState the state to end at
+     */
+    public static Result run(String protocol, long seed, long lastState) {
+        return run(CrashProtocols.named(protocol), seed, lastState, disk -> disk);
+    }
+
+    /** The page server sees the disk through {@code diskSeen}: a way to plant bugs. */
+    static Result run(
+            CrashProtocol protocol, long seed, long lastState, UnaryOperator<Disk> diskSeen) {
+        CrashPoints points = new CrashPoints(protocol, lastState, diskSeen);
+        Outcome outcome = Simulation.run(points, seed);
+        return new Result(
+                protocol.name(), points.operations, points.states, points.distinct, outcome);
+    }
+
+    @Override
+    public String name() {
+        return "crash-points-" + protocol.name();
+    }
+
+    @Override
+    public void run(Simulation s) {
+        CrashWorld world = new CrashWorld(s, diskSeen);
+        world.server().start("protocol", () -> enumerate(world)).join();
+    }
+
+    private void enumerate(CrashWorld world) {
+        world.start();
+        protocol.prepare(world);
+        DiskState start = world.disk().state();
+        int from = world.disk().journal().size();
+        protocol.run(world);
+        int to = world.disk().journal().size();
+        List<Expected> atEnd = world.expectedNow();
+        operations = to - from;
+        world.close();
+        enumerate(
+                start,
+                world.disk().journal().subList(from, to),
+                new Recovery(world),
+                i -> i < to - from ? world.expectedAt(from + i) : atEnd);
+    }
+
+    /** What must be found after so many operations. */
+    private interface ExpectedAt {
+        List<Expected> operation(int i);
+    }
+
+    private boolean enumerate(
+            DiskState start,
+            List<JournalDisk.Operation> journal,
+            Recovery recovery,
+            ExpectedAt expectedAt) {
+        CrashStates crash = new CrashStates(start, start.hash());
+        for (int i = 0; i <= journal.size(); i++) {
+            List<Expected> expected = expectedAt.operation(i);
+            where.addLast(
+                    (i < journal.size()
+                                    ? "power lost before operation "
+                                            + i
+                                            + " of "
+                                            + journal.size()
+                                            + ", "
+                                            + journal.get(i)
+                                    : "power lost after the last operation")
+                            + ", not durable: "
+                            + crash.pending());
+            if (!crash.forEach(state -> recover(state, recovery, expected))) {
+                return false;
+            }
+            where.removeLast();
+            if (i < journal.size()) {
+                crash.advance(journal.get(i));
+            }
+        }
+        return true;
+    }
+
+    private boolean recover(DiskState state, Recovery recovery, List<Expected> expected) {
+        states++;
+        if (met.add(new Met(state.hash(), expected))) {
+            distinct++;
+            List<JournalDisk.Operation> done;
+            try {
+                done = recovery.from(state, expected);
+            } catch (RuntimeException | Error e) {
+                throw new AssertionError(String.join("; in recovery ", where) + ": " + e, e);
+            }
+            if (!done.isEmpty() && !enumerate(state, done, recovery, _ -> expected)) {
+                return false;
+            }
+        }
+        Check.that(where.size() < 100, "recoveries that do not come to an end");
+        return states < lastState;
+    }
+}

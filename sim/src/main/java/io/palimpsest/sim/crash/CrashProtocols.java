@@ -1,0 +1,64 @@
+package io.palimpsest.sim.crash;
+
+import io.palimpsest.base.TimelineId;
+import io.palimpsest.timeline.Timeline;
+import java.util.List;
+import java.util.function.Consumer;
+
+/** The durable protocols of the page server. */
+final class CrashProtocols {
+    private static final TimelineId BRANCH = new TimelineId(5, 6);
+    private static final TimelineId TWIG = new TimelineId(5, 7);
+
+    private record Steps(String name, Consumer<CrashWorld> before, Consumer<CrashWorld> steps)
+            implements CrashProtocol {
+        @Override
+        public void prepare(CrashWorld world) {
+            before.accept(world);
+        }
+
+        @Override
+        public void run(CrashWorld world) {
+            steps.accept(world);
+        }
+    }
+
+    private CrashProtocols() {}
+
+    static List<CrashProtocol> all() {
+        return List.of(
+                new Steps("import", w -> w.write(20), CrashWorld::importMain),
+                new Steps("flush", CrashProtocols::history, CrashProtocols::flushes),
+                new Steps("branch-create", CrashProtocols::history, CrashProtocols::branches));
+    }
+
+    static CrashProtocol named(String name) {
+        return all().stream()
+                .filter(p -> p.name().equals(name))
+                .findFirst()
+                .orElseThrow(() -> new IllegalArgumentException("no protocol is called " + name));
+    }
+
+    /** A timeline with two layers beside those of the import. */
+    private static void history(CrashWorld w) {
+        w.importMain();
+        flushes(w);
+    }
+
+    private static void flushes(CrashWorld w) {
+        for (int i = 0; i < 2; i++) {
+            w.stream(15);
+            w.flush();
+        }
+    }
+
+    private static void branches(CrashWorld w) {
+        Timeline main = w.main();
+        long oldest = main.oldestReadableLsn();
+        long middle = oldest + (main.lastRecordLsn() - oldest) / 2 & -8;
+        w.branch(BRANCH, CrashWorld.MAIN, middle);
+        w.branch(TWIG, BRANCH, middle);
+        w.stream(5);
+        w.branch(new TimelineId(5, 8), CrashWorld.MAIN, main.lastRecordLsn());
+    }
+}

@@ -1,0 +1,211 @@
+package io.palimpsest.sim.crash;
+
+import io.palimpsest.base.ErrorCode;
+import io.palimpsest.base.Limits;
+import io.palimpsest.base.PageserverException;
+import io.palimpsest.base.Prng;
+import io.palimpsest.base.TenantId;
+import io.palimpsest.base.TimelineId;
+import io.palimpsest.pg.PgVersion;
+import io.palimpsest.port.Disk;
+import io.palimpsest.port.Environment;
+import io.palimpsest.port.Net;
+import io.palimpsest.sim.check.ReferencePageserver;
+import io.palimpsest.sim.crash.Expected.Presence;
+import io.palimpsest.sim.fault.FaultPlan;
+import io.palimpsest.sim.fault.Machine;
+import io.palimpsest.sim.fault.SimNet;
+import io.palimpsest.sim.fault.SimPostgres;
+import io.palimpsest.sim.fault.SimWalSource;
+import io.palimpsest.sim.workload.WalWorkload;
+import io.palimpsest.sim.world.Simulation;
+import io.palimpsest.tenant.Tenants;
+import io.palimpsest.timeline.Timeline;
+import io.palimpsest.timeline.WalSource;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Objects;
+import java.util.TreeMap;
+import java.util.function.UnaryOperator;
+import org.jspecify.annotations.Nullable;
+
+/** A Postgres and a page server that follows it, on a {@link JournalDisk}. */
+final class CrashWorld {
+    static final TenantId TENANT = new TenantId(1, 2);
+    static final TimelineId MAIN = new TimelineId(3, 4);
+    private static final long START_LSN = 0x0200_0028L;
+    private static final long MILLIS = 1_000_000L;
+
+    /** Small blocks and layers, so that a file is a few pieces; nothing is flushed unasked. */
+    static final Limits LIMITS =
+            new Limits(
+                    1 << 20,
+                    1L << 30,
+                    1L << 60,
+                    20,
+                    1 << 16,
+                    4096,
+                    1 << 20,
+                    10_000 * MILLIS,
+                    0,
+                    64,
+                    4,
+                    1,
+                    0);
+
+    private final Machine source;
+    private final Machine server;
+    private final SimWalSource wal = new SimWalSource(START_LSN);
+    private final ReferencePageserver reference = new ReferencePageserver();
+    private final WalWorkload workload;
+    private final SimPostgres postgres;
+    private final Prng random;
+    private final JournalDisk disk;
+    private final UnaryOperator<Disk> diskSeen;
+    private @Nullable Tenants tenants;
+
+    /** What was acknowledged, now; and the same at each operation of the journal. */
+    private final TreeMap<TimelineId, Expected> expected = new TreeMap<>();
+
+    private final List<List<Expected>> expectedAt = new ArrayList<>();
+    private List<Expected> current = List.of();
+
+    CrashWorld(Simulation s, UnaryOperator<Disk> diskSeen) {
+        this.diskSeen = diskSeen;
+        SimNet net = new SimNet(s, FaultPlan.quiet());
+        source = new Machine(net, "postgres", FaultPlan.quiet());
+        server = new Machine(net, "pageserver", FaultPlan.quiet());
+        random = s.random("workload");
+        PgVersion version = PgVersion.ofMajor(14 + random.nextInt(5));
+        workload = new WalWorkload(random.split("records"), version, START_LSN, reference, wal);
+        postgres = new SimPostgres(source, version, wal, workload::backup);
+        disk = new JournalDisk(DiskState.EMPTY, this::noteExpected);
+    }
+
+    /** Both start; from a task of the page server's machine. */
+    void start() {
+        source.start("postmaster", postgres::serve);
+        tenants = Tenants.load(environment(disk, server.net()), LIMITS);
+    }
+
+    private Environment environment(Disk on, Net net) {
+        return new Environment(
+                server.clock(),
+                server.tasks(),
+                diskSeen.apply(on),
+                net,
+                server.ids(),
+                server.tracer());
+    }
+
+    /** A page server on that disk, without a network. */
+    Tenants recover(Disk on) {
+        return Tenants.load(environment(on, CrashWorld::unreachable), LIMITS);
+    }
+
+    private static Net.Connection unreachable(String host, int port, long timeoutNanos) {
+        throw PageserverException.of(ErrorCode.IO, "%s:%d is unreachable", host, port);
+    }
+
+    Machine server() {
+        return server;
+    }
+
+    Tenants tenants() {
+        return Objects.requireNonNull(tenants, "the page server has not been started");
+    }
+
+    Prng random() {
+        return random;
+    }
+
+    JournalDisk disk() {
+        return disk;
+    }
+
+    void close() {
+        tenants().close();
+        postgres.stop();
+    }
+
+    // ---- what was acknowledged ----
+
+    private void noteExpected() {
+        expected.replaceAll((id, e) -> {
+            long durable = e.presence() == Presence.THERE ? durable(id) : e.durable();
+            return durable > e.durable() ? e.withDurable(durable) : e;
+        });
+        List<Expected> now = List.copyOf(expected.values());
+        if (!now.equals(current)) {
+            current = now;
+        }
+        expectedAt.add(current);
+    }
+
+    private long durable(TimelineId id) {
+        try {
+            return tenants().timeline(TENANT, id).diskConsistentLsn();
+        } catch (PageserverException e) {
+            return 0;
+        }
+    }
+
+    /** What must be found after a loss of power before that operation. */
+    List<Expected> expectedAt(int operation) {
+        return expectedAt.get(operation);
+    }
+
+    /** What must be found after a loss of power now. */
+    List<Expected> expectedNow() {
+        noteExpected();
+        return expectedAt.removeLast();
+    }
+
+    void expect(Expected e) {
+        expected.put(e.timeline(), e);
+    }
+
+    Expected expected(TimelineId id) {
+        return Objects.requireNonNull(expected.get(id), "a timeline nothing is expected of");
+    }
+
+    // ---- what protocols do ----
+
+    Timeline importMain() {
+        expect(new Expected(MAIN, Presence.PERHAPS, reference, 0, List.of()));
+        WalSource from =
+                WalSource.parse("host=postgres port=" + SimPostgres.PORT + " user=sim", "sim");
+        Timeline made = tenants().createFromSource(TENANT, MAIN, from);
+        expect(expected(MAIN).with(Presence.THERE));
+        return made;
+    }
+
+    Timeline main() {
+        return tenants().timeline(TENANT, MAIN);
+    }
+
+    /** The source writes some records. */
+    void write(int records) {
+        for (int i = 0; i < records; i++) {
+            workload.write();
+        }
+    }
+
+    /** The same, and they arrive. */
+    void stream(int records) {
+        write(records);
+        main().waitFor(wal.end());
+    }
+
+    void flush() {
+        main().flushUpTo(main().lastRecordLsn());
+    }
+
+    /** A branch of a timeline without a WAL of its own. */
+    Timeline branch(TimelineId id, TimelineId ancestor, long lsn) {
+        expect(new Expected(id, Presence.PERHAPS, expected(ancestor).reference(), 0, List.of(lsn)));
+        Timeline made = tenants().createBranch(TENANT, id, ancestor, lsn);
+        expect(expected(id).with(Presence.THERE));
+        return made;
+    }
+}

@@ -1,0 +1,132 @@
+package io.palimpsest.sim.crash;
+
+import io.palimpsest.base.Check;
+import io.palimpsest.base.ErrorCode;
+import io.palimpsest.base.Lsn;
+import io.palimpsest.base.PageserverException;
+import io.palimpsest.tenant.Tenants;
+import io.palimpsest.timeline.Timeline;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+import java.util.TreeSet;
+
+/**
+ * Starts a page server on what a loss of power has left, and sees that
+ *
+ * <ul>
+ *   <li>all that was acknowledged is there, and reads as the reference has it;
+ *   <li>no file is left that no index names, none is left open, no task runs on;
+ *   <li>starting again changes nothing.
+ * </ul>
+ *
+ * What was found is a matter of the disk as the start leaves it; for one that was seen before it is
+ * not compared again.
+ */
+final class Recovery {
+    /** A disk after a start, and what was required of it. */
+    private record Seen(long state, List<Expected> expected) {}
+
+    private final CrashWorld world;
+    private final Set<Seen> compared = new HashSet<>();
+    private final Set<Long> stable = new HashSet<>();
+
+    Recovery(CrashWorld world) {
+        this.world = world;
+    }
+
+    /** What the start did to the disk. */
+    List<JournalDisk.Operation> from(DiskState state, List<Expected> expected) {
+        JournalDisk disk = new JournalDisk(state, () -> {});
+        Tenants tenants = world.recover(disk);
+        DiskState after = disk.state();
+        List<JournalDisk.Operation> done = List.copyOf(disk.journal());
+        if (compared.add(new Seen(after.hash(), expected))) {
+            expected.forEach(e -> compare(tenants, e));
+        }
+        tenants.close();
+        Check.that(disk.handles() == 0, "%d files left open", disk.handles());
+        int tasks = world.server().node().liveTasks();
+        Check.that(tasks == 1, "%d tasks run, expected the one that recovers", tasks);
+        if (stable.add(after.hash())) {
+            checkNothingLeft(after);
+            DiskState again = afterAnotherStart(after);
+            Check.that(
+                    again.hash() == after.hash(),
+                    "a second start changes the disk: %s before, %s after",
+                    after.paths(),
+                    again.paths());
+        }
+        return done;
+    }
+
+    private DiskState afterAnotherStart(DiskState state) {
+        JournalDisk disk = new JournalDisk(state, () -> {});
+        world.recover(disk).close();
+        return disk.state();
+    }
+
+    private static void compare(Tenants tenants, Expected e) {
+        Timeline timeline;
+        try {
+            timeline = tenants.timeline(CrashWorld.TENANT, e.timeline());
+        } catch (PageserverException absent) {
+            Check.that(
+                    absent.code() == ErrorCode.NOT_FOUND,
+                    "timeline %s: expected it or nothing of it, found: %s",
+                    e.timeline(),
+                    absent.toString());
+            Check.that(
+                    e.presence() != Expected.Presence.THERE,
+                    "timeline %s was acknowledged, and is not there",
+                    e.timeline());
+            return;
+        }
+        Check.that(
+                e.presence() != Expected.Presence.GONE,
+                "timeline %s was acknowledged to be gone, and is there",
+                e.timeline());
+        long last = timeline.lastRecordLsn();
+        Check.that(
+                last >= e.durable(),
+                "%s was acknowledged, there is WAL up to %s",
+                Lsn.toString(e.durable()),
+                Lsn.toString(last));
+        TreeSet<Long> lsns = new TreeSet<>(e.readable());
+        long oldest = timeline.oldestReadableLsn();
+        if (oldest <= last) {
+            lsns.add(oldest);
+            lsns.add(Math.max(oldest, e.durable()));
+            lsns.add(oldest + (last - oldest) / 2);
+            lsns.add(last);
+        }
+        for (long lsn : lsns) {
+            e.reference().compareAll(timeline, lsn);
+        }
+    }
+
+    /** Each file is an index, or a layer that an index names, or a source. */
+    private static void checkNothingLeft(DiskState state) {
+        TreeSet<String> known = new TreeSet<>();
+        for (String path : state.paths()) {
+            DiskState.Content file = state.file(path);
+            if (path.endsWith("/index") && file != null) {
+                known.add(path);
+                for (String line : new String(file.bytes, StandardCharsets.UTF_8).split("\n", -1)) {
+                    if (line.startsWith("layer ")) {
+                        known.add(JournalDisk.parent(path) + "/" + line.split(" ", -1)[1]);
+                    }
+                }
+            } else if (path.contains("/sources/")) {
+                known.add(path);
+            }
+        }
+        List<String> left = new ArrayList<>(state.paths());
+        left.removeAll(known);
+        Check.that(left.isEmpty(), "left behind: %s", left);
+        known.removeAll(state.paths());
+        Check.that(known.isEmpty(), "an index names what is not there: %s", known);
+    }
+}

@@ -4,6 +4,7 @@ import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.Limits;
 import io.palimpsest.base.Lsn;
 import io.palimpsest.base.PageserverException;
+import io.palimpsest.base.TenantConfig;
 import io.palimpsest.base.TenantId;
 import io.palimpsest.base.TenantShardId;
 import io.palimpsest.base.TimelineId;
@@ -64,21 +65,24 @@ public final class Tenants {
     private final Monitor changing;
     private volatile TreeMap<Name, Entry> entries = new TreeMap<>();
 
-    private Tenants(Environment environment, Limits limits) {
+    private Tenants(Environment environment, Limits limits, TenantConfig config) {
         this.environment = environment;
-        this.store = new TimelineStore(environment, limits, new BlockCache(limits));
+        this.store =
+                new TimelineStore(
+                        environment, limits, config, new BlockCache(limits), timeline -> {});
         this.changing = environment.tasks().monitor("tenants");
     }
 
     /** Opens what is on the disk and begins to receive WAL where there is a source. */
-    public static Tenants load(Environment environment, Limits limits) {
-        Tenants tenants = new Tenants(environment, limits);
+    public static Tenants load(Environment environment, Limits limits, TenantConfig config) {
+        Tenants tenants = new Tenants(environment, limits, config);
         Disk disk = environment.disk();
         disk.createDirectories(TimelineStore.ROOT);
         for (TenantShardId id : tenants.store.tenantsOnDisk()) {
             for (TimelineId timeline : tenants.store.timelinesOnDisk(id)) {
                 tenants.open(id, timeline);
             }
+            tenants.blockCollection(id.tenant());
             for (TimelineId timeline : tenants.store.unfinishedImports(id)) {
                 tenants.unfinished(id, timeline);
             }
@@ -131,6 +135,22 @@ public final class Tenants {
                                             + "; put the file back from a copy and restart the page server, or import or branch again under another id",
                                     e)));
             return null;
+        }
+    }
+
+    /** Timelines that cannot be opened may hang on any other, anywhere. */
+    private void blockCollection(TenantId tenant) {
+        List<TimelineId> broken = new ArrayList<>();
+        entries.forEach((name, entry) -> {
+            if (name.tenant.equals(tenant) && entry.timeline == null) {
+                broken.add(name.timeline);
+            }
+        });
+        if (!broken.isEmpty()) {
+            String why =
+                    "it is not known what these timelines need, which cannot be opened: " + broken;
+            environment.tracer().warn("collection-blocked", "tenant " + tenant + ": " + why);
+            timelines(tenant).forEach(timeline -> timeline.blockCollection(why));
         }
     }
 

@@ -4,12 +4,10 @@ import io.palimpsest.base.Check;
 import io.palimpsest.base.Key;
 import io.palimpsest.base.KeyRange;
 import io.palimpsest.base.Limits;
-import io.palimpsest.base.Lsn;
 import io.palimpsest.base.LsnRange;
 import io.palimpsest.layer.DeltaLayerWriter;
 import io.palimpsest.layer.ImageLayerWriter;
 import io.palimpsest.layer.LayerCursor;
-import io.palimpsest.layer.LayerDescriptor;
 import io.palimpsest.layer.LayerFile;
 import io.palimpsest.layer.LayerName;
 import io.palimpsest.layer.OpenLayer;
@@ -20,8 +18,6 @@ import io.palimpsest.port.Tasks.Lane;
 import io.palimpsest.port.Tasks.Monitor;
 import io.palimpsest.value.StoredValue;
 import java.util.ArrayDeque;
-import java.util.ArrayList;
-import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -42,13 +38,14 @@ final class Flusher {
     /**
      * An open layer that gets no more values.
      *
+     * @param layer null if nothing was written
      * @param lsns what it covers
      * @param lastRecordLsn what is durable once it is flushed
      * @param commits false for a part of something that is not complete: its file is named by the
      *     index of a later flush, and is an orphan if a crash comes first
      */
     record Frozen(
-            OpenLayer layer,
+            @Nullable OpenLayer layer,
             LsnRange lsns,
             long lastRecordLsn,
             long prevRecordLsn,
@@ -141,42 +138,26 @@ final class Flusher {
     }
 
     private void flush(Frozen frozen) {
-        TimelineIndex index = timeline.index();
-        Disk disk = environment.disk();
-        LayerFile file = frozen.layer().isEmpty() ? null : write(frozen, index);
-        List<LayerDescriptor> layers = new ArrayList<>(index.layers());
-        if (file != null) {
-            layers.add(file.descriptor());
-        }
-        TimelineIndex newIndex =
-                frozen.commits()
-                        ? index.withLayers(layers, frozen.lastRecordLsn(), frozen.prevRecordLsn())
-                        : index.withLayers(
-                                layers, index.diskConsistentLsn(), index.prevRecordLsn());
-        if (frozen.commits()) {
-            newIndex.commit(disk, timeline.directory());
-        }
-        timeline.flushed(frozen, file, newIndex);
+        OpenLayer layer = frozen.layer();
+        LayerFile file = layer == null || layer.isEmpty() ? null : write(layer, frozen);
+        timeline.flushed(frozen, file);
     }
 
     /**
      * The frozen layer as an L0; or, if it is a part of something, as an image layer of the keys it
      * has.
      */
-    private LayerFile write(Frozen frozen, TimelineIndex index) {
+    private LayerFile write(OpenLayer layer, Frozen frozen) {
         Disk disk = environment.disk();
-        String temporary =
-                timeline.directory()
-                        + "/"
-                        + Lsn.toString(frozen.lsns().start()).replace('/', '-')
-                        + TimelineIndex.TEMPORARY_SUFFIX;
-        disk.delete(temporary);
+        TimelineIndex index = timeline.index();
+        String temporary = timeline.temporaryPath();
         KeyRange keys;
+        disk.delete(temporary);
         try (Disk.Output out = disk.create(temporary)) {
             keys =
                     frozen.commits()
-                            ? writeDelta(frozen, index, out)
-                            : writeImages(frozen, index, out);
+                            ? writeDelta(layer, frozen, index, out)
+                            : writeImages(layer, frozen, index, out);
             out.sync();
         }
         LayerName name =
@@ -184,21 +165,23 @@ final class Flusher {
                         ? LayerName.delta(keys, frozen.lsns(), index.tenant(), index.generation())
                         : LayerName.image(
                                 keys, frozen.lsns().start(), index.tenant(), index.generation());
-        String path = timeline.directory() + "/" + name;
+        String path = timeline.layerPath(name);
         disk.rename(temporary, path);
         disk.syncDirectory(timeline.directory());
         return LayerFile.open(disk, path, name, timeline.cache());
     }
 
-    private KeyRange writeDelta(Frozen frozen, TimelineIndex index, Disk.Output out) {
+    private KeyRange writeDelta(
+            OpenLayer layer, Frozen frozen, TimelineIndex index, Disk.Output out) {
         DeltaLayerWriter writer =
                 new DeltaLayerWriter(out, index.tenant(), index.timeline(), frozen.lsns(), limits);
-        writer.appendAll(frozen.layer().sorted());
+        writer.appendAll(layer.sorted());
         writer.finish();
         return KeyRange.ALL;
     }
 
-    private KeyRange writeImages(Frozen frozen, TimelineIndex index, Disk.Output out) {
+    private KeyRange writeImages(
+            OpenLayer layer, Frozen frozen, TimelineIndex index, Disk.Output out) {
         ImageLayerWriter writer =
                 new ImageLayerWriter(
                         out,
@@ -207,7 +190,7 @@ final class Flusher {
                         frozen.lsns().start(),
                         false,
                         limits);
-        LayerCursor c = frozen.layer().sorted();
+        LayerCursor c = layer.sorted();
         Key first = null;
         Key last = Key.MIN;
         while (c.next()) {

@@ -1,235 +1,174 @@
 package io.palimpsest.timeline;
 
-import io.palimpsest.base.Check;
 import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.Key;
 import io.palimpsest.base.KeyRange;
 import io.palimpsest.base.Limits;
 import io.palimpsest.base.Lsn;
-import io.palimpsest.base.LsnRange;
 import io.palimpsest.base.PageserverException;
+import io.palimpsest.base.TenantConfig;
 import io.palimpsest.base.TenantShardId;
 import io.palimpsest.base.TimelineId;
+import io.palimpsest.compaction.Retention;
 import io.palimpsest.layer.BlockCache;
 import io.palimpsest.layer.ImageScan;
 import io.palimpsest.layer.LayerDescriptor;
 import io.palimpsest.layer.LayerFile;
 import io.palimpsest.layer.LayerMap;
-import io.palimpsest.layer.OpenLayer;
+import io.palimpsest.layer.LayerName;
 import io.palimpsest.pg.ControlFile;
 import io.palimpsest.pg.Page;
 import io.palimpsest.pg.PgVersion;
 import io.palimpsest.pg.RelTag;
 import io.palimpsest.pg.Slru;
 import io.palimpsest.pg.WalOrigin;
-import io.palimpsest.port.Disk;
 import io.palimpsest.port.Environment;
-import io.palimpsest.port.Tasks.Monitor;
 import io.palimpsest.redo.RedoContext;
 import io.palimpsest.value.Keys;
 import io.palimpsest.value.Modifications;
 import io.palimpsest.value.ReadView;
-import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collection;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
  * One branch of a tenant's history: what is written, what is durable, what can be read.
  *
- * <p>Writing is one task's business (the WAL receiver or an import): it commits batches of
- * modifications to the open layer and then publishes the new last record LSN. An open layer that is
- * full, wide or old is frozen, and the {@link Flusher} turns it into a file; the index that names
- * the file is the commit. Readers take the layer map, an immutable snapshot, and never lock.
+ * <p>Writing is one task's business (the WAL receiver or an import), see {@link TimelineWriter};
+ * the {@link Flusher} turns what was written into files, and {@link TimelineLayers} commits them.
+ * Readers take the layer map, an immutable snapshot, and never lock. How far back they may read is
+ * the {@link HistoryWindow}'s to say.
  *
  * <p>LSNs, never decreasing: {@code oldestReadable <= diskConsistent (once past it) <= lastRecord}.
  */
 public final class Timeline {
-    // Why this file is long: writer, flusher and readers meet in this one state, and its few locks
-    // and volatile fields are only to be understood together.
-
-    /** Flushing may lag behind writing by this many frozen layers; then writing waits. */
-    private static final int MAX_FROZEN = 2;
-
-    private final Environment environment;
-    private final Limits limits;
-    private final BlockCache cache;
+    private final Surroundings surroundings;
     private final String directory;
     private final @Nullable Timeline ancestor;
     private final long ancestorLsn;
     private final LsnWaiter lastRecord;
     private final LsnWaiter diskConsistent;
+    private final TimelineLayers layers;
+    private final HistoryWindow window;
     private final Flusher flusher;
+    private final TimelineWriter writer;
     private final ReadPath reads;
-
-    /** Held while a batch is appended and while the open layer is exchanged. */
-    private final Monitor writing;
-
-    private volatile TimelineIndex index;
-    private volatile LayerMap layers;
     private volatile @Nullable RuntimeException failure;
     private volatile @Nullable String walEnd;
     private volatile boolean closed;
     private volatile @Nullable RedoContext redoContext;
-    private OpenLayer open;
-    private long openSinceNanos;
-    private long openStartLsn;
-    private long prevRecordLsn;
-
-    /** LSN of the large thing that is under way, see {@link #commitPart}; 0 if none. */
-    private long midway;
-
-    private boolean freezeWanted;
 
     private Timeline(
-            Environment environment,
-            Limits limits,
-            BlockCache cache,
+            Surroundings surroundings,
             String directory,
             TimelineIndex index,
             @Nullable Timeline ancestor,
             List<LayerFile> files) {
-        this.environment = environment;
-        this.limits = limits;
-        this.cache = cache;
+        this.surroundings = surroundings;
         this.directory = directory;
-        this.index = index;
         this.ancestor = ancestor;
         TimelineIndex.Ancestor origin = index.ancestor();
-        this.ancestorLsn = origin == null ? 0 : origin.lsn();
+        ancestorLsn = origin == null ? 0 : origin.lsn();
         long lsn = index.diskConsistentLsn();
-        this.lastRecord =
+        Environment environment = surroundings.environment();
+        lastRecord =
                 new LsnWaiter(
                         environment.clock(), environment.tasks().monitor("last-record-lsn"), lsn);
-        this.diskConsistent =
+        diskConsistent =
                 new LsnWaiter(
                         environment.clock(),
                         environment.tasks().monitor("disk-consistent-lsn"),
                         lsn);
-        this.writing = environment.tasks().monitor("timeline-write");
-        this.prevRecordLsn = index.prevRecordLsn();
-        this.openStartLsn = lsn + 1;
-        this.open = new OpenLayer(openStartLsn);
-        this.openSinceNanos = environment.clock().monotonicNanos();
-        this.layers = LayerMap.of(files).with(open);
-        this.flusher = new Flusher(this, environment, limits);
-        this.reads = new ReadPath(this);
+        layers = new TimelineLayers(this, surroundings, directory, index, files);
+        window = new HistoryWindow(layers);
+        flusher = new Flusher(this, environment, surroundings.limits());
+        writer = new TimelineWriter(this, surroundings, layers, lastRecord, flusher);
+        reads = new ReadPath(this);
     }
 
     /**
      * A timeline that is to be filled by an import: it has no index, and so does not exist, before
      * {@link #finishImport}.
      */
-    static Timeline beginImport(
-            Environment environment,
-            Limits limits,
-            BlockCache cache,
-            String directory,
-            TimelineIndex index) {
-        environment.disk().createDirectories(directory);
-        return new Timeline(environment, limits, cache, directory, index, null, List.of());
-    }
-
-    /** Creates a branch: one small file. The ancestor must be durable up to the branch point. */
-    static Timeline createBranch(
-            Environment environment,
-            Limits limits,
-            BlockCache cache,
-            String directory,
-            TimelineIndex index,
-            Timeline ancestor) {
-        environment.disk().createDirectories(directory);
-        index.commit(environment.disk(), directory);
-        return new Timeline(environment, limits, cache, directory, index, ancestor, List.of());
+    static Timeline beginImport(Surroundings surroundings, String directory, TimelineIndex index) {
+        surroundings.disk().createDirectories(directory);
+        return new Timeline(surroundings, directory, index, null, List.of());
     }
 
     /**
-     * Opens a timeline that exists. Files the index does not name are left-overs of a crash and are
-     * deleted.
+     * Creates a branch: one small file. The ancestor must be durable up to the branch point, which
+     * it keeps from now on.
+     *
+     * @throws PageserverException LSN_OUT_OF_RANGE if it does not have it any more
+     */
+    static Timeline createBranch(
+            Surroundings surroundings, String directory, TimelineIndex index, Timeline ancestor) {
+        ancestor.window.takeBranchPoint(index.diskConsistentLsn());
+        boolean made = false;
+        try {
+            surroundings.disk().createDirectories(directory);
+            index.commit(surroundings.disk(), directory);
+            made = true;
+        } finally {
+            if (!made) {
+                ancestor.window.releaseBranchPoint(index.diskConsistentLsn());
+            }
+        }
+        return new Timeline(surroundings, directory, index, ancestor, List.of());
+    }
+
+    /**
+     * Opens a timeline that exists; its branch point counts for the ancestor from now on. Files the
+     * index does not name are left-overs of a crash and are deleted.
      *
      * @throws PageserverException CORRUPTION if a layer that the index names is missing, cut or
      *     damaged
      */
     static Timeline load(
-            Environment environment,
-            Limits limits,
-            BlockCache cache,
+            Surroundings surroundings,
             String directory,
             TimelineIndex index,
             @Nullable Timeline ancestor) {
-        Disk disk = environment.disk();
-        List<LayerFile> files = new ArrayList<>();
-        boolean opened = false;
-        try {
-            for (LayerDescriptor layer : index.layers()) {
-                files.add(openLayer(disk, cache, directory, layer));
-            }
-            opened = true;
-        } finally {
-            if (!opened) {
-                files.forEach(LayerFile::close);
-            }
+        TimelineIndex.Ancestor origin = index.ancestor();
+        if (ancestor != null && origin != null) {
+            // First of all: it is needed whether this opens or not.
+            ancestor.window.keepBranchPoint(origin.lsn());
         }
-        List<String> names = files.stream().map(f -> f.name().toString()).toList();
-        for (String found : disk.list(directory)) {
-            if (!found.equals(TimelineIndex.FILE) && !names.contains(found)) {
-                environment.tracer().info("orphan-deleted", directory + "/" + found);
-                disk.delete(directory + "/" + found);
-            }
-        }
-        return new Timeline(environment, limits, cache, directory, index, ancestor, files);
-    }
-
-    private static LayerFile openLayer(
-            Disk disk, BlockCache cache, String directory, LayerDescriptor layer) {
-        String path = directory + "/" + layer.name();
-        long found;
-        try (Disk.Input input = disk.open(path)) {
-            found = input.size();
-        } catch (PageserverException e) {
-            if (e.code() != ErrorCode.NOT_FOUND) {
-                throw e;
-            }
-            throw PageserverException.corruption(
-                    "%s: the index names this layer, but there is no such file", path);
-        }
-        if (found != layer.size()) {
-            throw PageserverException.corruption(
-                    "%s: found %d bytes, expected %d (by the index)", path, found, layer.size());
-        }
-        return LayerFile.open(disk, path, layer.name(), cache);
+        List<LayerFile> files = TimelineLayers.load(surroundings, directory, index);
+        return new Timeline(surroundings, directory, index, ancestor, files);
     }
 
     // ---- what it is ----
 
     public TenantShardId tenant() {
-        return index.tenant();
+        return index().tenant();
     }
 
     public TimelineId id() {
-        return index.timeline();
+        return index().timeline();
     }
 
     public PgVersion version() {
-        return index.version();
+        return index().identity().version();
     }
 
     /** Whose WAL it is made of. */
     public WalOrigin origin() {
-        return index.origin();
+        return index().identity().origin();
     }
 
     public long systemIdentifier() {
-        return index.systemIdentifier();
+        return index().identity().systemIdentifier();
     }
 
     public int segmentSize() {
-        return index.segmentSize();
+        return index().identity().segmentSize();
     }
 
     /** Postgres's timeline id that the WAL is on. */
     public int walTimeline() {
-        return index.walTimeline();
+        return index().identity().walTimeline();
     }
 
     public @Nullable Timeline ancestor() {
@@ -251,20 +190,20 @@ public final class Timeline {
 
     /** Reads and branches below are refused: history starts here. */
     public long oldestReadableLsn() {
-        return index.oldestReadableLsn();
+        return window.cutoff();
     }
 
     /** Bytes of its own layer files. */
     public long layerBytes() {
         long sum = 0;
-        for (LayerDescriptor layer : index.layers()) {
+        for (LayerDescriptor layer : index().layers()) {
             sum += layer.size();
         }
         return sum;
     }
 
     public int layerCount() {
-        return index.layers().size();
+        return index().layers().size();
     }
 
     /** Why nothing is written any more, or null. Reads of what is there go on. */
@@ -273,11 +212,12 @@ public final class Timeline {
     }
 
     TimelineIndex index() {
-        return index;
+        return layers.index();
     }
 
+    /** The layers at this moment. */
     LayerMap layers() {
-        return layers;
+        return layers.map();
     }
 
     String directory() {
@@ -285,11 +225,99 @@ public final class Timeline {
     }
 
     BlockCache cache() {
-        return cache;
+        return surroundings.cache();
     }
 
     Environment environment() {
-        return environment;
+        return surroundings.environment();
+    }
+
+    Limits limits() {
+        return surroundings.limits();
+    }
+
+    TenantConfig config() {
+        return surroundings.config();
+    }
+
+    // ---- for background work ----
+
+    /**
+     * Does history that is not in its own layers count? Then a key that a complete image lacks may
+     * still have a value below.
+     */
+    boolean hasAncestor() {
+        return ancestor != null || !index().adopted().isEmpty();
+    }
+
+    /** What must stay readable, as of now, and for whatever is done by it later. */
+    public Retention retention() {
+        return window.retention();
+    }
+
+    /** Where the cutoff may move to by policy; where it is, if it is to stay. */
+    public long planCutoff() {
+        return window.planCutoff(config(), lastRecordLsn());
+    }
+
+    /** It is not known what a branch of this tenant needs: nothing may be collected. */
+    public void blockCollection(String why) {
+        window.block(why);
+    }
+
+    /** Why nothing may be collected, or null. */
+    public @Nullable String collectionBlocked() {
+        return window.blocked();
+    }
+
+    /**
+     * Moves the cutoff forward, durably, and lets go of leases whose time is over: to be done
+     * before what is below is collected.
+     *
+     * @return false if it did not move: not forward, past what is durable, or collection is blocked
+     */
+    public boolean advanceCutoff(long to) {
+        boolean moved = window.advanceCutoff(to, environment().clock().wallMillis());
+        if (moved) {
+            environment()
+                    .tracer()
+                    .info("cutoff-advanced", "timeline " + id() + " to " + Lsn.toString(to));
+        }
+        return moved;
+    }
+
+    /** The layers that the index on disk names. */
+    List<LayerDescriptor> durableLayers() {
+        return index().layers();
+    }
+
+    /** The file of a layer in the current map; NOT_FOUND if it is not there any more. */
+    LayerFile layer(LayerDescriptor layer) {
+        LayerFile found = layers.file(layer);
+        if (found == null) {
+            throw PageserverException.of(
+                    ErrorCode.NOT_FOUND, "timeline %s has no layer %s", id(), layer.name());
+        }
+        return found;
+    }
+
+    /**
+     * Puts layers in the place of others: the commit of all background work. The files added are
+     * durable, names included, and taken over, even if this fails; those removed are deleted.
+     */
+    void replaceLayers(Collection<LayerFile> removed, Collection<LayerFile> added) {
+        layers.replace(removed, added);
+    }
+
+    String layerPath(LayerName name) {
+        return layers.path(name);
+    }
+
+    /**
+     * A name for a file that is being written, of nobody else's; left-overs are deleted at load.
+     */
+    String temporaryPath() {
+        return layers.temporaryPath();
     }
 
     // ---- reading ----
@@ -318,14 +346,8 @@ public final class Timeline {
     }
 
     private void checkReadable(long lsn) {
-        if (Long.compareUnsigned(lsn, oldestReadableLsn()) < 0) {
-            throw PageserverException.of(
-                    ErrorCode.LSN_OUT_OF_RANGE,
-                    "LSN %s is before the history of timeline %s: the oldest readable LSN is %s, the latest %s",
-                    Lsn.toString(lsn),
-                    id(),
-                    Lsn.toString(oldestReadableLsn()),
-                    Lsn.toString(lastRecordLsn()));
+        if (!window.readable(lsn)) {
+            throw window.outside(lsn);
         }
     }
 
@@ -333,7 +355,7 @@ public final class Timeline {
      * Waits until WAL up to {@code lsn} is there; not at all if it is known that none will come.
      */
     public void waitFor(long lsn) {
-        if (lsn >= 0 && lastRecord.await(lsn, limits.waitLsnNanos())) {
+        if (lsn >= 0 && lastRecord.await(lsn, limits().waitLsnNanos())) {
             return;
         }
         if (closed) {
@@ -353,7 +375,7 @@ public final class Timeline {
         throw PageserverException.of(
                 ErrorCode.LSN_TIMEOUT,
                 "timed out after %d s waiting for LSN %s of timeline %s: WAL has arrived up to %s; is the source running?",
-                limits.waitLsnNanos() / 1_000_000_000L,
+                limits().waitLsnNanos() / 1_000_000_000L,
                 Lsn.toString(lsn),
                 id(),
                 Lsn.toString(lastRecordLsn()));
@@ -503,7 +525,7 @@ public final class Timeline {
 
     /** Start of the last record, 0 if not known. */
     long prevRecordLsn() {
-        return prevRecordLsn;
+        return writer.prevRecordLsn();
     }
 
     /** No more WAL will come, for this reason: who asks for later LSNs need not wait. */
@@ -519,27 +541,7 @@ public final class Timeline {
      * @param recordStart where the last of the records starts
      */
     public void commit(Modifications m, long recordStart, long endLsn) {
-        checkWritable();
-        Check.that(endLsn >= lastRecord.lsn(), "commit at %x behind %x", endLsn, lastRecord.lsn());
-        boolean full;
-        writing.lock();
-        try {
-            append(m);
-            prevRecordLsn = recordStart;
-            lastRecord.advance(endLsn);
-            midway = 0;
-            full =
-                    freezeWanted
-                            || open.bytes() >= limits.openLayerBytes()
-                            || endLsn - openStartLsn >= limits.flushDistance();
-        } finally {
-            writing.unlock();
-        }
-        if (full) {
-            freeze();
-        } else {
-            flushIfOld();
-        }
+        writer.commit(m, recordStart, endLsn);
     }
 
     /**
@@ -549,32 +551,7 @@ public final class Timeline {
      * parts.
      */
     void commitPart(Modifications m, long lsn) {
-        checkWritable();
-        if (midway == 0) {
-            freeze();
-        }
-        writing.lock();
-        try {
-            append(m);
-            midway = lsn;
-            if (open.bytes() >= limits.openLayerBytes()) {
-                exchangeOpen(new LsnRange(lsn, lsn + 1), false);
-            }
-        } finally {
-            writing.unlock();
-        }
-        flusher.awaitFewerThan(MAX_FROZEN);
-        checkWritable();
-    }
-
-    private void append(Modifications m) {
-        try {
-            open.append(m, 0, m.count());
-        } catch (RuntimeException e) {
-            // A part of it may be in: this open layer must never be flushed.
-            fail(e);
-            throw e;
-        }
+        writer.commitPart(m, lsn);
     }
 
     /**
@@ -583,8 +560,8 @@ public final class Timeline {
      */
     void finishImport(long startLsn, long readableLsn, int walTimeline) {
         flusher.awaitFewerThan(1);
-        index = index.readable(readableLsn, walTimeline);
-        commit(new Modifications(), index.prevRecordLsn(), startLsn);
+        layers.prepare(index -> index.readable(readableLsn, walTimeline));
+        commit(new Modifications(), writer.prevRecordLsn(), startLsn);
         flushUpTo(startLsn);
     }
 
@@ -594,88 +571,54 @@ public final class Timeline {
      * that LSN.
      */
     void copyDatabase(Modifications.DatabaseCopy copy) {
-        DatabaseCopier.copy(this, copy, limits.ingestBatchBytes());
+        DatabaseCopier.copy(this, copy, limits().ingestBatchBytes());
     }
 
     /** Freezes the open layer if its oldest value is older than the limit says. */
     void flushIfOld() {
-        if (!open.isEmpty()
-                && environment.clock().monotonicNanos() - openSinceNanos
-                        >= limits.flushAgeNanos()) {
-            freeze();
-        }
-    }
-
-    /** Hands what is in the open layer to the flusher; waits while that is too far behind. */
-    private void freeze() {
-        writing.lock();
-        try {
-            // In the middle of something large the next commit does it.
-            freezeWanted = midway != 0;
-            long last = lastRecord.lsn();
-            if (freezeWanted || last < openStartLsn) {
-                return;
-            }
-            exchangeOpen(new LsnRange(openStartLsn, last + 1), true);
-            openStartLsn = last + 1;
-        } finally {
-            writing.unlock();
-        }
-        flusher.awaitFewerThan(MAX_FROZEN);
-        checkWritable();
-    }
-
-    private void exchangeOpen(LsnRange lsns, boolean commits) {
-        flusher.add(new Flusher.Frozen(open, lsns, lastRecord.lsn(), prevRecordLsn, commits));
-        open = new OpenLayer(commits ? lsns.end() : lsns.start());
-        openSinceNanos = environment.clock().monotonicNanos();
-        layers = layers.with(open);
+        writer.flushIfOld();
     }
 
     /** Waits until everything up to {@code lsn} (at most the last record) is durable. */
     public void flushUpTo(long lsn) {
         if (diskConsistent.lsn() < lsn) {
-            freeze();
+            writer.freeze();
         }
         while (!diskConsistent.await(lsn, 1_000_000_000L)) {
             checkWritable();
         }
     }
 
-    private void checkWritable() {
-        RuntimeException f = failure;
-        if (f != null) {
-            throw new PageserverException(
-                    ErrorCode.IO, "timeline " + id() + " takes no more WAL: " + f.getMessage(), f);
-        }
+    void checkWritable() {
+        checkHealthy();
         if (closed) {
             throw PageserverException.of(
                     ErrorCode.SHUTTING_DOWN, "timeline %s is shutting down", id());
         }
     }
 
-    // ---- called by the flusher ----
+    void checkHealthy() {
+        RuntimeException f = failure;
+        if (f != null) {
+            throw new PageserverException(
+                    ErrorCode.IO, "timeline " + id() + " takes no more WAL: " + f.getMessage(), f);
+        }
+    }
 
-    /**
-     * Publishes what a flush has made durable: the file in place of the frozen layer, and the
-     * index.
-     */
-    void flushed(Flusher.Frozen frozen, @Nullable LayerFile file, TimelineIndex newIndex) {
-        writing.lock();
-        try {
-            index = newIndex;
-            layers = layers.flushed(frozen.layer(), file == null ? List.of() : List.of(file));
-        } finally {
-            writing.unlock();
+    /** Makes what a flush has written durable and known. */
+    void flushed(Flusher.Frozen frozen, @Nullable LayerFile file) {
+        if (!frozen.commits()) {
+            layers.flushedPart(frozen.layer(), file);
+            return;
         }
-        if (frozen.commits()) {
-            diskConsistent.advance(newIndex.diskConsistentLsn());
-        }
+        layers.flushed(frozen.layer(), file, frozen.lastRecordLsn(), frozen.prevRecordLsn());
+        diskConsistent.advance(frozen.lastRecordLsn());
+        surroundings.changed().accept(this);
     }
 
     void fail(RuntimeException why) {
         failure = why;
-        environment
+        environment()
                 .tracer()
                 .error(
                         "timeline-stopped",
@@ -690,7 +633,7 @@ public final class Timeline {
                 flushUpTo(lastRecord.lsn());
             }
         } catch (PageserverException e) {
-            environment
+            environment()
                     .tracer()
                     .warn("flush-at-stop-failed", "timeline " + id() + ": " + e.getMessage());
         }
@@ -706,6 +649,6 @@ public final class Timeline {
         lastRecord.end();
         diskConsistent.wake();
         flusher.stop();
-        layers.files().forEach(LayerFile::close);
+        layers.close();
     }
 }

@@ -2,14 +2,12 @@ package io.palimpsest.timeline;
 
 import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.Generation;
-import io.palimpsest.base.Limits;
 import io.palimpsest.base.Lsn;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.base.TenantShardId;
 import io.palimpsest.base.TimelineId;
 import io.palimpsest.ingest.BackupLabel;
 import io.palimpsest.ingest.BaseBackupImport;
-import io.palimpsest.layer.BlockCache;
 import io.palimpsest.pg.Page;
 import io.palimpsest.pg.WalOrigin;
 import io.palimpsest.port.Environment;
@@ -35,25 +33,21 @@ import org.jspecify.annotations.Nullable;
 final class TimelineImport {
     private static final long PROGRESS_BYTES = 256L << 20;
 
+    private final Surroundings surroundings;
     private final Environment environment;
-    private final Limits limits;
-    private final BlockCache cache;
     private final TenantShardId tenant;
     private final TimelineId id;
     private final String directory;
     private final WalSource source;
 
     TimelineImport(
-            Environment environment,
-            Limits limits,
-            BlockCache cache,
+            Surroundings surroundings,
             TenantShardId tenant,
             TimelineId id,
             String directory,
             WalSource source) {
-        this.environment = environment;
-        this.limits = limits;
-        this.cache = cache;
+        this.surroundings = surroundings;
+        this.environment = surroundings.environment();
         this.tenant = tenant;
         this.id = id;
         this.directory = directory;
@@ -180,22 +174,21 @@ final class TimelineImport {
         public void begin(long start, int walTimeline, List<Tablespace> tablespaces) {
             startLsn = start;
             TimelineIndex index =
-                    new TimelineIndex(
-                            tenant,
-                            id,
-                            Generation.FIRST,
-                            connection.version(),
-                            WalOrigin.STOCK,
-                            identity.systemId(),
-                            segmentSize,
-                            walTimeline,
+                    TimelineIndex.empty(
+                            new TimelineIndex.Identity(
+                                    tenant,
+                                    id,
+                                    Generation.FIRST,
+                                    connection.version(),
+                                    WalOrigin.STOCK,
+                                    identity.systemId(),
+                                    segmentSize,
+                                    walTimeline),
                             null,
                             Long.MAX_VALUE,
-                            start - 1,
-                            0,
-                            List.of());
+                            start - 1);
             TimelineStore.markUnfinished(environment.disk(), directory);
-            Timeline filling = Timeline.beginImport(environment, limits, cache, directory, index);
+            Timeline filling = Timeline.beginImport(surroundings, directory, index);
             timeline = filling;
             BaseBackupImport into =
                     new BaseBackupImport(

@@ -1,6 +1,6 @@
 package io.palimpsest.timeline;
 
-import io.palimpsest.base.ErrorCode;
+import io.palimpsest.base.Check;
 import io.palimpsest.base.Generation;
 import io.palimpsest.base.Lsn;
 import io.palimpsest.base.PageserverException;
@@ -11,38 +11,35 @@ import io.palimpsest.layer.LayerName;
 import io.palimpsest.pg.PgVersion;
 import io.palimpsest.pg.WalOrigin;
 import io.palimpsest.port.Disk;
-import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.Comparator;
 import java.util.List;
-import java.util.Locale;
-import java.util.zip.CRC32C;
+import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The one file that names a timeline's layers: replacing it, atomically, is the commit. Text, one
- * fact a line, the last line a checksum of all bytes before it; docs/formats.md has an example.
+ * The one file that names a timeline's layers: replacing it, atomically, is the commit. Its text is
+ * {@link TimelineIndexText}'s.
  *
- * @param origin whose WAL the history is made of
- * @param systemIdentifier of the Postgres cluster the history comes from
- * @param segmentSize of its WAL, bytes
- * @param walTimeline Postgres's timeline id the WAL is on
- * @param ancestor what this branched off, at {@code ancestorLsn}
- * @param oldestReadableLsn reads and branches below are refused
- * @param diskConsistentLsn everything up to it is in the layers
+ * @param ancestor what this branched off, or null
+ * @param adopted branch points that were crossed by layers taken over when the timeline was
+ *     detached from its ancestors, ascending: an image layer at an LSN says nothing about what is
+ *     at or below the largest of them that is below that LSN
+ * @param oldestReadableLsn the cutoff: reads and branches below are refused but at leased LSNs and
+ *     branch points
+ * @param leases by LSN, each LSN once
+ * @param diskConsistentLsn everything up to it is in the layers, and nothing past it
  * @param prevRecordLsn start of the record that ends at diskConsistentLsn, 0 if unknown
+ * @param layers in the order of their names, each once
  */
 record TimelineIndex(
-        TenantShardId tenant,
-        TimelineId timeline,
-        Generation generation,
-        PgVersion version,
-        WalOrigin origin,
-        long systemIdentifier,
-        int segmentSize,
-        int walTimeline,
+        Identity identity,
         @Nullable Ancestor ancestor,
+        List<Long> adopted,
+        TimelineState state,
         long oldestReadableLsn,
+        List<Lease> leases,
         long diskConsistentLsn,
         long prevRecordLsn,
         List<LayerDescriptor> layers) {
@@ -52,48 +49,197 @@ record TimelineIndex(
     static final String TEMPORARY_SUFFIX = ".___temp";
 
     private static final String TEMPORARY = FILE + TEMPORARY_SUFFIX;
-    private static final String COMPLETE = " complete";
-    private static final String MAGIC = "palimpsest timeline index 1";
+
+    /** The order of the names as text, without making the text. */
+    private static final Comparator<LayerName> BY_NAME =
+            Comparator.comparing((LayerName n) -> n.keys().start())
+                    .thenComparing(n -> n.keys().end())
+                    .thenComparing(LayerName::startLsn, Long::compareUnsigned)
+                    .thenComparing(LayerName::toString);
+
+    /** The same of layers. */
+    static final Comparator<LayerDescriptor> ORDER =
+            Comparator.comparing(LayerDescriptor::name, BY_NAME);
+
+    /**
+     * What never changes, but for the WAL timeline.
+     *
+     * @param origin whose WAL the history is made of
+     * @param systemIdentifier of the Postgres cluster the history comes from
+     * @param segmentSize of its WAL, bytes
+     * @param walTimeline Postgres's timeline id the WAL is on
+     */
+    record Identity(
+            TenantShardId tenant,
+            TimelineId timeline,
+            Generation generation,
+            PgVersion version,
+            WalOrigin origin,
+            long systemIdentifier,
+            int segmentSize,
+            int walTimeline) {
+        /** The same cluster's, under another id. */
+        Identity branch(TimelineId id) {
+            return new Identity(
+                    tenant,
+                    id,
+                    generation,
+                    version,
+                    origin,
+                    systemIdentifier,
+                    segmentSize,
+                    walTimeline);
+        }
+
+        Identity onWalTimeline(int newWalTimeline) {
+            return new Identity(
+                    tenant,
+                    timeline,
+                    generation,
+                    version,
+                    origin,
+                    systemIdentifier,
+                    segmentSize,
+                    newWalTimeline);
+        }
+    }
 
     /** Where a branch hangs. */
     record Ancestor(TimelineId timeline, long lsn) {}
 
+    /**
+     * An LSN that stays readable, if only at exactly that LSN, until its time is over and the
+     * cutoff is moved.
+     *
+     * @param validUntilMillis milliseconds since 1970
+     */
+    record Lease(long lsn, long validUntilMillis) {}
+
     TimelineIndex {
+        adopted = List.copyOf(adopted);
+        leases = List.copyOf(leases);
         layers = List.copyOf(layers);
     }
 
-    TimelineIndex withLayers(
-            List<LayerDescriptor> newLayers, long newDiskConsistentLsn, long newPrevRecordLsn) {
-        List<LayerDescriptor> sorted = new ArrayList<>(newLayers);
-        sorted.sort(Comparator.comparing(l -> l.name().toString()));
+    /** Without a layer, everything up to {@code lsn} being the ancestor's, or nothing. */
+    static TimelineIndex empty(
+            Identity identity, @Nullable Ancestor ancestor, long oldestReadableLsn, long lsn) {
         return new TimelineIndex(
-                tenant,
-                timeline,
-                generation,
-                version,
-                origin,
-                systemIdentifier,
-                segmentSize,
-                walTimeline,
+                identity,
                 ancestor,
+                List.of(),
+                TimelineState.ACTIVE,
                 oldestReadableLsn,
-                newDiskConsistentLsn,
-                newPrevRecordLsn,
-                sorted);
+                List.of(),
+                lsn,
+                0,
+                List.of());
     }
 
+    TenantShardId tenant() {
+        return identity.tenant;
+    }
+
+    TimelineId timeline() {
+        return identity.timeline;
+    }
+
+    Generation generation() {
+        return identity.generation;
+    }
+
+    /** With more layers, being durable up to a later LSN. */
+    TimelineIndex flushed(Collection<LayerDescriptor> added, long newDiskLsn, long newPrevLsn) {
+        return new TimelineIndex(
+                identity,
+                ancestor,
+                adopted,
+                state,
+                oldestReadableLsn,
+                leases,
+                newDiskLsn,
+                newPrevLsn,
+                replaced(List.of(), added));
+    }
+
+    /** With other layers for the same history. */
+    TimelineIndex replace(Collection<LayerDescriptor> removed, Collection<LayerDescriptor> added) {
+        return new TimelineIndex(
+                identity,
+                ancestor,
+                adopted,
+                state,
+                oldestReadableLsn,
+                leases,
+                diskConsistentLsn,
+                prevRecordLsn,
+                replaced(removed, added));
+    }
+
+    private List<LayerDescriptor> replaced(
+            Collection<LayerDescriptor> removed, Collection<LayerDescriptor> added) {
+        TreeSet<LayerName> gone = new TreeSet<>(BY_NAME);
+        removed.forEach(l -> gone.add(l.name()));
+        List<LayerDescriptor> fresh = new ArrayList<>(added);
+        fresh.sort(ORDER);
+        List<LayerDescriptor> all = new ArrayList<>(layers.size() + fresh.size());
+        int next = 0;
+        int taken = 0;
+        for (LayerDescriptor l : layers) {
+            while (next < fresh.size() && ORDER.compare(fresh.get(next), l) < 0) {
+                all.add(fresh.get(next++));
+            }
+            if (!gone.isEmpty() && gone.contains(l.name())) {
+                taken++;
+            } else {
+                all.add(l);
+            }
+        }
+        all.addAll(fresh.subList(next, fresh.size()));
+        Check.that(taken == removed.size(), "%d of %d removed layers known", taken, removed.size());
+        for (int i = 1; i < all.size(); i++) {
+            if (ORDER.compare(all.get(i - 1), all.get(i)) >= 0) {
+                Check.that(false, "layer named twice: %s", all.get(i).name());
+            }
+        }
+        return all;
+    }
+
+    /** Begun at this WAL timeline, and readable from there on. */
     TimelineIndex readable(long newOldestReadableLsn, int newWalTimeline) {
         return new TimelineIndex(
-                tenant,
-                timeline,
-                generation,
-                version,
-                origin,
-                systemIdentifier,
-                segmentSize,
-                newWalTimeline,
+                identity.onWalTimeline(newWalTimeline),
                 ancestor,
+                adopted,
+                state,
                 newOldestReadableLsn,
+                leases,
+                diskConsistentLsn,
+                prevRecordLsn,
+                layers);
+    }
+
+    TimelineIndex retaining(long newOldestReadableLsn, List<Lease> newLeases) {
+        return new TimelineIndex(
+                identity,
+                ancestor,
+                adopted,
+                state,
+                newOldestReadableLsn,
+                newLeases,
+                diskConsistentLsn,
+                prevRecordLsn,
+                layers);
+    }
+
+    TimelineIndex in(TimelineState newState) {
+        return new TimelineIndex(
+                identity,
+                ancestor,
+                adopted,
+                newState,
+                oldestReadableLsn,
+                leases,
                 diskConsistentLsn,
                 prevRecordLsn,
                 layers);
@@ -104,7 +250,17 @@ record TimelineIndex(
      * included.
      */
     void commit(Disk disk, String directory) {
-        byte[] text = encode();
+        for (LayerDescriptor l : layers) {
+            // The message costs more than the rest.
+            if (Long.compareUnsigned(l.name().startLsn(), diskConsistentLsn) > 0) {
+                Check.that(
+                        false,
+                        "an index up to %s names layer %s",
+                        Lsn.toString(diskConsistentLsn),
+                        l.name());
+            }
+        }
+        byte[] text = TimelineIndexText.encode(this);
         String temporary = directory + "/" + TEMPORARY;
         disk.delete(temporary);
         try (Disk.Output out = disk.create(temporary)) {
@@ -126,167 +282,6 @@ record TimelineIndex(
             text = new byte[(int) in.size()];
             in.read(0, text, 0, text.length);
         }
-        return decode(text, path);
-    }
-
-    byte[] encode() {
-        StringBuilder s = new StringBuilder(256 + layers.size() * 140);
-        s.append(MAGIC).append('\n');
-        line(s, "tenant", tenant);
-        line(s, "timeline", timeline);
-        line(s, "generation", generation);
-        line(s, "postgres", version.major());
-        line(s, "origin", origin);
-        line(s, "system_identifier", Long.toUnsignedString(systemIdentifier));
-        line(s, "segment_size", segmentSize);
-        line(s, "wal_timeline", walTimeline);
-        line(
-                s,
-                "ancestor",
-                ancestor == null ? "none" : ancestor.timeline + " " + Lsn.toString(ancestor.lsn));
-        line(s, "oldest_readable_lsn", Lsn.toString(oldestReadableLsn));
-        line(s, "disk_consistent_lsn", Lsn.toString(diskConsistentLsn));
-        line(s, "prev_record_lsn", Lsn.toString(prevRecordLsn));
-        for (LayerDescriptor l : layers) {
-            line(s, "layer", l.name() + " " + l.size() + (l.complete() ? COMPLETE : ""));
-        }
-        byte[] body = s.toString().getBytes(StandardCharsets.UTF_8);
-        line(s, "crc32c", checksum(body, body.length));
-        return s.toString().getBytes(StandardCharsets.UTF_8);
-    }
-
-    private static void line(StringBuilder s, String name, Object value) {
-        s.append(name).append(' ').append(value).append('\n');
-    }
-
-    private static String checksum(byte[] b, int length) {
-        CRC32C crc = new CRC32C();
-        crc.update(b, 0, length);
-        return String.format(Locale.ROOT, "%08x", crc.getValue());
-    }
-
-    static TimelineIndex decode(byte[] bytes, String path) {
-        try {
-            return parse(bytes, path);
-        } catch (PageserverException e) {
-            throw e.code() == ErrorCode.CORRUPTION
-                    ? e
-                    : new PageserverException(
-                            ErrorCode.CORRUPTION, path + ": " + e.getMessage(), e);
-        } catch (NumberFormatException | IndexOutOfBoundsException e) {
-            throw new PageserverException(
-                    ErrorCode.CORRUPTION, path + ": a line is not as expected: " + e, e);
-        }
-    }
-
-    private static TimelineIndex parse(byte[] bytes, String path) {
-        // One char a byte, whatever the bytes are: positions in one are positions in the other.
-        String text = new String(bytes, StandardCharsets.ISO_8859_1);
-        int last = text.lastIndexOf("crc32c ");
-        if (last < 0 || !text.endsWith("\n")) {
-            throw PageserverException.corruption(
-                    "%s: no checksum in the last line: the file is torn", path);
-        }
-        String found = text.substring(last + 7, text.length() - 1);
-        String expected = checksum(bytes, last);
-        if (!found.equals(expected)) {
-            throw PageserverException.corruption(
-                    "%s: checksum is %s, expected %s", path, found, expected);
-        }
-        Lines lines = new Lines(text.substring(0, last).split("\n"), path);
-        if (!lines.next().equals(MAGIC)) {
-            throw PageserverException.corruption(
-                    "%s: expected '%s' in the first line: another format version?", path, MAGIC);
-        }
-        TenantShardId tenant = TenantShardId.parse(lines.value("tenant"));
-        TimelineId timeline = TimelineId.parse(lines.value("timeline"));
-        Generation generation =
-                new Generation(Integer.parseUnsignedInt(lines.value("generation"), 16));
-        PgVersion version = PgVersion.ofMajor(Integer.parseInt(lines.value("postgres")));
-        WalOrigin origin = lines.origin();
-        long system = Long.parseUnsignedLong(lines.value("system_identifier"));
-        int segmentSize = Integer.parseInt(lines.value("segment_size"));
-        int walTimeline = Integer.parseInt(lines.value("wal_timeline"));
-        String[] a = lines.value("ancestor").split(" ");
-        Ancestor ancestor =
-                a.length == 2
-                        ? new Ancestor(TimelineId.parse(a[0]), Lsn.parse(a[1]).value())
-                        : null;
-        long readable = Lsn.parse(lines.value("oldest_readable_lsn")).value();
-        long disk = Lsn.parse(lines.value("disk_consistent_lsn")).value();
-        long prev = Lsn.parse(lines.value("prev_record_lsn")).value();
-        List<LayerDescriptor> layers = new ArrayList<>();
-        while (lines.more()) {
-            layers.add(lines.layer());
-        }
-        return new TimelineIndex(
-                tenant,
-                timeline,
-                generation,
-                version,
-                origin,
-                system,
-                segmentSize,
-                walTimeline,
-                ancestor,
-                readable,
-                disk,
-                prev,
-                layers);
-    }
-
-    /**
-     * The lines, one after the other; the checksum has been right, so a surprise is a format error.
-     */
-    private static final class Lines {
-        private final String[] lines;
-        private final String path;
-        private int at;
-
-        Lines(String[] lines, String path) {
-            this.lines = lines;
-            this.path = path;
-        }
-
-        boolean more() {
-            return at < lines.length;
-        }
-
-        String next() {
-            return at < lines.length ? lines[at++] : "";
-        }
-
-        WalOrigin origin() {
-            String value = value("origin");
-            return switch (value) {
-                case "stock" -> WalOrigin.STOCK;
-                case "neon" -> WalOrigin.NEON;
-                default ->
-                        throw PageserverException.corruption(
-                                "%s line %d: expected 'origin stock' or 'origin neon', found '%s'",
-                                path, at, value);
-            };
-        }
-
-        LayerDescriptor layer() {
-            String value = value("layer");
-            boolean complete = value.endsWith(COMPLETE);
-            String[] l = value.split(" ");
-            if (l.length != (complete ? 3 : 2)) {
-                throw PageserverException.corruption(
-                        "%s line %d: expected 'layer <name> <bytes>[ complete]', found '%s'",
-                        path, at, value);
-            }
-            return new LayerDescriptor(LayerName.parse(l[0]), Long.parseLong(l[1]), complete);
-        }
-
-        String value(String name) {
-            String line = next();
-            if (!line.startsWith(name + " ")) {
-                throw PageserverException.corruption(
-                        "%s line %d: expected '%s ...', found '%s'", path, at, name, line);
-            }
-            return line.substring(name.length() + 1);
-        }
+        return TimelineIndexText.decode(text, path);
     }
 }

@@ -1,9 +1,9 @@
 package io.palimpsest.timeline;
 
 import io.palimpsest.base.ErrorCode;
-import io.palimpsest.base.Generation;
 import io.palimpsest.base.Limits;
 import io.palimpsest.base.PageserverException;
+import io.palimpsest.base.TenantConfig;
 import io.palimpsest.base.TenantShardId;
 import io.palimpsest.base.TimelineId;
 import io.palimpsest.layer.BlockCache;
@@ -12,6 +12,7 @@ import io.palimpsest.port.Environment;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Consumer;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
@@ -36,18 +37,25 @@ public final class TimelineStore {
 
     private static final int MAX_SOURCE_BYTES = 1 << 16;
 
+    private final Surroundings surroundings;
     private final Environment environment;
-    private final Limits limits;
-    private final BlockCache cache;
 
-    public TimelineStore(Environment environment, Limits limits, BlockCache cache) {
+    /**
+     * @param changed told when there may be background work for a timeline; must be brief and never
+     *     block
+     */
+    public TimelineStore(
+            Environment environment,
+            Limits limits,
+            TenantConfig config,
+            BlockCache cache,
+            Consumer<Timeline> changed) {
+        surroundings = new Surroundings(environment, limits, config, cache, changed);
         this.environment = environment;
-        this.limits = limits;
-        this.cache = cache;
     }
 
     public Limits limits() {
-        return limits;
+        return surroundings.limits();
     }
 
     private static String timelines(TenantShardId tenant) {
@@ -155,28 +163,19 @@ public final class TimelineStore {
         }
         TimelineIndex.Ancestor origin = index.ancestor();
         Timeline ancestor = origin == null ? null : ancestors.apply(origin.timeline());
-        return Timeline.load(environment, limits, cache, directory, index, ancestor);
+        return Timeline.load(surroundings, directory, index, ancestor);
     }
 
     /** A branch of {@code ancestor}, which must be durable up to {@code lsn}. */
     public Timeline createBranch(Timeline ancestor, TimelineId id, long lsn) {
         TimelineIndex index =
-                new TimelineIndex(
-                        ancestor.tenant(),
-                        id,
-                        Generation.FIRST,
-                        ancestor.version(),
-                        ancestor.origin(),
-                        ancestor.systemIdentifier(),
-                        ancestor.segmentSize(),
-                        ancestor.walTimeline(),
+                TimelineIndex.empty(
+                        ancestor.index().identity().branch(id),
                         new TimelineIndex.Ancestor(ancestor.id(), lsn),
                         lsn,
-                        lsn,
-                        0,
-                        List.of());
+                        lsn);
         return Timeline.createBranch(
-                environment, limits, cache, directory(ancestor.tenant(), id), index, ancestor);
+                surroundings, directory(ancestor.tenant(), id), index, ancestor);
     }
 
     /**
@@ -201,9 +200,7 @@ public final class TimelineStore {
         Timeline made = null;
         try {
             writeSource(tenant, id, source);
-            made =
-                    new TimelineImport(environment, limits, cache, tenant, id, directory, source)
-                            .run();
+            made = new TimelineImport(surroundings, tenant, id, directory, source).run();
             environment.disk().delete(directory + "/" + UNFINISHED);
             return made;
         } finally {

@@ -7,11 +7,16 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.Generation;
+import io.palimpsest.base.KeyRange;
+import io.palimpsest.base.LsnRange;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.base.TenantShardId;
 import io.palimpsest.base.TimelineId;
+import io.palimpsest.layer.LayerDescriptor;
+import io.palimpsest.layer.LayerName;
 import io.palimpsest.pg.PgVersion;
 import io.palimpsest.pg.WalOrigin;
+import io.palimpsest.value.Keys;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.List;
@@ -22,21 +27,47 @@ import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class TimelineIndexTest {
+    private static final TenantShardId TENANT =
+            TenantShardId.parse("7a1f0c4e5d6b48a99e0f112233445566");
+
     private static TimelineIndex index(WalOrigin origin) {
         return new TimelineIndex(
-                TenantShardId.parse("7a1f0c4e5d6b48a99e0f112233445566"),
-                TimelineId.parse("d87061ac791d44a963416f8fe634a26c"),
-                Generation.FIRST,
-                PgVersion.V15,
-                origin,
-                -2,
-                1 << 24,
-                3,
-                null,
+                new TimelineIndex.Identity(
+                        TENANT,
+                        TimelineId.parse("d87061ac791d44a963416f8fe634a26c"),
+                        Generation.FIRST,
+                        PgVersion.V15,
+                        origin,
+                        -2,
+                        1 << 24,
+                        3),
+                new TimelineIndex.Ancestor(
+                        TimelineId.parse("a87061ac791d44a963416f8fe634a26c"), 0x200_0000L),
+                List.of(0x100_0000L, 0x180_0000L),
+                new TimelineState.Archived(1_700_000_000_000L),
                 0x300_0120L,
+                List.of(
+                        new TimelineIndex.Lease(0x200_0008L, 5),
+                        new TimelineIndex.Lease(0x300_0120L, 1_800_000_000_000L)),
                 0xA00_DBF8L,
                 0xA00_DB80L,
-                List.of());
+                List.of(
+                        new LayerDescriptor(
+                                LayerName.delta(
+                                        KeyRange.ALL,
+                                        new LsnRange(0x200_0001L, 0xA00_DBF9L),
+                                        TENANT,
+                                        Generation.FIRST),
+                                4711,
+                                false),
+                        new LayerDescriptor(
+                                LayerName.image(
+                                        new KeyRange(Keys.CONTROL_FILE, Keys.CONTROL_FILE.next()),
+                                        0x300_0120L,
+                                        TENANT,
+                                        Generation.FIRST),
+                                512,
+                                true)));
     }
 
     private static String text(byte[] bytes) {
@@ -64,19 +95,26 @@ class TimelineIndexTest {
                 system_identifier 18446744073709551614
                 segment_size 16777216
                 wal_timeline 3
-                ancestor none
+                ancestor a87061ac791d44a963416f8fe634a26c 0/2000000
+                adopted 0/1000000
+                adopted 0/1800000
+                state archived 1700000000000
                 oldest_readable_lsn 0/3000120
+                lease 0/2000008 5
+                lease 0/3000120 1800000000000
                 disk_consistent_lsn 0/A00DBF8
                 prev_record_lsn 0/A00DB80
+                layer 000000000000000000000000000000000000-FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF__0000000002000001-000000000A00DBF9-00000001 4711
+                layer 080000000000000000000000000000000000-080000000000000000000000000000000001__0000000003000120-00000001 512 complete
                 """;
-        assertEquals(text(sealed(body)), text(index(WalOrigin.NEON).encode()));
-        assertEquals(index(WalOrigin.NEON), TimelineIndex.decode(sealed(body), "index"));
+        assertEquals(text(sealed(body)), text(TimelineIndexText.encode(index(WalOrigin.NEON))));
+        assertEquals(index(WalOrigin.NEON), TimelineIndexText.decode(sealed(body), "index"));
     }
 
     /** Any byte, any change, also to what is no UTF-8: an error that names the file. */
     @Test
     void noChangedOrCutIndexPasses() {
-        byte[] good = index(WalOrigin.STOCK).encode();
+        byte[] good = TimelineIndexText.encode(index(WalOrigin.STOCK));
         for (int at = 0; at < good.length; at++) {
             for (int change : new int[] {1, 0x80, 0xFF}) {
                 byte[] b = good.clone();
@@ -99,7 +137,7 @@ class TimelineIndexTest {
         PageserverException e =
                 assertThrows(
                         PageserverException.class,
-                        () -> TimelineIndex.decode(bytes, "x/index"),
+                        () -> TimelineIndexText.decode(bytes, "x/index"),
                         () -> text(bytes));
         assertEquals(ErrorCode.CORRUPTION, e.code(), e.getMessage());
         assertTrue(String.valueOf(e.getMessage()).contains("x/index"), e.getMessage());
@@ -109,30 +147,75 @@ class TimelineIndexTest {
     @EnumSource(WalOrigin.class)
     void theOriginIsReadBackAndStaysWhatItIs(WalOrigin origin) {
         TimelineIndex index = index(origin);
-        assertEquals(index, TimelineIndex.decode(index.encode(), "index"));
-        assertEquals(origin, index.readable(5, 6).origin());
-        assertEquals(origin, index.withLayers(List.of(), 7, 8).origin());
+        assertEquals(index, TimelineIndexText.decode(TimelineIndexText.encode(index), "index"));
+        assertEquals(origin, index.readable(5, 6).identity().origin());
+        assertEquals(
+                origin,
+                index.identity()
+                        .branch(TimelineId.parse("b87061ac791d44a963416f8fe634a26c"))
+                        .origin());
     }
 
     @ParameterizedTest
     @ValueSource(strings = {"", "origin NEON\n", "origin\n", "origin neon \n", "origin zenith\n"})
     void anOriginThatIsNoneIsCorruption(String line) {
-        String body = text(index(WalOrigin.NEON).encode());
+        String body = text(TimelineIndexText.encode(index(WalOrigin.NEON)));
         byte[] bytes =
                 sealed(body.substring(0, body.indexOf("crc32c")).replace("origin neon\n", line));
         PageserverException e =
-                assertThrows(PageserverException.class, () -> TimelineIndex.decode(bytes, "index"));
+                assertThrows(
+                        PageserverException.class, () -> TimelineIndexText.decode(bytes, "index"));
         assertEquals(ErrorCode.CORRUPTION, e.code());
+    }
+
+    /** Facts that cannot be, under a right checksum. */
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "disk_consistent_lsn 0/A00DBF8>disk_consistent_lsn 0/2000000",
+                "lease 0/2000008 5>lease 0/3000120 5",
+                "lease 0/2000008 5>lease 0/2000008",
+                "adopted 0/1000000>adopted 0/1800000",
+                "state archived 1700000000000>state archived",
+                "state archived 1700000000000>state asleep",
+                "00000001 4711>00000001 4711 complete",
+                "00000001 4711>00000001 -1",
+                "ancestor a87061ac791d44a963416f8fe634a26c 0/2000000>ancestor nobody",
+                "layer 08>layer 00",
+            })
+    void aFactThatCannotBeIsCorruption(String change) {
+        String good = text(TimelineIndexText.encode(index(WalOrigin.STOCK)));
+        String[] fromTo = change.split(">");
+        String bad = good.substring(0, good.indexOf("crc32c")).replace(fromTo[0], fromTo[1]);
+        refused(sealed(bad));
+        assertTrue(good.contains(fromTo[0]));
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"active", "deleting", "archived 7"})
+    void theStateIsReadBack(String state) {
+        TimelineIndex index =
+                index(WalOrigin.STOCK)
+                        .in(
+                                switch (state) {
+                                    case "active" -> TimelineState.ACTIVE;
+                                    case "deleting" -> TimelineState.DELETING;
+                                    default -> new TimelineState.Archived(7);
+                                });
+        byte[] bytes = TimelineIndexText.encode(index);
+        assertTrue(text(bytes).contains("\nstate " + state + "\n"));
+        assertEquals(index, TimelineIndexText.decode(bytes, "index"));
     }
 
     @Test
     void anyOtherByteIsCorruption() {
-        byte[] bytes = index(WalOrigin.STOCK).encode();
+        byte[] bytes = TimelineIndexText.encode(index(WalOrigin.STOCK));
         for (int i = 0; i < bytes.length; i++) {
             byte[] damaged = bytes.clone();
             damaged[i] ^= 1;
-            assertThrows(PageserverException.class, () -> TimelineIndex.decode(damaged, "index"));
+            assertThrows(
+                    PageserverException.class, () -> TimelineIndexText.decode(damaged, "index"));
         }
-        assertArrayEquals(bytes, index(WalOrigin.STOCK).encode());
+        assertArrayEquals(bytes, TimelineIndexText.encode(index(WalOrigin.STOCK)));
     }
 }

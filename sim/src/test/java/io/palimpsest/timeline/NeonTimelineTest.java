@@ -7,6 +7,7 @@ import io.palimpsest.base.ByteSink;
 import io.palimpsest.base.Bytes;
 import io.palimpsest.base.Generation;
 import io.palimpsest.base.Limits;
+import io.palimpsest.base.TenantConfig;
 import io.palimpsest.base.TenantId;
 import io.palimpsest.base.TenantShardId;
 import io.palimpsest.base.TimelineId;
@@ -30,7 +31,6 @@ import io.palimpsest.value.Modifications;
 import io.palimpsest.wal.Rmgr;
 import io.palimpsest.wal.WalWriter;
 import java.util.HexFormat;
-import java.util.List;
 import java.util.zip.CRC32C;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -71,8 +71,17 @@ class NeonTimelineTest {
                             machine.ids(),
                             machine.tracer());
             BlockCache cache = new BlockCache(Limits.DEFAULT);
-            TimelineStore store = new TimelineStore(environment, Limits.DEFAULT, cache);
-            Timeline timeline = create(s, environment, cache);
+            TimelineStore store =
+                    new TimelineStore(
+                            environment, Limits.DEFAULT, TenantConfig.DEFAULT, cache, t -> {});
+            Timeline timeline =
+                    create(
+                            new Surroundings(
+                                    environment,
+                                    Limits.DEFAULT,
+                                    TenantConfig.DEFAULT,
+                                    cache,
+                                    t -> {}));
             ByteSink wal = new ByteSink(1024);
             long end = insert(wal);
             new WalWriting(timeline, Limits.DEFAULT, START)
@@ -90,25 +99,23 @@ class NeonTimelineTest {
             timeline.shutDown();
         }
 
-        private Timeline create(Simulation s, Environment environment, BlockCache cache) {
+        private Timeline create(Surroundings surroundings) {
             TimelineIndex index =
-                    new TimelineIndex(
-                            TENANT,
-                            TIMELINE,
-                            Generation.FIRST,
-                            version,
-                            WalOrigin.NEON,
-                            SimPostgres.SYSTEM_IDENTIFIER,
-                            SimPostgres.SEGMENT_SIZE,
-                            1,
+                    TimelineIndex.empty(
+                            new TimelineIndex.Identity(
+                                    TENANT,
+                                    TIMELINE,
+                                    Generation.FIRST,
+                                    version,
+                                    WalOrigin.NEON,
+                                    SimPostgres.SYSTEM_IDENTIFIER,
+                                    SimPostgres.SEGMENT_SIZE,
+                                    1),
                             null,
                             Long.MAX_VALUE,
-                            START - 1,
-                            0,
-                            List.of());
+                            START - 1);
             String directory = "tenants/" + TENANT + "/timelines/" + TIMELINE;
-            Timeline timeline =
-                    Timeline.beginImport(environment, Limits.DEFAULT, cache, directory, index);
+            Timeline timeline = Timeline.beginImport(surroundings, directory, index);
             CheckPoint checkPoint = CheckPoint.read(new byte[CheckPoint.BYTES], 0);
             checkPoint.setNextXid(700);
             checkPoint.setOldestXid(3, 1);

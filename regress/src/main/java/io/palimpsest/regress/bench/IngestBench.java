@@ -2,6 +2,7 @@ package io.palimpsest.regress.bench;
 
 import com.sun.management.OperatingSystemMXBean;
 import io.palimpsest.base.Limits;
+import io.palimpsest.base.TenantConfig;
 import io.palimpsest.base.TenantId;
 import io.palimpsest.base.TenantShardId;
 import io.palimpsest.base.TimelineId;
@@ -77,7 +78,13 @@ final class IngestBench implements AutoCloseable {
                         new SocketNet(),
                         new SecureIds(),
                         tracer);
-        store = new TimelineStore(environment, Limits.DEFAULT, new BlockCache(Limits.DEFAULT));
+        store =
+                new TimelineStore(
+                        environment,
+                        Limits.DEFAULT,
+                        TenantConfig.DEFAULT,
+                        new BlockCache(Limits.DEFAULT),
+                        timeline -> {});
         base =
                 store.importFrom(
                         TenantShardId.unsharded(new TenantId(1, 1)),

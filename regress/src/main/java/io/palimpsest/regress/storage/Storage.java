@@ -1,6 +1,7 @@
 package io.palimpsest.regress.storage;
 
 import io.palimpsest.base.Limits;
+import io.palimpsest.base.TenantConfig;
 import io.palimpsest.base.TenantId;
 import io.palimpsest.base.TenantShardId;
 import io.palimpsest.base.TimelineId;
@@ -44,7 +45,13 @@ final class Storage {
                         new SocketNet(),
                         new SecureIds(),
                         tracer);
-        store = new TimelineStore(environment, limits, new BlockCache(limits));
+        store =
+                new TimelineStore(
+                        environment,
+                        limits,
+                        TenantConfig.DEFAULT,
+                        new BlockCache(limits),
+                        timeline -> {});
     }
 
     Environment environment() {

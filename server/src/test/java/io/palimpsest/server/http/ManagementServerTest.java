@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.palimpsest.base.Limits;
+import io.palimpsest.base.TenantConfig;
 import io.palimpsest.port.Environment;
 import io.palimpsest.server.config.ServerConfig;
 import io.palimpsest.server.disk.NioDisk;
@@ -51,7 +52,7 @@ class ManagementServerTest {
                         new SocketNet(),
                         new SecureIds(),
                         tracer);
-        Tenants tenants = Tenants.load(environment, Limits.DEFAULT);
+        Tenants tenants = Tenants.load(environment, Limits.DEFAULT, TenantConfig.DEFAULT);
         server =
                 ManagementServer.start(
                         new ServerConfig.Address("127.0.0.1", 0), new Management(tenants), tasks);

@@ -6,6 +6,7 @@ import io.palimpsest.base.Limits;
 import io.palimpsest.base.Lsn;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.base.Prng;
+import io.palimpsest.base.TenantConfig;
 import io.palimpsest.base.TenantId;
 import io.palimpsest.base.TimelineId;
 import io.palimpsest.pg.PgVersion;
@@ -157,7 +158,7 @@ public final class PowerLossScenario implements Scenario {
         }
 
         void serve() {
-            Tenants tenants = Tenants.load(environment(), limits);
+            Tenants tenants = Tenants.load(environment(), limits, TenantConfig.DEFAULT);
             Timeline timeline = timeline(tenants);
             Check.that(
                     timeline.diskConsistentLsn() >= wal.keptFrom(),
@@ -251,7 +252,7 @@ public final class PowerLossScenario implements Scenario {
 
         /** All was flushed by the orderly stop; the source is gone. */
         void compareAfterRestart() {
-            Tenants tenants = Tenants.load(environment(), limits);
+            Tenants tenants = Tenants.load(environment(), limits, TenantConfig.DEFAULT);
             Timeline timeline = tenants.timeline(TENANT, TIMELINE);
             Check.that(
                     timeline.lastRecordLsn() == wal.end(),

@@ -1,0 +1,280 @@
+package io.palimpsest.timeline;
+
+import io.palimpsest.base.ErrorCode;
+import io.palimpsest.base.Generation;
+import io.palimpsest.base.Lsn;
+import io.palimpsest.base.PageserverException;
+import io.palimpsest.base.TenantShardId;
+import io.palimpsest.base.TimelineId;
+import io.palimpsest.layer.LayerDescriptor;
+import io.palimpsest.layer.LayerName;
+import io.palimpsest.pg.PgVersion;
+import io.palimpsest.pg.WalOrigin;
+import io.palimpsest.timeline.TimelineIndex.Ancestor;
+import io.palimpsest.timeline.TimelineIndex.Identity;
+import io.palimpsest.timeline.TimelineIndex.Lease;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.zip.CRC32C;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The text of an index: one fact a line, the last line a checksum of all bytes before it.
+ * docs/formats.md has an example.
+ */
+final class TimelineIndexText {
+    private static final String COMPLETE = " complete";
+    private static final String MAGIC = "palimpsest timeline index 1";
+
+    private TimelineIndexText() {}
+
+    static byte[] encode(TimelineIndex index) {
+        Identity id = index.identity();
+        Ancestor ancestor = index.ancestor();
+        StringBuilder s = new StringBuilder(512 + index.layers().size() * 140);
+        s.append(MAGIC).append('\n');
+        line(s, "tenant", id.tenant());
+        line(s, "timeline", id.timeline());
+        line(s, "generation", id.generation());
+        line(s, "postgres", id.version().major());
+        line(s, "origin", id.origin());
+        line(s, "system_identifier", Long.toUnsignedString(id.systemIdentifier()));
+        line(s, "segment_size", id.segmentSize());
+        line(s, "wal_timeline", id.walTimeline());
+        line(
+                s,
+                "ancestor",
+                ancestor == null
+                        ? "none"
+                        : ancestor.timeline() + " " + Lsn.toString(ancestor.lsn()));
+        for (long lsn : index.adopted()) {
+            line(s, "adopted", Lsn.toString(lsn));
+        }
+        line(
+                s,
+                "state",
+                switch (index.state()) {
+                    case TimelineState.Active _ -> "active";
+                    case TimelineState.Archived archived -> "archived " + archived.sinceMillis();
+                    case TimelineState.Deleting _ -> "deleting";
+                });
+        line(s, "oldest_readable_lsn", Lsn.toString(index.oldestReadableLsn()));
+        for (Lease lease : index.leases()) {
+            line(s, "lease", Lsn.toString(lease.lsn()) + " " + lease.validUntilMillis());
+        }
+        line(s, "disk_consistent_lsn", Lsn.toString(index.diskConsistentLsn()));
+        line(s, "prev_record_lsn", Lsn.toString(index.prevRecordLsn()));
+        for (LayerDescriptor l : index.layers()) {
+            line(s, "layer", l.name() + " " + l.size() + (l.complete() ? COMPLETE : ""));
+        }
+        byte[] body = s.toString().getBytes(StandardCharsets.UTF_8);
+        line(s, "crc32c", checksum(body, body.length));
+        return s.toString().getBytes(StandardCharsets.UTF_8);
+    }
+
+    private static void line(StringBuilder s, String name, Object value) {
+        s.append(name).append(' ').append(value).append('\n');
+    }
+
+    private static String checksum(byte[] b, int length) {
+        CRC32C crc = new CRC32C();
+        crc.update(b, 0, length);
+        return String.format(Locale.ROOT, "%08x", crc.getValue());
+    }
+
+    /**
+     * CORRUPTION, naming {@code path}, if the bytes are anything but what {@link #encode} makes.
+     */
+    static TimelineIndex decode(byte[] bytes, String path) {
+        try {
+            return parse(bytes, path);
+        } catch (PageserverException e) {
+            throw e.code() == ErrorCode.CORRUPTION
+                    ? e
+                    : new PageserverException(
+                            ErrorCode.CORRUPTION, path + ": " + e.getMessage(), e);
+        } catch (NumberFormatException | IndexOutOfBoundsException e) {
+            throw new PageserverException(
+                    ErrorCode.CORRUPTION, path + ": a line is not as expected: " + e, e);
+        }
+    }
+
+    private static TimelineIndex parse(byte[] bytes, String path) {
+        // One char a byte, whatever the bytes are: positions in one are positions in the other.
+        String text = new String(bytes, StandardCharsets.ISO_8859_1);
+        int last = text.lastIndexOf("crc32c ");
+        if (last < 0 || !text.endsWith("\n")) {
+            throw PageserverException.corruption(
+                    "%s: no checksum in the last line: the file is torn", path);
+        }
+        String found = text.substring(last + 7, text.length() - 1);
+        String expected = checksum(bytes, last);
+        if (!found.equals(expected)) {
+            throw PageserverException.corruption(
+                    "%s: checksum is %s, expected %s", path, found, expected);
+        }
+        Lines lines = new Lines(text.substring(0, last).split("\n"), path);
+        if (!lines.next().equals(MAGIC)) {
+            throw PageserverException.corruption(
+                    "%s: expected '%s' in the first line: another format version?", path, MAGIC);
+        }
+        Identity identity =
+                new Identity(
+                        TenantShardId.parse(lines.value("tenant")),
+                        TimelineId.parse(lines.value("timeline")),
+                        new Generation(Integer.parseUnsignedInt(lines.value("generation"), 16)),
+                        PgVersion.ofMajor(Integer.parseInt(lines.value("postgres"))),
+                        lines.origin(),
+                        Long.parseUnsignedLong(lines.value("system_identifier")),
+                        Integer.parseInt(lines.value("segment_size")),
+                        Integer.parseInt(lines.value("wal_timeline")));
+        Ancestor ancestor = lines.ancestor();
+        List<Long> adopted = lines.adopted();
+        TimelineState state = lines.state();
+        long readable = lines.lsn("oldest_readable_lsn");
+        List<Lease> leases = lines.leases();
+        long disk = lines.lsn("disk_consistent_lsn");
+        long prev = lines.lsn("prev_record_lsn");
+        List<LayerDescriptor> layers = lines.layers(disk);
+        return new TimelineIndex(
+                identity, ancestor, adopted, state, readable, leases, disk, prev, layers);
+    }
+
+    /**
+     * The lines, one after the other; the checksum has been right, so a surprise is a format error.
+     */
+    private static final class Lines {
+        private final String[] lines;
+        private final String path;
+        private int at;
+
+        Lines(String[] lines, String path) {
+            this.lines = lines;
+            this.path = path;
+        }
+
+        String next() {
+            return at < lines.length ? lines[at++] : "";
+        }
+
+        /** Is there another line, and of this name? */
+        boolean more(String name) {
+            return at < lines.length && lines[at].startsWith(name + " ");
+        }
+
+        String value(String name) {
+            String line = next();
+            if (!line.startsWith(name + " ")) {
+                throw wrong(name + " ...", line);
+            }
+            return line.substring(name.length() + 1);
+        }
+
+        private PageserverException wrong(String expected, String found) {
+            return PageserverException.corruption(
+                    "%s line %d: expected '%s', found '%s'", path, at, expected, found);
+        }
+
+        long lsn(String name) {
+            return Lsn.parse(value(name)).value();
+        }
+
+        WalOrigin origin() {
+            String value = value("origin");
+            return switch (value) {
+                case "stock" -> WalOrigin.STOCK;
+                case "neon" -> WalOrigin.NEON;
+                default -> throw wrong("origin stock' or 'origin neon", value);
+            };
+        }
+
+        @Nullable Ancestor ancestor() {
+            String value = value("ancestor");
+            String[] a = value.split(" ");
+            if (a.length == 2) {
+                return new Ancestor(TimelineId.parse(a[0]), Lsn.parse(a[1]).value());
+            }
+            if (!value.equals("none")) {
+                throw wrong("ancestor none' or 'ancestor <timeline> <LSN>", value);
+            }
+            return null;
+        }
+
+        List<Long> adopted() {
+            List<Long> found = new ArrayList<>();
+            while (more("adopted")) {
+                long lsn = lsn("adopted");
+                if (!found.isEmpty() && Long.compareUnsigned(found.getLast(), lsn) >= 0) {
+                    throw wrong("adopted, above the one before", Lsn.toString(lsn));
+                }
+                found.add(lsn);
+            }
+            return found;
+        }
+
+        TimelineState state() {
+            String value = value("state");
+            if (value.startsWith("archived ")) {
+                return new TimelineState.Archived(Long.parseLong(value.substring(9)));
+            }
+            return switch (value) {
+                case "active" -> TimelineState.ACTIVE;
+                case "deleting" -> TimelineState.DELETING;
+                default ->
+                        throw wrong(
+                                "state active', 'state archived <ms>' or 'state deleting", value);
+            };
+        }
+
+        List<Lease> leases() {
+            List<Lease> found = new ArrayList<>();
+            while (more("lease")) {
+                String value = value("lease");
+                String[] l = value.split(" ");
+                long lsn = Lsn.parse(l[0]).value();
+                boolean inOrder =
+                        found.isEmpty() || Long.compareUnsigned(found.getLast().lsn(), lsn) < 0;
+                if (l.length != 2 || !inOrder) {
+                    throw wrong("lease <LSN> <ms>, LSNs ascending", value);
+                }
+                found.add(new Lease(lsn, Long.parseLong(l[1])));
+            }
+            return found;
+        }
+
+        /** All that is left. */
+        List<LayerDescriptor> layers(long diskConsistentLsn) {
+            List<LayerDescriptor> found = new ArrayList<>(lines.length - at);
+            while (at < lines.length) {
+                LayerDescriptor layer = layer();
+                if (Long.compareUnsigned(layer.name().startLsn(), diskConsistentLsn) > 0) {
+                    throw wrong(
+                            "layer that starts at or below " + Lsn.toString(diskConsistentLsn),
+                            layer.name().toString());
+                }
+                if (!found.isEmpty() && TimelineIndex.ORDER.compare(found.getLast(), layer) >= 0) {
+                    throw wrong("layer, names ascending", layer.name().toString());
+                }
+                found.add(layer);
+            }
+            return found;
+        }
+
+        private LayerDescriptor layer() {
+            String value = value("layer");
+            boolean complete = value.endsWith(COMPLETE);
+            String[] l = value.split(" ");
+            if (l.length != (complete ? 3 : 2)) {
+                throw wrong("layer <name> <bytes>[ complete]", value);
+            }
+            LayerName name = LayerName.parse(l[0]);
+            long size = Long.parseLong(l[1]);
+            if (size < 0 || complete && !name.image()) {
+                throw wrong("layer of an image that is complete, or of a size", value);
+            }
+            return new LayerDescriptor(name, size, complete);
+        }
+    }
+}

@@ -1,0 +1,323 @@
+package io.palimpsest.timeline;
+
+import io.palimpsest.base.ErrorCode;
+import io.palimpsest.base.Key;
+import io.palimpsest.base.PageserverException;
+import io.palimpsest.layer.LayerDescriptor;
+import io.palimpsest.layer.LayerFile;
+import io.palimpsest.layer.LayerMap;
+import io.palimpsest.layer.LayerName;
+import io.palimpsest.layer.OpenLayer;
+import io.palimpsest.port.Disk;
+import io.palimpsest.port.Tasks.Monitor;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.List;
+import java.util.TreeSet;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.Function;
+import java.util.function.UnaryOperator;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The layers of a timeline: the index on disk that names them, and the map in memory that reads
+ * them. Flushes, compaction, garbage collection, leases and the owner's wishes all change the one
+ * or the other, and all of them here, one after the other, so that none loses what another did:
+ *
+ * <ol>
+ *   <li>layer files are durable, names included (the caller saw to that);
+ *   <li>the index is replaced: the commit;
+ *   <li>the map is published by one volatile write;
+ *   <li>files that went are closed, which the last reader completes, and deleted.
+ * </ol>
+ *
+ * A crash before the commit leaves files that no index names, one after it files that no index
+ * names any more: {@link #load} deletes both.
+ */
+final class TimelineLayers {
+    private final Timeline timeline;
+    private final Surroundings surroundings;
+    private final String directory;
+
+    /** Held over the writing of the index: commits follow each other. */
+    private final Monitor committing;
+
+    /** Held while the map is exchanged, never over I/O; taken last. */
+    private final Monitor exchanging;
+
+    /** What the index on disk says; before the first commit of an import, what it will. */
+    private volatile TimelineIndex index;
+
+    private volatile LayerMap map;
+
+    /**
+     * Files in the map that the index does not name: parts of something large that is not complete.
+     * The commit that completes it names them. Guarded by {@link #committing}.
+     */
+    private final List<LayerFile> parts = new ArrayList<>(0);
+
+    /** Guarded by {@link #committing}. */
+    private boolean closed;
+
+    private final AtomicLong temporaries = new AtomicLong();
+
+    TimelineLayers(
+            Timeline timeline,
+            Surroundings surroundings,
+            String directory,
+            TimelineIndex index,
+            List<LayerFile> files) {
+        this.timeline = timeline;
+        this.surroundings = surroundings;
+        this.directory = directory;
+        this.index = index;
+        this.map = LayerMap.of(files);
+        committing = surroundings.environment().tasks().monitor("timeline-index");
+        exchanging = surroundings.environment().tasks().monitor("layer-map");
+    }
+
+    /**
+     * Opens the layers that the index names, and deletes all other files: they are left over from a
+     * crash.
+     *
+     * @throws PageserverException CORRUPTION if a layer is missing, cut or damaged
+     */
+    static List<LayerFile> load(Surroundings surroundings, String directory, TimelineIndex index) {
+        Disk disk = surroundings.disk();
+        List<LayerFile> files = new ArrayList<>(index.layers().size());
+        boolean opened = false;
+        try {
+            for (LayerDescriptor layer : index.layers()) {
+                files.add(open(surroundings, directory, layer));
+            }
+            opened = true;
+        } finally {
+            if (!opened) {
+                files.forEach(LayerFile::close);
+            }
+        }
+        TreeSet<String> names = new TreeSet<>();
+        names.add(TimelineIndex.FILE);
+        index.layers().forEach(layer -> names.add(layer.name().toString()));
+        for (String found : disk.list(directory)) {
+            if (!names.contains(found)) {
+                surroundings.environment().tracer().info("orphan-deleted", directory + "/" + found);
+                disk.delete(directory + "/" + found);
+            }
+        }
+        return files;
+    }
+
+    private static LayerFile open(
+            Surroundings surroundings, String directory, LayerDescriptor layer) {
+        Disk disk = surroundings.disk();
+        String path = directory + "/" + layer.name();
+        long found;
+        try (Disk.Input input = disk.open(path)) {
+            found = input.size();
+        } catch (PageserverException e) {
+            if (e.code() != ErrorCode.NOT_FOUND) {
+                throw e;
+            }
+            throw PageserverException.corruption(
+                    "%s: the index names this layer, but there is no such file", path);
+        }
+        if (found != layer.size()) {
+            throw PageserverException.corruption(
+                    "%s: found %d bytes, expected %d (by the index)", path, found, layer.size());
+        }
+        return LayerFile.open(disk, path, layer.name(), surroundings.cache());
+    }
+
+    TimelineIndex index() {
+        return index;
+    }
+
+    LayerMap map() {
+        return map;
+    }
+
+    String path(LayerName name) {
+        return directory + "/" + name;
+    }
+
+    /** A name for a file that is being written, of nobody else's. */
+    String temporaryPath() {
+        return directory + "/" + temporaries.incrementAndGet() + TimelineIndex.TEMPORARY_SUFFIX;
+    }
+
+    /** The file of a layer in the current map, or null. */
+    @Nullable LayerFile file(LayerDescriptor layer) {
+        LayerName name = layer.name();
+        Key key = name.keys().start();
+        for (LayerFile f : map.candidates(key.hi(), key.mid(), key.lo(), name.endLsn())) {
+            if (f.name().equals(name)) {
+                return f;
+            }
+        }
+        return null;
+    }
+
+    /** The writer goes on in a new open layer; the one before it is frozen. */
+    void open(OpenLayer newest) {
+        exchanging.lock();
+        try {
+            map = map.with(newest);
+        } finally {
+            exchanging.unlock();
+        }
+    }
+
+    /** What the first commit of an import will say besides. */
+    void prepare(UnaryOperator<TimelineIndex> change) {
+        committing.lock();
+        try {
+            index = change.apply(index);
+        } finally {
+            committing.unlock();
+        }
+    }
+
+    /**
+     * Replaces the index by what {@code change} makes of it; durable when it returns. Null: it
+     * stays as it is.
+     */
+    void commitIndex(Function<TimelineIndex, @Nullable TimelineIndex> change) {
+        committing.lock();
+        try {
+            checkOpen();
+            TimelineIndex next = change.apply(index);
+            if (next != null) {
+                commit(next);
+            }
+        } finally {
+            committing.unlock();
+        }
+    }
+
+    /** Looks at the index while nobody replaces it; may wait until a commit is done. */
+    <T> T withIndex(Function<TimelineIndex, T> look) {
+        committing.lock();
+        try {
+            return look.apply(index);
+        } finally {
+            committing.unlock();
+        }
+    }
+
+    private void checkOpen() {
+        if (closed) {
+            throw PageserverException.of(
+                    ErrorCode.SHUTTING_DOWN, "timeline %s is shutting down", index.timeline());
+        }
+    }
+
+    private void commit(TimelineIndex next) {
+        timeline.checkHealthy();
+        try {
+            next.commit(surroundings.disk(), directory);
+        } catch (RuntimeException e) {
+            // Nobody knows which index the disk has now: no other may be made of either.
+            timeline.fail(e);
+            throw e;
+        }
+        index = next;
+    }
+
+    /** A frozen layer is a file now, or was empty; everything up to {@code diskLsn} is durable. */
+    void flushed(
+            @Nullable OpenLayer frozen,
+            @Nullable LayerFile file,
+            long diskLsn,
+            long prevRecordLsn) {
+        List<LayerFile> fresh = file == null ? List.of() : List.of(file);
+        committing.lock();
+        try {
+            List<LayerDescriptor> added = new ArrayList<>();
+            fresh.forEach(f -> added.add(f.descriptor()));
+            parts.forEach(f -> added.add(f.descriptor()));
+            commit(index.flushed(added, diskLsn, prevRecordLsn));
+            parts.clear();
+            publish(frozen, List.of(), fresh);
+        } finally {
+            committing.unlock();
+        }
+    }
+
+    /** A frozen layer that is part of something is a file now: readable, but not committed. */
+    void flushedPart(@Nullable OpenLayer frozen, @Nullable LayerFile file) {
+        List<LayerFile> fresh = file == null ? List.of() : List.of(file);
+        committing.lock();
+        try {
+            parts.addAll(fresh);
+            publish(frozen, List.of(), fresh);
+        } finally {
+            committing.unlock();
+        }
+    }
+
+    /**
+     * Puts layers in the place of others, in the index and in the map. The files added are durable
+     * and are taken over: if this fails, they are closed.
+     */
+    void replace(Collection<LayerFile> removed, Collection<LayerFile> added) {
+        boolean done = false;
+        committing.lock();
+        try {
+            checkOpen();
+            // What the map refuses must not become the index.
+            LayerMap _ = map.replace(List.of(), removed, added);
+            commit(
+                    index.replace(
+                            removed.stream().map(LayerFile::descriptor).toList(),
+                            added.stream().map(LayerFile::descriptor).toList()));
+            publish(null, removed, added);
+            done = true;
+        } finally {
+            committing.unlock();
+            if (!done) {
+                added.forEach(LayerFile::close);
+            }
+        }
+        for (LayerFile file : removed) {
+            file.close();
+            delete(file);
+        }
+    }
+
+    private void publish(
+            @Nullable OpenLayer frozen,
+            Collection<LayerFile> removed,
+            Collection<LayerFile> added) {
+        List<OpenLayer> gone = frozen == null ? List.of() : List.of(frozen);
+        exchanging.lock();
+        try {
+            map = map.replace(gone, removed, added);
+        } finally {
+            exchanging.unlock();
+        }
+    }
+
+    /** What is not deleted now is at the next start. */
+    private void delete(LayerFile file) {
+        try {
+            surroundings.disk().delete(file.path());
+        } catch (PageserverException e) {
+            surroundings
+                    .environment()
+                    .tracer()
+                    .warn("garbage-left", file.path() + ": " + e.getMessage());
+        }
+    }
+
+    /** After the last commit. */
+    void close() {
+        committing.lock();
+        try {
+            closed = true;
+            map.files().forEach(LayerFile::close);
+        } finally {
+            committing.unlock();
+        }
+    }
+}

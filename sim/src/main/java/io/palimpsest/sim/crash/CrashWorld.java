@@ -4,6 +4,7 @@ import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.Limits;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.base.Prng;
+import io.palimpsest.base.TenantConfig;
 import io.palimpsest.base.TenantId;
 import io.palimpsest.base.TimelineId;
 import io.palimpsest.pg.PgVersion;
@@ -85,7 +86,7 @@ final class CrashWorld {
     /** Both start; from a task of the page server's machine. */
     void start() {
         source.start("postmaster", postgres::serve);
-        tenants = Tenants.load(environment(disk, server.net()), LIMITS);
+        tenants = Tenants.load(environment(disk, server.net()), LIMITS, TenantConfig.DEFAULT);
     }
 
     private Environment environment(Disk on, Net net) {
@@ -100,7 +101,7 @@ final class CrashWorld {
 
     /** A page server on that disk, without a network. */
     Tenants recover(Disk on) {
-        return Tenants.load(environment(on, CrashWorld::unreachable), LIMITS);
+        return Tenants.load(environment(on, CrashWorld::unreachable), LIMITS, TenantConfig.DEFAULT);
     }
 
     private static Net.Connection unreachable(String host, int port, long timeoutNanos) {

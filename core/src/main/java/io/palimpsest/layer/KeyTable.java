@@ -3,32 +3,42 @@ package io.palimpsest.layer;
 import io.palimpsest.base.Key;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
+import java.util.Arrays;
+import java.util.stream.IntStream;
 
 /**
  * A hash table from keys to addresses: open addressing over one array, four longs a slot (hi, mid,
  * lo, address; address 0 = free). One writer, lock-free readers: a slot's key never changes once
  * its address is not 0, and the address is stored with release after the key. Growing makes another
  * table and leaves this one as it is.
+ *
+ * <p>Eight neighbouring keys share a home, side by side: what comes in order touches few lines of
+ * memory. The home's number is the top of the hash, so a table of twice the size has the same
+ * order, and growing walks through both from front to back.
  */
 final class KeyTable {
     static final int ROW = 4;
     private static final VarHandle LONGS = MethodHandles.arrayElementVarHandle(long[].class);
 
+    private static final int NEIGHBOURS = 8;
+
     private final long[] rows;
     private final int mask;
+    private final int shift;
     private int used;
 
     /**
-     * @param slots a power of two
+     * @param slots a power of two, 16 or more
      */
     KeyTable(int slots) {
         rows = new long[Math.multiplyExact(slots, ROW)];
         mask = slots - 1;
+        shift = Long.numberOfLeadingZeros(slots / NEIGHBOURS) + 1;
     }
 
     /** The key's address, or 0. For readers. */
     long find(long hi, long mid, long lo) {
-        for (int slot = home(hi, mid, lo); ; slot = slot + 1 & mask) {
+        for (int slot = slotOf(hi, mid, lo); ; slot = slot + 1 & mask) {
             int at = slot * ROW;
             // One load decides: a slot found free may belong to another key a moment later.
             long address = (long) LONGS.getAcquire(rows, at + 3);
@@ -40,7 +50,7 @@ final class KeyTable {
 
     /** The slot that holds the key, or the free one it would go to. For the writer. */
     int slot(long hi, long mid, long lo) {
-        int slot = home(hi, mid, lo);
+        int slot = slotOf(hi, mid, lo);
         while (true) {
             int at = slot * ROW;
             if (rows[at + 3] == 0 || rows[at + 2] == lo && rows[at + 1] == mid && rows[at] == hi) {
@@ -50,8 +60,14 @@ final class KeyTable {
         }
     }
 
-    private int home(long hi, long mid, long lo) {
-        return (int) (LayerFormat.hash(hi, mid, lo) >>> 32) & mask;
+    private int slotOf(long hi, long mid, long lo) {
+        return (int) (LayerFormat.hash(hi, mid, lo / NEIGHBOURS) >>> shift) * NEIGHBOURS
+                + (int) (lo % NEIGHBOURS);
+    }
+
+    /** What lies where the key would be if no other were in its way. For the writer. */
+    long home(long hi, long mid, long lo) {
+        return rows[slotOf(hi, mid, lo) * ROW + 3];
     }
 
     long headAcquire(int slot) {
@@ -110,120 +126,108 @@ final class KeyTable {
         return 8L * rows.length;
     }
 
-    /** The used rows of two tables without a common key, in key order. For the writer. */
+    /**
+     * The used rows of two tables without a common key, in key order: hi, mid, lo, address each.
+     * For the writer.
+     *
+     * <p>Keys are gathered by relation, of which there are few, and each relation's by radix on
+     * what its keys differ in, so that large ones take some walks through memory in order instead
+     * of many comparisons.
+     */
     static long[] sortedRows(KeyTable a, KeyTable b) {
-        long[] out = new long[Math.multiplyExact(a.used + b.used, ROW)];
-        int n = 0;
+        int n = a.used + b.used;
+        Relations relations = new Relations();
+        int[] relationOf = new int[n];
+        long[] found = new long[2 * n];
+        int count = 0;
         for (KeyTable t : new KeyTable[] {a, b}) {
             for (int at = 0; at < t.rows.length; at += ROW) {
                 if (t.rows[at + 3] != 0) {
-                    System.arraycopy(t.rows, at, out, n, ROW);
-                    n += ROW;
+                    relationOf[count] = relations.count(t.rows[at], t.rows[at + 1]);
+                    found[2 * count] = t.rows[at + 2];
+                    found[2 * count + 1] = t.rows[at + 3];
+                    count++;
                 }
             }
         }
-        int depth = 2 * (64 - Long.numberOfLeadingZeros(n));
-        sort(out, 0, n / ROW, depth);
+        int[] order = relations.sorted();
+        int[] next = relations.starts(order);
+        long[] pairs = new long[2 * n];
+        for (int i = 0; i < n; i++) {
+            int to = 2 * next[relationOf[i]]++;
+            pairs[to] = found[2 * i];
+            pairs[to + 1] = found[2 * i + 1];
+        }
+        long[] out = new long[Math.multiplyExact(n, ROW)];
+        int from = 0;
+        for (int relation : order) {
+            int end = from + relations.counts[relation];
+            long[] sorted = PairSort.sort(pairs, found, from, end);
+            for (int i = from; i < end; i++) {
+                out[i * ROW] = relations.his[relation];
+                out[i * ROW + 1] = relations.mids[relation];
+                out[i * ROW + 2] = sorted[2 * i];
+                out[i * ROW + 3] = sorted[2 * i + 1];
+            }
+            from = end;
+        }
         return out;
     }
 
-    /** Quicksort of whole rows, so that memory is walked in order; keys are all different. */
-    private static void sort(long[] r, int start, int end, int depth) {
-        int from = start;
-        int to = end;
-        int deep = depth;
-        while (to - from > 12) {
-            if (deep-- == 0) {
-                heapSort(r, from, to);
-                return;
+    /** Numbers the pairs (hi, mid) there are, and counts the keys of each. */
+    private static final class Relations {
+        private KeyTable numbers = new KeyTable(64);
+        private long[] his = new long[16];
+        private long[] mids = new long[16];
+        private int[] counts = new int[16];
+        private int size;
+        private int last = -1;
+
+        int count(long hi, long mid) {
+            if (last < 0 || mids[last] != mid || his[last] != hi) {
+                last = number(hi, mid);
             }
-            medianToFirst(r, from, to);
-            long hi = r[from * ROW];
-            long mid = r[from * ROW + 1];
-            long lo = r[from * ROW + 2];
-            int i = from;
-            int j = to;
-            while (true) {
-                do {
-                    i++;
-                } while (i < to && compare(r, i, hi, mid, lo) < 0);
-                do {
-                    j--;
-                } while (compare(r, j, hi, mid, lo) > 0);
-                if (i >= j) {
-                    break;
-                }
-                swap(r, i, j);
-            }
-            swap(r, from, j);
-            if (j - from < to - j - 1) {
-                sort(r, from, j, deep);
-                from = j + 1;
-            } else {
-                sort(r, j + 1, to, deep);
-                to = j;
-            }
+            counts[last]++;
+            return last;
         }
-        for (int i = from + 1; i < to; i++) {
-            for (int j = i; j > from && compare(r, j - 1, j) > 0; j--) {
-                swap(r, j - 1, j);
+
+        private int number(long hi, long mid) {
+            int slot = numbers.slot(hi, mid, 0);
+            if (numbers.head(slot) != 0) {
+                return (int) numbers.head(slot) - 1;
             }
-        }
-    }
-
-    private static void medianToFirst(long[] r, int from, int to) {
-        int a = from + 1;
-        int b = from + to >>> 1;
-        int c = to - 1;
-        int median =
-                compare(r, a, b) < 0
-                        ? compare(r, b, c) < 0 ? b : compare(r, a, c) < 0 ? c : a
-                        : compare(r, a, c) < 0 ? a : compare(r, b, c) < 0 ? c : b;
-        swap(r, from, median);
-    }
-
-    private static void heapSort(long[] r, int from, int to) {
-        int n = to - from;
-        for (int i = n / 2 - 1; i >= 0; i--) {
-            sift(r, from, i, n);
-        }
-        for (int left = n - 1; left > 0; left--) {
-            swap(r, from, from + left);
-            sift(r, from, 0, left);
-        }
-    }
-
-    private static void sift(long[] r, int from, int start, int n) {
-        int i = start;
-        while (2 * i + 1 < n) {
-            int child = 2 * i + 1;
-            if (child + 1 < n && compare(r, from + child, from + child + 1) < 0) {
-                child++;
+            if (numbers.full()) {
+                numbers = numbers.grown();
+                slot = numbers.slot(hi, mid, 0);
             }
-            if (compare(r, from + i, from + child) >= 0) {
-                return;
+            if (size == counts.length) {
+                his = Arrays.copyOf(his, 2 * size);
+                mids = Arrays.copyOf(mids, 2 * size);
+                counts = Arrays.copyOf(counts, 2 * size);
             }
-            swap(r, from + i, from + child);
-            i = child;
+            his[size] = hi;
+            mids[size] = mid;
+            numbers.put(slot, hi, mid, 0, size + 1);
+            return size++;
         }
-    }
 
-    private static int compare(long[] r, int i, int j) {
-        return compare(r, i, r[j * ROW], r[j * ROW + 1], r[j * ROW + 2]);
-    }
+        int[] sorted() {
+            return IntStream.range(0, size)
+                    .boxed()
+                    .sorted((x, y) -> Key.compare(his[x], mids[x], 0, his[y], mids[y], 0))
+                    .mapToInt(Integer::intValue)
+                    .toArray();
+        }
 
-    private static int compare(long[] r, int i, long hi, long mid, long lo) {
-        int at = i * ROW;
-        return Key.compare(r[at], r[at + 1], r[at + 2], hi, mid, lo);
-    }
-
-    private static void swap(long[] r, int i, int j) {
-        int a = i * ROW;
-        int b = j * ROW;
-        for (int k = 0; k < ROW; k++) {
-            long t = r[a + k];
-            r[a + k] = r[b + k];
-            r[b + k] = t;
+        /** Where the keys of each begin when they lie in that order. */
+        int[] starts(int[] order) {
+            int[] starts = new int[size];
+            int at = 0;
+            for (int relation : order) {
+                starts[relation] = at;
+                at += counts[relation];
+            }
+            return starts;
         }
     }
 }

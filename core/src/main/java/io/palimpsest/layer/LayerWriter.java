@@ -38,8 +38,7 @@ final class LayerWriter {
     private int groupEntries;
     private final byte[] blockFirst = new byte[LayerFormat.ROW_BYTES];
 
-    private byte[] key = new byte[Key.BYTES];
-    private byte[] nextKey = new byte[Key.BYTES];
+    private final byte[] key = new byte[Key.BYTES];
     private long hi;
     private long mid;
     private long lo;
@@ -104,12 +103,15 @@ final class LayerWriter {
                                     | (initial ? LayerFormat.FIRST_INITIAL : 0));
             Bytes.putI64(blockFirst, LayerFormat.ROW_LSN, atLsn);
         }
-        appendKey(keyHi, keyMid, keyLo, atLsn, sameKey);
-        varint(size);
+        int p = block.reserve(ENTRY_OVERHEAD + size);
+        byte[] to = block.array();
+        p = putKey(to, p, keyHi, keyMid, keyLo, atLsn, sameKey);
+        p = putVarint(to, p, size);
         if (prefix >= 0) {
-            block.u8(prefix);
+            to[p++] = (byte) prefix;
         }
-        block.bytes(b, at, length);
+        System.arraycopy(b, at, to, p, length);
+        block.truncate(p + length);
 
         hi = keyHi;
         mid = keyMid;
@@ -133,37 +135,59 @@ final class LayerWriter {
         }
     }
 
-    private void appendKey(long keyHi, long keyMid, long keyLo, long atLsn, boolean sameKey) {
+    /** Key and LSN of an entry at {@code to[at]}, where there is room; answers where they end. */
+    private int putKey(
+            byte[] to,
+            int at,
+            long keyHi,
+            long keyMid,
+            long keyLo,
+            long atLsn,
+            boolean sameKey) {
         boolean groupStart = groupCount == 0 || groupEntries == LayerFormat.GROUP_ENTRIES;
         if (groupStart) {
             if (groupCount == groups.length) {
                 groups = Arrays.copyOf(groups, groupCount * 2);
             }
-            groups[groupCount++] = block.size() - LayerFormat.FRAME_BYTES;
+            groups[groupCount++] = at - LayerFormat.FRAME_BYTES;
             groupEntries = 0;
         }
         groupEntries++;
         if (sameKey && !groupStart) {
-            block.u8(LayerFormat.SAME_KEY);
-            varint(atLsn - lsn);
-            return;
+            to[at] = LayerFormat.SAME_KEY;
+            return putVarint(to, at + 1, atLsn - lsn);
         }
-        int shared = 0;
-        if (!sameKey) {
-            Key.write(keyHi, keyMid, keyLo, nextKey, 0);
-            shared = groupStart ? 0 : Arrays.mismatch(key, nextKey);
-            byte[] t = key;
-            key = nextKey;
-            nextKey = t;
+        Key.write(keyHi, keyMid, keyLo, key, 0);
+        int shared = groupStart ? 0 : sharedBytes(keyHi, keyMid, keyLo);
+        to[at] = (byte) shared;
+        System.arraycopy(key, shared, to, at + 1, Key.BYTES - shared);
+        return putVarint(to, at + 1 + Key.BYTES - shared, atLsn - header.baseLsn());
+    }
+
+    /** Leading bytes of a key, other than the one before, that are that one's. */
+    private int sharedBytes(long keyHi, long keyMid, long keyLo) {
+        if (keyHi != hi) {
+            return (Long.numberOfLeadingZeros(keyHi ^ hi) - 24) / 8;
         }
-        block.u8(shared);
-        block.bytes(key, shared, Key.BYTES - shared);
-        varint(atLsn - header.baseLsn());
+        return keyMid != mid
+                ? 5 + Long.numberOfLeadingZeros(keyMid ^ mid) / 8
+                : 13 + (Long.numberOfLeadingZeros(keyLo ^ lo) - 24) / 8;
+    }
+
+    private static int putVarint(byte[] to, int at, long value) {
+        int p = at;
+        long v = value;
+        while ((v & ~0x7FL) != 0) {
+            to[p++] = (byte) (v & 0x7F | 0x80);
+            v >>>= 7;
+        }
+        to[p++] = (byte) v;
+        return p;
     }
 
     private void count(int size, boolean sameKey, boolean initial, int kind) {
         if (entries == 0) {
-            firstKey = Key.read(key, 0);
+            firstKey = new Key(hi, mid, lo);
             minLsn = lsn;
             maxLsn = lsn;
         } else if (Long.compareUnsigned(lsn, minLsn) < 0) {
@@ -181,15 +205,6 @@ final class LayerWriter {
         images += kind == StoredValue.IMAGE ? 1 : 0;
         initials += initial ? 1 : 0;
         valueBytes += size;
-    }
-
-    private void varint(long value) {
-        long v = value;
-        while ((v & ~0x7FL) != 0) {
-            block.u8((int) v & 0x7F | 0x80);
-            v >>>= 7;
-        }
-        block.u8((int) v);
     }
 
     private void startBlock() {

@@ -35,7 +35,17 @@ import java.util.Arrays;
 public final class OpenLayer {
     private static final int ENTRY_HEADER = 20;
     private static final int FIRST_CHUNK = 4 << 10;
-    private static final int CHUNK = 1 << 20;
+
+    /**
+     * With its header no more than 4 MiB: for the JVM's collector that is an object of some whole
+     * regions, which it never moves, in heaps up to 16 GiB.
+     */
+    private static final int CHUNK = (4 << 20) - 32;
+
+    /** Entries that are looked at together, so that the misses of the cache overlap. */
+    private static final int TOGETHER = 32;
+
+    private static final int CACHE_LINE = 64;
     private static final VarHandle CHUNKS;
     private static final VarHandle PAGES;
     private static final VarHandle OTHERS;
@@ -60,6 +70,9 @@ public final class OpenLayer {
     private long allocated;
     private long newest;
 
+    /** What was loaded only to have it in the cache; written so that the loads stay. */
+    private long touched;
+
     private volatile long bytes;
     private volatile long firstLsn;
     private volatile long lastLsn;
@@ -79,6 +92,9 @@ public final class OpenLayer {
      */
     public void append(Modifications m, int from, int to) {
         for (int i = from; i < to; i++) {
+            if ((i - from) % TOGETHER == 0) {
+                touch(m, i, Math.min(to, i + TOGETHER));
+            }
             append(m.hi(i), m.mid(i), m.lo(i), m.lsn(i), m.array(), m.offset(i), m.length(i));
         }
         if (from < to) {
@@ -86,6 +102,16 @@ public final class OpenLayer {
             lastLsn = newest;
             bytes = allocated + pages.bytes() + others.bytes();
         }
+    }
+
+    /** Loads the slots that the keys start from. */
+    private void touch(Modifications m, int from, int to) {
+        long sum = 0;
+        for (int i = from; i < to; i++) {
+            long hi = m.hi(i);
+            sum += (Keys.isPage(hi) ? pages : others).home(hi, m.mid(i), m.lo(i));
+        }
+        touched = sum;
     }
 
     private void append(long hi, long mid, long lo, long lsn, byte[] b, int at, int length) {
@@ -130,7 +156,7 @@ public final class OpenLayer {
     private long place(int length) {
         int need = Math.addExact(length, ENTRY_HEADER);
         if (chunkCount == 0 || chunks[chunkCount - 1].length - free < need) {
-            int size = chunkCount < 8 ? FIRST_CHUNK << chunkCount : CHUNK;
+            int size = Math.min(FIRST_CHUNK << Math.min(chunkCount, 10), CHUNK);
             byte[] chunk = new byte[Math.max(size, need)];
             byte[][] directory = chunks;
             if (chunkCount == directory.length) {
@@ -256,6 +282,18 @@ public final class OpenLayer {
         private int left;
         private byte[] chunk = new byte[0];
         private int p;
+        private int seen;
+
+        /** Loads the newest entries of the next keys, two cache lines each. */
+        private void touch() {
+            int end = Math.min(rows.length, row + TOGETHER * KeyTable.ROW);
+            for (int i = row; i < end; i += KeyTable.ROW) {
+                long address = rows[i + 3];
+                byte[] b = directory[chunk(address)];
+                int at = (int) address;
+                seen += b[at] + b[Math.min(at + CACHE_LINE, b.length - 1)];
+            }
+        }
 
         @Override
         public boolean next() {
@@ -263,6 +301,9 @@ public final class OpenLayer {
                 row += KeyTable.ROW;
                 if (row >= rows.length) {
                     return false;
+                }
+                if (row % (TOGETHER * KeyTable.ROW) == 0) {
+                    touch();
                 }
                 long address = rows[row + 3];
                 while (address != 0) {

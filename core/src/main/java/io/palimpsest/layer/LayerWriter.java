@@ -137,13 +137,7 @@ final class LayerWriter {
 
     /** Key and LSN of an entry at {@code to[at]}, where there is room; answers where they end. */
     private int putKey(
-            byte[] to,
-            int at,
-            long keyHi,
-            long keyMid,
-            long keyLo,
-            long atLsn,
-            boolean sameKey) {
+            byte[] to, int at, long keyHi, long keyMid, long keyLo, long atLsn, boolean sameKey) {
         boolean groupStart = groupCount == 0 || groupEntries == LayerFormat.GROUP_ENTRIES;
         if (groupStart) {
             if (groupCount == groups.length) {

@@ -71,6 +71,7 @@ public final class OpenLayer {
     private long newest;
 
     /** What was loaded only to have it in the cache; written so that the loads stay. */
+    @SuppressWarnings("UnusedVariable")
     private long touched;
 
     private volatile long bytes;
@@ -282,6 +283,9 @@ public final class OpenLayer {
         private int left;
         private byte[] chunk = new byte[0];
         private int p;
+
+        /** As {@link #touched}. */
+        @SuppressWarnings("UnusedVariable")
         private int seen;
 
         /** Loads the newest entries of the next keys, two cache lines each. */

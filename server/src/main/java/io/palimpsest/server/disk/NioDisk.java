@@ -29,8 +29,9 @@ import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Files below one directory, by file channels: appends are gathered in a buffer, reads are
- * positional. A directory is synced by opening and forcing it, as POSIX systems allow.
+ * Files below one directory: appends are gathered in a buffer, finished files are read from memory
+ * that they are mapped to ({@link FileInput}). A directory is synced by opening and forcing it, as
+ * POSIX systems allow.
  */
 public final class NioDisk implements Disk {
     /** Files hold other people's data, and some a password. */
@@ -119,7 +120,7 @@ public final class NioDisk implements Disk {
         try {
             FileChannel channel = FileChannel.open(path, StandardOpenOption.READ);
             try {
-                return new ChannelInput(path, channel, channel.size());
+                return new FileInput(path, channel);
             } catch (IOException e) {
                 channel.close();
                 throw e;
@@ -300,7 +301,7 @@ public final class NioDisk implements Disk {
         }
     }
 
-    private static PageserverException failed(String what, Path path, IOException e) {
+    static PageserverException failed(String what, Path path, IOException e) {
         ErrorCode code = DiskFull.is(e) ? ErrorCode.NO_SPACE : ErrorCode.IO;
         return failed(code, what, path, reason(e), e);
     }
@@ -387,52 +388,6 @@ public final class NioDisk implements Disk {
                 if (!failed) {
                     drain();
                 }
-            } catch (IOException e) {
-                throw NioDisk.failed("close", path, e);
-            }
-        }
-    }
-
-    private record ChannelInput(Path path, FileChannel channel, long size) implements Input {
-        @Override
-        public void read(long position, byte[] into, int offset, int length) {
-            Check.that(channel.isOpen(), "read of the closed input %s", path);
-            if (position < 0 || length > size - position) {
-                throw tooShort(position, length);
-            }
-            ByteBuffer target = ByteBuffer.wrap(into, offset, length);
-            try {
-                while (target.hasRemaining()) {
-                    int n = channel.read(target, position + target.position() - offset);
-                    if (n < 0) {
-                        throw tooShort(position, length);
-                    }
-                }
-            } catch (IOException e) {
-                throw NioDisk.failed("read", path, e);
-            }
-        }
-
-        private PageserverException tooShort(long position, int length) {
-            return PageserverException.of(
-                    ErrorCode.IO,
-                    "read %s: expected %d bytes at %d, found a file of %d",
-                    path,
-                    length,
-                    position,
-                    size);
-        }
-
-        /** Whether the bytes are in memory cannot be asked here: always says no. */
-        @Override
-        public boolean tryRead(long position, byte[] into, int offset, int length) {
-            return false;
-        }
-
-        @Override
-        public void close() {
-            try {
-                channel.close();
             } catch (IOException e) {
                 throw NioDisk.failed("close", path, e);
             }

@@ -10,7 +10,12 @@ import org.jspecify.annotations.Nullable;
  * Decoded blocks of layer files, shared by all of them, bounded in bytes. A slot array in sets of
  * {@value #WAYS}: a block lives in the set its file and position hash to. Finding one is a few
  * plain loads; a full set or a full cache gives up the first block that was not used since the
- * clock's hand last passed it (second chance).
+ * clock's hand last passed it (second chance). A block that was read once and never again goes at
+ * the first pass, so that one long scan takes little from the others; blocks of a file that is gone
+ * age out the same way, since nobody asks for them.
+ *
+ * <p>With it goes the bound on files held open, {@link OpenFiles}: both are shared by the same
+ * files.
  */
 public final class BlockCache {
     private static final int WAYS = 8;
@@ -40,8 +45,11 @@ public final class BlockCache {
     private final AtomicLong bytes = new AtomicLong();
     private final AtomicLong files = new AtomicLong();
     private final AtomicInteger hand = new AtomicInteger();
+    private final AtomicInteger turns = new AtomicInteger();
+    private final OpenFiles open;
 
     public BlockCache(Limits limits) {
+        open = new OpenFiles(limits.openLayerFiles());
         limit = limits.blockCacheBytes();
         int sets = 1;
         while (sets < 1 << 20 && (long) sets * WAYS * BYTES_PER_SLOT < limit) {
@@ -49,6 +57,10 @@ public final class BlockCache {
         }
         slots = new AtomicReferenceArray<>(sets * WAYS);
         setMask = sets - 1;
+    }
+
+    OpenFiles open() {
+        return open;
     }
 
     /** A number for a file whose blocks will be kept here; never given twice. */
@@ -87,8 +99,10 @@ public final class BlockCache {
                 return;
             }
         }
+        // From another way each time: else those behind the first would never be asked.
+        int turn = at < 0 ? turns.getAndIncrement() : 0;
         for (int step = 0; at < 0; step++) {
-            int i = set + step % WAYS;
+            int i = set + (turn + step & WAYS - 1);
             old = slots.getAcquire(i);
             if (old == null || !old.used || step >= WAYS) {
                 at = i;
@@ -115,16 +129,6 @@ public final class BlockCache {
             e.used = false;
         } else if (slots.compareAndSet(i, e, null)) {
             bytes.addAndGet(-cost(e));
-        }
-    }
-
-    /** Drops the blocks of a file that is gone. */
-    void forget(long file) {
-        for (int i = 0; i < slots.length(); i++) {
-            Entry e = slots.getAcquire(i);
-            if (e != null && e.file == file && slots.compareAndSet(i, e, null)) {
-                bytes.addAndGet(-cost(e));
-            }
         }
     }
 

@@ -1,14 +1,14 @@
 package io.palimpsest.layer;
 
-import io.palimpsest.base.Bytes;
 import io.palimpsest.base.Key;
 import io.palimpsest.base.KeyRange;
 
 /** Goes through the entries of a layer file with a key in a range. */
 final class FileCursor implements LayerCursor {
-    private final LayerFile file;
+    private final LayerReader file;
     private final byte[] root;
     private final KeyRange range;
+    private final boolean keep;
     private final EntryReader e = new EntryReader();
     private int indexBlock;
     private int row;
@@ -18,8 +18,12 @@ final class FileCursor implements LayerCursor {
     private boolean inBlock;
     private boolean done;
 
-    FileCursor(LayerFile file, KeyRange range) {
+    /**
+     * @param keep data blocks in the cache
+     */
+    FileCursor(LayerReader file, KeyRange range, boolean keep) {
         this.file = file;
+        this.keep = keep;
         root = file.root();
         this.range = range;
         Key k = range.start();
@@ -29,7 +33,7 @@ final class FileCursor implements LayerCursor {
         if (root.length == 0) {
             done = true;
         } else {
-            rows = file.blockNow(root, indexBlock, LayerFormat.TYPE_INDEX);
+            rows = file.blockNow(root, indexBlock, LayerFormat.TYPE_INDEX, true);
             row = Math.max(0, LayerFormat.lastRow(rows, k.hi(), k.mid(), k.lo(), 0));
         }
     }
@@ -58,12 +62,12 @@ final class FileCursor implements LayerCursor {
                 done = true;
                 return;
             }
-            rows = file.blockNow(root, indexBlock, LayerFormat.TYPE_INDEX);
+            rows = file.blockNow(root, indexBlock, LayerFormat.TYPE_INDEX, true);
             row = 0;
         }
-        position = Bytes.i64(rows, row * LayerFormat.ROW_BYTES + LayerFormat.ROW_POSITION);
-        data = file.blockNow(rows, row++, LayerFormat.TYPE_DATA);
-        e.open(file.path(), position, data, 0, LayerFormat.groups(data), file.baseLsn());
+        position = LayerFormat.position(rows, row);
+        data = file.blockNow(rows, row++, LayerFormat.TYPE_DATA, keep);
+        e.open(file.path(), position, data, 0, LayerFormat.groups(data), file.header().baseLsn());
         inBlock = true;
     }
 

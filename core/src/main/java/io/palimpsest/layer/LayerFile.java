@@ -2,87 +2,126 @@ package io.palimpsest.layer;
 
 import static io.palimpsest.layer.LayerFormat.wrong;
 
-import io.airlift.compress.v3.lz4.Lz4JavaDecompressor;
-import io.palimpsest.base.Bytes;
 import io.palimpsest.base.Check;
-import io.palimpsest.base.Key;
+import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.KeyRange;
-import io.palimpsest.base.Lsn;
 import io.palimpsest.base.LsnRange;
+import io.palimpsest.base.PageserverException;
 import io.palimpsest.base.TenantShardId;
 import io.palimpsest.base.TimelineId;
 import io.palimpsest.port.Disk;
-import io.palimpsest.value.StoredValue;
-import java.util.concurrent.atomic.AtomicInteger;
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.VarHandle;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A finished layer file of either kind, open for reading by any number of tasks. Trusts nothing in
- * it: whatever is read has passed its checksum and its bounds, or the read fails with CORRUPTION
- * naming file, offset, expected and found.
+ * A finished layer file of either kind, for reading by any number of tasks. It knows its descriptor
+ * and opens the file when somebody reads it; a file that nobody reads may be closed to make room
+ * ({@link OpenFiles}) and opened again. Each opening holds the file against the descriptor, so that
+ * a file that is missing, cut or another one is an error of each read that needs it and of no
+ * other.
  *
- * <p>In memory it keeps header, footer and the root of the index (40 bytes for every 1600 blocks of
- * 64 KiB); the rest comes through the block cache.
+ * <p>A handle of a file that is not open takes 72 bytes, and its descriptor, which it shares with
+ * the index, about 180; what an open one adds is in {@link LayerReader}.
  *
- * <p>Readers hold it with {@link #acquire} and {@link #release}; who opened it holds it until
- * {@link #close}. The last of them closes the file.
+ * <p>Readers hold it with {@link #acquire} and {@link #release}; who made it holds it until {@link
+ * #close}. The last of them closes the file for good. Methods that do not say otherwise need no
+ * hold and no open file.
  */
 public final class LayerFile implements AutoCloseable {
-    private final Disk.Input input;
-    private final String path;
-    private final LayerName name;
+    private static final VarHandle HOLDERS;
+    private static final VarHandle READER;
+
+    /** In place of the number of holders, for a few instructions, while {@link #evict} works. */
+    private static final int EVICTING = -1;
+
+    static {
+        try {
+            MethodHandles.Lookup lookup = MethodHandles.lookup();
+            HOLDERS = lookup.findVarHandle(LayerFile.class, "holders", int.class);
+            READER = lookup.findVarHandle(LayerFile.class, "reader", LayerReader.class);
+        } catch (ReflectiveOperationException e) {
+            throw new ExceptionInInitializerError(e);
+        }
+    }
+
+    private final Disk disk;
+    private final String directory;
+
+    /** Its name if that is not what the descriptor says. */
+    private final @Nullable String file;
+
+    private final LayerDescriptor descriptor;
     private final BlockCache cache;
     private final long id;
-    private final long size;
-    private final LayerHeader header;
-    private final LayerFooter footer;
-    private final byte[] root;
-    private final Lz4JavaDecompressor lz4 = new Lz4JavaDecompressor();
-    private final AtomicInteger holders = new AtomicInteger(1);
 
-    private LayerFile(Disk.Input input, String path, LayerName name, BlockCache cache) {
-        this.input = input;
-        this.path = path;
-        this.name = name;
+    // Copies of what the name says, near at hand for searches of the map.
+    private final long startLsn;
+    private final long endLsn;
+
+    private volatile int holders = 1;
+    private volatile @Nullable LayerReader reader;
+    private volatile boolean closed;
+
+    /** In {@link OpenFiles}; -1 if it has none. */
+    private volatile int slot = -1;
+
+    /** A racy hint that spares it when room is made. */
+    private boolean used;
+
+    private LayerFile(
+            Disk disk,
+            String directory,
+            @Nullable String file,
+            LayerDescriptor descriptor,
+            BlockCache cache,
+            long id) {
+        this.disk = disk;
+        this.directory = directory;
+        this.file = file;
+        this.descriptor = descriptor;
         this.cache = cache;
-        size = input.size();
-        long least = LayerHeader.BYTES + LayerFormat.FRAME_BYTES + LayerFooter.BYTES;
-        if (size < least) {
-            throw wrong(path, size, "bytes of a layer file, at least", least, size);
-        }
-        byte[] b = new byte[LayerHeader.BYTES];
-        input.read(0, b, 0, b.length);
-        header = LayerHeader.read(path, b);
-        long footerPosition = size - LayerFooter.BYTES;
-        b = new byte[LayerFooter.BYTES];
-        input.read(footerPosition, b, 0, b.length);
-        footer = LayerFooter.read(path, footerPosition, b);
-        checkName(footerPosition);
-        byte[] block = new byte[(int) (footerPosition - footer.rootPosition())];
-        input.read(footer.rootPosition(), block, 0, block.length);
-        root = LayerFormat.decode(path, footer.rootPosition(), block, LayerFormat.TYPE_ROOT, lz4);
-        if (root.length != (long) footer.indexBlocks() * LayerFormat.ROW_BYTES) {
-            throw wrong(
-                    path,
-                    footer.rootPosition(),
-                    "index blocks",
-                    footer.indexBlocks(),
-                    root.length / LayerFormat.ROW_BYTES);
-        }
-        checkRows(root, footer.rootPosition(), footer.indexPosition(), footer.rootPosition());
-        id = cache.register();
+        this.id = id;
+        startLsn = descriptor.name().startLsn();
+        endLsn = descriptor.name().endLsn();
     }
 
     /**
-     * Opens the file and checks header, footer, index root, and that they are what the name says.
+     * A file in a directory that is opened when it is first read.
+     *
+     * @param directory "" for the root
+     */
+    public static LayerFile lazy(
+            Disk disk, String directory, LayerDescriptor descriptor, BlockCache cache) {
+        return new LayerFile(disk, directory, null, descriptor, cache, cache.register());
+    }
+
+    /**
+     * Opens a file whose descriptor is not known, and checks header, footer, index root, and that
+     * they are what the name says.
+     *
+     * @throws PageserverException NOT_FOUND or CORRUPTION
      */
     public static LayerFile open(Disk disk, String path, LayerName name, BlockCache cache) {
+        int slash = path.lastIndexOf('/');
+        String directory = slash < 0 ? "" : path.substring(0, slash);
+        String file = path.substring(slash + 1);
         Disk.Input input = disk.open(path);
         boolean opened = false;
         try {
-            LayerFile file = new LayerFile(input, path, name, cache);
+            long id = cache.register();
+            LayerReader reader = new LayerReader(input, path, name, cache, id);
+            LayerFile f =
+                    new LayerFile(
+                            disk,
+                            directory,
+                            file.equals(name.toString()) ? null : file,
+                            new LayerDescriptor(name, input.size(), reader.header().complete()),
+                            cache,
+                            id);
+            f.install(reader);
             opened = true;
-            return file;
+            return f;
         } finally {
             if (!opened) {
                 input.close();
@@ -90,133 +129,221 @@ public final class LayerFile implements AutoCloseable {
         }
     }
 
-    private void checkName(long footerPosition) {
-        if (header.image() != name.image()) {
-            throw wrong(path, 10, "layer kind is image", name.image(), header.image());
-        }
-        if (header.tenant().number() != name.shardNumber()
-                || header.tenant().count() != name.shardCount()) {
-            throw wrong(
-                    path,
-                    32,
-                    "shard",
-                    name.shardNumber() + " of " + name.shardCount(),
-                    header.tenant());
-        }
-        if (!footer.keys().equals(name.keys())) {
-            throw wrong(path, footerPosition + 28, "key range", name.keys(), footer.keys());
-        }
-        if (!footer.lsns().equals(name.lsns())) {
-            throw wrong(path, footerPosition + 64, "LSN range", name.lsns(), footer.lsns());
-        }
-        if (Long.compareUnsigned(header.baseLsn(), footer.lsns().start()) > 0) {
-            throw wrong(
-                    path,
-                    52,
-                    "base LSN, at most",
-                    Lsn.toString(footer.lsns().start()),
-                    Lsn.toString(header.baseLsn()));
-        }
-    }
-
-    /** Rows point to blocks that follow each other within {@code from .. to}. */
-    private void checkRows(byte[] rows, long position, long from, long to) {
-        long next = from;
-        for (int at = 0; at < rows.length; at += LayerFormat.ROW_BYTES) {
-            long block = Bytes.i64(rows, at + LayerFormat.ROW_POSITION);
-            int length = Bytes.i32(rows, at + LayerFormat.ROW_LENGTH);
-            if (block < next || block > to) {
-                throw wrong(path, position, "position in row at " + at, next, block);
-            }
-            if (length < LayerFormat.FRAME_BYTES || length > to - block) {
-                throw wrong(path, position, "length in row at " + at, to - block, length);
-            }
-            next = block + length;
-        }
-    }
-
     public LayerName name() {
-        return name;
+        return descriptor.name();
+    }
+
+    public LayerDescriptor descriptor() {
+        return descriptor;
     }
 
     public String path() {
-        return path;
-    }
-
-    byte[] root() {
-        return root;
-    }
-
-    long baseLsn() {
-        return header.baseLsn();
+        String name = file == null ? descriptor.name().toString() : file;
+        return directory.isEmpty() ? name : directory + "/" + name;
     }
 
     /** Bytes of the file. */
     public long size() {
-        return size;
-    }
-
-    /** Who wrote it, as it says itself. */
-    public TenantShardId tenant() {
-        return header.tenant();
-    }
-
-    /** Where it was written, as it says itself; a branch that was detached holds its parent's. */
-    public TimelineId timeline() {
-        return header.timeline();
+        return descriptor.size();
     }
 
     public boolean image() {
-        return name.image();
+        return descriptor.name().image();
     }
 
-    /** Is it an image layer with all keys there are? */
+    /** Is it an image layer with all keys there are? See {@link LayerDescriptor}. */
     public boolean complete() {
-        return header.complete();
-    }
-
-    public LayerDescriptor descriptor() {
-        return new LayerDescriptor(name, size, header.complete());
+        return descriptor.complete();
     }
 
     public KeyRange keys() {
-        return name.keys();
+        return descriptor.name().keys();
     }
 
     public LsnRange lsns() {
-        return name.lsns();
+        return descriptor.name().lsns();
     }
 
+    /** Inclusive. */
+    public long startLsn() {
+        return startLsn;
+    }
+
+    /** Exclusive. */
+    public long endLsn() {
+        return endLsn;
+    }
+
+    /** Who wrote it, as it says itself. Opens the file. */
+    public TenantShardId tenant() {
+        LayerReader r = hold();
+        release();
+        return r.header().tenant();
+    }
+
+    /**
+     * Where it was written, as it says itself; a branch that was detached holds its parent's. Opens
+     * the file.
+     */
+    public TimelineId timeline() {
+        LayerReader r = hold();
+        release();
+        return r.header().timeline();
+    }
+
+    /** Opens the file. */
     public LayerStatistics statistics() {
-        return footer.statistics();
+        LayerReader r = hold();
+        release();
+        return r.footer().statistics();
     }
 
     /** Takes hold of it; false if it has been closed for good. */
     public boolean acquire() {
-        int n = holders.get();
-        while (n > 0) {
-            int found = holders.compareAndExchange(n, n + 1);
-            if (found == n) {
-                return true;
-            }
-            n = found;
-        }
-        return false;
+        return change(1) > 0;
     }
 
     public void release() {
-        int left = holders.decrementAndGet();
-        Check.that(left >= 0, "layer released once too often: %s", path);
+        int left = change(-1);
         if (left == 0) {
-            cache.forget(id);
-            input.close();
+            closeReader();
+        } else if (left == 1 && slot < 0 && reader != null) {
+            used = false;
+            evict();
         }
     }
 
-    /** Gives up the opener's hold. Once. */
+    /** Gives up the maker's hold: no new reader opens the file. Once. */
     @Override
     public void close() {
+        closed = true;
         release();
+    }
+
+    /**
+     * @return holders then, or -1 if it was closed already
+     */
+    private int change(int by) {
+        int n = holders;
+        while (n != 0) {
+            // While EVICTING another task is between two instructions, which nothing can hold up.
+            if (n != EVICTING && HOLDERS.compareAndSet(this, n, n + by)) {
+                return n + by;
+            }
+            n = holders;
+        }
+        Check.that(by > 0, "layer released once too often: %s", this);
+        return -1;
+    }
+
+    /**
+     * Closes the file until it is used again, if nobody holds it and it was not used since this was
+     * last asked.
+     *
+     * @return is it closed?
+     */
+    boolean evict() {
+        if (used && holders != 0) {
+            used = false;
+            return false;
+        }
+        if (!HOLDERS.compareAndSet(this, 1, EVICTING)) {
+            return holders == 0;
+        }
+        LayerReader open = reader;
+        reader = null;
+        slot = -1;
+        holders = 1;
+        if (open != null) {
+            open.close();
+        }
+        return true;
+    }
+
+    private void closeReader() {
+        LayerReader open = reader;
+        int mine = slot;
+        if (mine >= 0) {
+            cache.open().free(mine, this);
+        }
+        if (open != null) {
+            reader = null;
+            open.close();
+        }
+    }
+
+    /** The open file; the caller holds this. */
+    private LayerReader reader() {
+        LayerReader open = reader;
+        if (open == null) {
+            open = openNow();
+        }
+        if (!used) {
+            used = true;
+        }
+        return open;
+    }
+
+    private LayerReader openNow() {
+        String path = path();
+        Disk.Input input;
+        try {
+            input = disk.open(path);
+        } catch (PageserverException e) {
+            if (e.code() != ErrorCode.NOT_FOUND) {
+                throw e;
+            }
+            throw closed
+                    ? PageserverException.of(ErrorCode.CONFLICT, "%s: removed meanwhile", path)
+                    : PageserverException.corruption(
+                            "%s: the index names this layer, but there is no such file", path);
+        }
+        boolean opened = false;
+        try {
+            if (input.size() != descriptor.size()) {
+                throw PageserverException.corruption(
+                        "%s: found %d bytes, expected %d (by the index)",
+                        path, input.size(), descriptor.size());
+            }
+            LayerReader open = new LayerReader(input, path, descriptor.name(), cache, id);
+            boolean complete = open.header().complete();
+            if (complete != descriptor.complete()) {
+                throw wrong(path, 11, "complete (by the index)", descriptor.complete(), complete);
+            }
+            LayerReader winner = install(open);
+            opened = winner == open;
+            return winner;
+        } finally {
+            if (!opened) {
+                input.close();
+            }
+        }
+    }
+
+    /** Makes this the open file, unless another task was first: answers which. */
+    private LayerReader install(LayerReader open) {
+        LayerReader found = (LayerReader) READER.compareAndExchange(this, null, open);
+        if (found != null) {
+            return found;
+        }
+        slot = cache.open().take(this);
+        return open;
+    }
+
+    private LayerReader hold() {
+        if (!acquire()) {
+            throw PageserverException.of(ErrorCode.CONFLICT, "%s: removed meanwhile", path());
+        }
+        boolean done = false;
+        try {
+            LayerReader r = reader();
+            done = true;
+            return r;
+        } finally {
+            if (!done) {
+                release();
+            }
+        }
     }
 
     /**
@@ -244,258 +371,73 @@ public final class LayerFile implements AutoCloseable {
         return tryCollect(r, 0);
     }
 
+    /** The same; STALE if it is closed for good. */
     Collected search(Reconstruction r, long floor, boolean mayBlock) {
-        long from = max(floor, name.startLsn());
-        if (Long.compareUnsigned(from, r.below()) >= 0) {
-            return Collected.MORE;
+        if (!acquire()) {
+            return Collected.STALE;
         }
-        if (name.keys().contains(r.hi(), r.mid(), r.lo())) {
-            int before = r.count();
-            Collected c = searchBlocks(r, from, mayBlock);
-            if (c == Collected.NOT_READY) {
-                r.truncate(before);
-            }
-            if (c != Collected.MORE) {
-                return c;
-            }
-        }
-        if (!name.image()) {
-            r.lower(from);
-        }
-        return Collected.MORE;
-    }
-
-    /** From the block where the newest wanted value would be, backwards. */
-    private Collected searchBlocks(Reconstruction r, long floor, boolean mayBlock) {
-        Collected maybe = filter(r, mayBlock);
-        if (maybe != Collected.COMPLETE) {
-            return maybe;
-        }
-        int i = LayerFormat.lastRow(root, r.hi(), r.mid(), r.lo(), r.below() - 1);
-        boolean newest = true;
-        for (; i >= 0; i--) {
-            byte[] rows = block(root, i, LayerFormat.TYPE_INDEX, mayBlock);
-            if (rows == null) {
+        try {
+            if (!mayBlock && reader == null) {
                 return Collected.NOT_READY;
             }
-            int j = rows.length / LayerFormat.ROW_BYTES - 1;
-            if (newest) {
-                j = LayerFormat.lastRow(rows, r.hi(), r.mid(), r.lo(), r.below() - 1);
-                newest = false;
-            }
-            for (; j >= 0; j--) {
-                byte[] data = block(rows, j, LayerFormat.TYPE_DATA, mayBlock);
-                if (data == null) {
-                    return Collected.NOT_READY;
-                }
-                int row = j * LayerFormat.ROW_BYTES;
-                boolean back =
-                        searchGroups(
-                                r, data, Bytes.i64(rows, row + LayerFormat.ROW_POSITION), floor);
-                if (r.complete()) {
-                    return Collected.COMPLETE;
-                }
-                if (r.full()) {
-                    return Collected.NOT_READY;
-                }
-                if (!back || (rows[row + LayerFormat.ROW_FLAGS] & LayerFormat.KEY_CONTINUES) == 0) {
-                    return Collected.MORE;
-                }
-            }
+            return reader().search(r, floor, mayBlock);
+        } catch (PageserverException e) {
+            return staleOr(e);
+        } finally {
+            release();
         }
-        return Collected.MORE;
     }
 
-    /** MORE if the filter knows that the key is not here, else COMPLETE, or NOT_READY. */
-    private Collected filter(Reconstruction r, boolean mayBlock) {
-        int lines = footer.filterLines();
-        if (lines == 0) {
-            return Collected.COMPLETE;
+    /** That the file of a layer that was closed meanwhile is gone says nothing about the data. */
+    private Collected staleOr(PageserverException e) {
+        if (e.code() == ErrorCode.CONFLICT && closed) {
+            return Collected.STALE;
         }
-        long hash = LayerFormat.hash(r.hi(), r.mid(), r.lo());
-        int line = KeyFilter.line(hash, lines);
-        int i = line / KeyFilter.BLOCK_LINES;
-        byte[] block =
-                block(
-                        footer.filterPosition() + KeyFilter.blockPosition(i),
-                        LayerFormat.FRAME_BYTES + KeyFilter.blockBytes(i, lines),
-                        LayerFormat.TYPE_FILTER,
-                        mayBlock);
-        if (block == null) {
-            return Collected.NOT_READY;
-        }
-        int at = line % KeyFilter.BLOCK_LINES * KeyFilter.LINE_BYTES;
-        return KeyFilter.mayContain(block, at, hash) ? Collected.COMPLETE : Collected.MORE;
-    }
-
-    /** Group by group backwards; true if the block before may hold more of the key. */
-    private boolean searchGroups(Reconstruction r, byte[] data, long position, long floor) {
-        EntryReader e = r.reader;
-        for (int g = lastGroup(r, data, position); g >= 0; g--) {
-            e.open(path, position, data, g, g + 1, header.baseLsn());
-            int n = 0;
-            int order = -1;
-            boolean first = true;
-            boolean startsBelow = false;
-            while (order <= 0 && e.next()) {
-                order = Key.compare(e.hi, e.mid, e.lo, r.hi(), r.mid(), r.lo());
-                if (first) {
-                    startsBelow = order < 0 || Long.compareUnsigned(e.lsn, floor) < 0;
-                    first = false;
-                }
-                if (order == 0
-                        && Long.compareUnsigned(e.lsn, r.below()) < 0
-                        && Long.compareUnsigned(e.lsn, floor) >= 0) {
-                    if (n == LayerFormat.GROUP_ENTRIES) {
-                        throw wrong(
-                                path, position, "entries of a group", LayerFormat.GROUP_ENTRIES, n);
-                    }
-                    r.groupLsn[n] = e.lsn;
-                    r.groupAt[n] = e.at;
-                    r.groupLength[n++] = e.length;
-                }
-            }
-            while (n-- > 0) {
-                if (r.add(r.groupLsn[n], data, r.groupAt[n], r.groupLength[n])) {
-                    return false;
-                }
-            }
-            if (startsBelow) {
-                return false;
-            }
-        }
-        return true;
-    }
-
-    /** The last group that starts at or before (key, below - 1), or -1. */
-    private int lastGroup(Reconstruction r, byte[] data, long position) {
-        EntryReader e = r.reader;
-        int low = 0;
-        int high = LayerFormat.groups(data) - 1;
-        while (low <= high) {
-            int g = low + high >>> 1;
-            e.open(path, position, data, g, g + 1, header.baseLsn());
-            Check.that(e.next(), "group without entries");
-            int c = Key.compare(e.hi, e.mid, e.lo, r.hi(), r.mid(), r.lo());
-            if (c < 0 || c == 0 && Long.compareUnsigned(e.lsn, r.below()) < 0) {
-                low = g + 1;
-            } else {
-                high = g - 1;
-            }
-        }
-        return high;
+        throw e;
     }
 
     /**
-     * The block that a row of an index points to, decoded; null if it would block to get it and
-     * that is not allowed.
+     * Offers the newest content of every key in the range with {@code floor <= LSN <= lsn}; the
+     * keys hold only images. May block.
+     *
+     * @return MORE, or STALE
      */
-    private byte @Nullable [] block(byte[] rows, int row, int type, boolean mayBlock) {
-        int at = row * LayerFormat.ROW_BYTES;
-        return block(
-                Bytes.i64(rows, at + LayerFormat.ROW_POSITION),
-                Bytes.i32(rows, at + LayerFormat.ROW_LENGTH),
-                type,
-                mayBlock);
-    }
-
-    private byte @Nullable [] block(long position, int length, int type, boolean mayBlock) {
-        byte[] cached = cache.find(id, position);
-        if (cached != null) {
-            return cached;
+    Collected scan(KeyRange range, long floor, long lsn, ImageScan into) {
+        if (!acquire()) {
+            return Collected.STALE;
         }
-        byte[] block = new byte[length];
-        if (mayBlock) {
-            input.read(position, block, 0, block.length);
-        } else if (!input.tryRead(position, block, 0, block.length)) {
-            return null;
-        }
-        byte[] decoded = LayerFormat.decode(path, position, block, type, lz4);
-        if (type == LayerFormat.TYPE_INDEX) {
-            checkRows(decoded, position, LayerHeader.BYTES, footer.indexPosition());
-        }
-        if (type == LayerFormat.TYPE_FILTER && decoded.length != length - LayerFormat.FRAME_BYTES) {
-            throw wrong(
-                    path,
-                    position,
-                    "bytes of filter",
-                    length - LayerFormat.FRAME_BYTES,
-                    decoded.length);
-        }
-        cache.insert(id, position, decoded);
-        return decoded;
-    }
-
-    byte[] blockNow(byte[] rows, int row, int type) {
-        byte[] b = block(rows, row, type, true);
-        if (b == null) {
-            throw new AssertionError("a blocking read answers");
-        }
-        return b;
-    }
-
-    /**
-     * Offers the content of every key in the range as of {@code lsn}; the keys hold only images.
-     * May block.
-     */
-    public void scan(KeyRange range, long lsn, ImageScan into) {
-        if (!range.overlaps(name.keys()) || Long.compareUnsigned(name.startLsn(), lsn) > 0) {
-            return;
-        }
-        FileCursor e = new FileCursor(this, range);
-        boolean pending = false;
-        long hi = 0;
-        long mid = 0;
-        long lo = 0;
-        long at = 0;
-        byte[] bytes = root;
-        int offset = 0;
-        int length = 0;
-        while (e.next()) {
-            if (Long.compareUnsigned(e.lsn(), lsn) > 0) {
-                continue;
-            }
-            if (StoredValue.kind(e.bytes(), e.offset()) != StoredValue.IMAGE) {
-                throw wrong(
-                        path,
-                        e.position(),
-                        "kind of the value of " + new Key(e.hi(), e.mid(), e.lo()),
-                        StoredValue.IMAGE,
-                        StoredValue.kind(e.bytes(), e.offset()));
-            }
-            if (pending && (e.hi() != hi || e.mid() != mid || e.lo() != lo)) {
-                into.offer(hi, mid, lo, at, bytes, offset, length);
-            }
-            pending = true;
-            hi = e.hi();
-            mid = e.mid();
-            lo = e.lo();
-            at = e.lsn();
-            bytes = e.bytes();
-            offset = e.offset() + 1;
-            length = e.length() - 1;
-        }
-        if (pending) {
-            into.offer(hi, mid, lo, at, bytes, offset, length);
+        try {
+            reader().scan(range, floor, lsn, into);
+            return Collected.MORE;
+        } catch (PageserverException e) {
+            return staleOr(e);
+        } finally {
+            release();
         }
     }
 
-    /** All entries, in order. Reading them may block. Hold the file while the cursor is used. */
+    /** All entries, in order. May block. Hold the file while the cursor is used. */
     public LayerCursor entries() {
-        return new FileCursor(this, KeyRange.ALL);
+        return entries(KeyRange.ALL);
     }
 
-    /** The entries with a key in the range. */
+    /** The entries with a key in the range. Data blocks pass by the cache. */
     public LayerCursor entries(KeyRange range) {
-        return new FileCursor(this, range);
+        return new FileCursor(reader(), range, false);
     }
 
     /** Reads the whole file and checks all that can be checked; CORRUPTION at the first flaw. */
     public void verify() {
-        LayerCheck.check(input, path, header, footer);
+        LayerReader r = hold();
+        try {
+            r.verify();
+        } finally {
+            release();
+        }
     }
 
-    private static long max(long a, long b) {
-        return Long.compareUnsigned(a, b) > 0 ? a : b;
+    @Override
+    public String toString() {
+        return path();
     }
 }

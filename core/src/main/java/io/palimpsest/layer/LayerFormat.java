@@ -184,6 +184,16 @@ final class LayerFormat {
         return payload.length - 4 - 4 * groups(payload);
     }
 
+    /** Position in the file of the block that a row points to. */
+    static long position(byte[] rows, int row) {
+        return Bytes.i64(rows, row * ROW_BYTES + ROW_POSITION);
+    }
+
+    /** Bytes of the block that a row points to, frame and all. */
+    static int length(byte[] rows, int row) {
+        return Bytes.i32(rows, row * ROW_BYTES + ROW_LENGTH);
+    }
+
     /** Index of the last row at or before (key, lsn), or -1. */
     static int lastRow(byte[] rows, long hi, long mid, long lo, long lsn) {
         int low = 0;

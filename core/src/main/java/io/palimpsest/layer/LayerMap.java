@@ -1,15 +1,13 @@
 package io.palimpsest.layer;
 
 import io.palimpsest.base.Check;
-import io.palimpsest.base.Key;
 import io.palimpsest.base.KeyRange;
-import io.palimpsest.base.PageserverException;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collection;
 import java.util.Collections;
-import java.util.Comparator;
 import java.util.List;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -19,34 +17,48 @@ import org.jspecify.annotations.Nullable;
  * which cannot be so in the timeline's current map.
  *
  * <p>Newest first: the open layer and frozen ones, then L0 deltas, which all cover all keys, then
- * the others through {@link Coverage}. Delta layers that have a key in common have no LSN in
+ * the others by key ({@link Coverage}). Delta layers that have a key in common have no LSN in
  * common; a set of layers that breaks this is refused as CORRUPTION, since a read would miss
  * values.
+ *
+ * <p>A step to another map costs by what it changes, not by what is there: with a million layers
+ * about a tenth of a millisecond.
  */
 public final class LayerMap {
     public static final LayerMap EMPTY =
-            new LayerMap(new OpenLayer[0], new LayerFile[0], Coverage.EMPTY);
-
-    private static final Comparator<LayerFile> NEWEST_FIRST =
-            (a, b) -> {
-                int c = Long.compareUnsigned(b.name().endLsn(), a.name().endLsn());
-                c = c != 0 ? c : Long.compareUnsigned(b.name().startLsn(), a.name().startLsn());
-                c = c != 0 ? c : a.keys().start().compareTo(b.keys().start());
-                return c != 0 ? c : a.name().toString().compareTo(b.name().toString());
-            };
+            new LayerMap(new OpenLayer[0], Coverage.NONE, Coverage.EMPTY, new long[0]);
 
     private final OpenLayer[] memory;
     private final LayerFile[] l0;
     private final Coverage coverage;
 
-    private LayerMap(OpenLayer[] memory, LayerFile[] l0, Coverage coverage) {
+    /** Ascending, see {@link #adopt}. */
+    private final long[] adopted;
+
+    private LayerMap(OpenLayer[] memory, LayerFile[] l0, Coverage coverage, long[] adopted) {
         this.memory = memory;
         this.l0 = l0;
         this.coverage = coverage;
+        this.adopted = adopted;
     }
 
+    /** Makes it at once, which is much faster than one by one. */
     public static LayerMap of(Collection<LayerFile> files) {
-        return EMPTY.replace(List.of(), List.of(), files);
+        List<LayerFile> zero = new ArrayList<>();
+        List<LayerFile> deeper = new ArrayList<>(files.size());
+        for (LayerFile f : files) {
+            (f.name().isL0() ? zero : deeper).add(f);
+        }
+        zero.sort(Coverage.NEWEST_FIRST);
+        LayerMap map =
+                new LayerMap(
+                        EMPTY.memory,
+                        zero.toArray(Coverage.NONE),
+                        Coverage.of(deeper),
+                        EMPTY.adopted);
+        Coverage.checkApart(map.l0);
+        zero.forEach(map.coverage::checkApart);
+        return map;
     }
 
     /**
@@ -64,7 +76,33 @@ public final class LayerMap {
                     newest.startLsn(),
                     memory[0].startLsn());
         }
-        return new LayerMap(more, l0, coverage);
+        return new LayerMap(more, l0, coverage, adopted);
+    }
+
+    /**
+     * This of a timeline that took over an ancestor's layers up to these LSNs (inclusive,
+     * ascending), one for each branch point that was crossed. A complete image tells of what lies
+     * above the highest of them below its own LSN: below that is another timeline's history, of
+     * which it knew nothing, and a key that is not in the image is looked for from there on.
+     */
+    public LayerMap adopt(long... lsns) {
+        for (int i = 0; i < lsns.length; i++) {
+            Check.that(
+                    Long.compareUnsigned(i == 0 ? 0 : lsns[i - 1], lsns[i]) < 0,
+                    "adopted LSNs are not ascending at %x",
+                    lsns[i]);
+        }
+        return new LayerMap(memory, l0, coverage, lsns.clone());
+    }
+
+    /** The highest adopted LSN below this one, or 0. */
+    static long adoptedBelow(long[] adopted, long lsn) {
+        for (int i = adopted.length - 1; i >= 0; i--) {
+            if (Long.compareUnsigned(adopted[i], lsn) < 0) {
+                return adopted[i];
+            }
+        }
+        return 0;
     }
 
     public LayerMap with(LayerFile file) {
@@ -91,53 +129,35 @@ public final class LayerMap {
         for (OpenLayer o : frozen) {
             Check.that(inMemory.remove(o), "no such open layer, from LSN %x", o.startLsn());
         }
-        List<LayerFile> levelZero = new ArrayList<>(Arrays.asList(l0));
-        List<LayerFile> deeper = new ArrayList<>(Arrays.asList(coverage.files));
-        boolean same = true;
+        List<LayerFile> zero = new ArrayList<>(Arrays.asList(l0));
+        List<LayerFile> goes = new ArrayList<>();
+        List<LayerFile> comes = new ArrayList<>();
         for (LayerFile f : old) {
-            boolean isL0 = f.name().isL0();
-            same &= isL0;
-            Check.that((isL0 ? levelZero : deeper).remove(f), "no such layer: %s", f.path());
+            if (f.name().isL0()) {
+                Check.that(zero.remove(f), "no such layer: %s", f);
+            } else {
+                goes.add(f);
+            }
         }
         for (LayerFile f : fresh) {
-            boolean isL0 = f.name().isL0();
-            same &= isL0;
-            (isL0 ? levelZero : deeper).add(f);
+            (f.name().isL0() ? zero : comes).add(f);
         }
-        levelZero.sort(NEWEST_FIRST);
+        zero.sort(Coverage.NEWEST_FIRST);
         LayerMap next =
                 new LayerMap(
                         inMemory.toArray(new OpenLayer[0]),
-                        levelZero.toArray(new LayerFile[0]),
-                        same ? coverage : Coverage.of(deeper));
-        checkDisjoint(next.l0);
-        for (LayerFile a : next.l0) {
-            for (LayerFile b : next.coverage.files) {
-                if (!b.image() && overlaps(a, b)) {
-                    throw overlap(a, b);
-                }
+                        zero.toArray(Coverage.NONE),
+                        coverage.replace(goes, comes),
+                        adopted);
+        Coverage.checkApart(next.l0);
+        for (LayerFile f : fresh) {
+            if (f.name().isL0()) {
+                next.coverage.checkApart(f);
+            } else if (!f.image()) {
+                Coverage.checkApart(f, next.l0);
             }
         }
         return next;
-    }
-
-    private static void checkDisjoint(LayerFile[] deltas) {
-        for (int i = 1; i < deltas.length; i++) {
-            if (overlaps(deltas[i], deltas[i - 1])) {
-                throw overlap(deltas[i], deltas[i - 1]);
-            }
-        }
-    }
-
-    private static boolean overlaps(LayerFile a, LayerFile b) {
-        return Long.compareUnsigned(a.name().startLsn(), b.name().endLsn()) < 0
-                && Long.compareUnsigned(b.name().startLsn(), a.name().endLsn()) < 0;
-    }
-
-    private static PageserverException overlap(LayerFile a, LayerFile b) {
-        return PageserverException.corruption(
-                "delta layers overlap: expected no LSN in both, found %s and %s",
-                a.path(), b.path());
     }
 
     /** Open layer and frozen ones, newest first. */
@@ -145,11 +165,44 @@ public final class LayerMap {
         return Collections.unmodifiableList(Arrays.asList(memory));
     }
 
-    /** All files: L0s, then the others, each newest first. */
+    /** Visits each file once: L0s, newest first, then the others by the start of their keys. */
+    public void forEach(Consumer<LayerFile> visitor) {
+        for (LayerFile f : l0) {
+            visitor.accept(f);
+        }
+        coverage.forEach(visitor);
+    }
+
+    /** All files, in the order of {@link #forEach}. */
     public List<LayerFile> files() {
-        List<LayerFile> all = new ArrayList<>(Arrays.asList(l0));
-        all.addAll(Arrays.asList(coverage.files));
+        List<LayerFile> all = new ArrayList<>(count());
+        forEach(all::add);
         return all;
+    }
+
+    /** What is known of all files without opening them, in the order of {@link #forEach}. */
+    public List<LayerDescriptor> layers() {
+        List<LayerDescriptor> all = new ArrayList<>(count());
+        forEach(f -> all.add(f.descriptor()));
+        return all;
+    }
+
+    /** Number of files. */
+    public int count() {
+        return l0.length + coverage.size();
+    }
+
+    /** The file of that name, or null if it is not in here. */
+    public @Nullable LayerFile file(LayerName name) {
+        if (!name.isL0()) {
+            return coverage.find(name);
+        }
+        for (LayerFile f : l0) {
+            if (f.name().equals(name)) {
+                return f;
+            }
+        }
+        return null;
     }
 
     /** L0 files, newest first. */
@@ -167,16 +220,32 @@ public final class LayerMap {
      */
     public List<LayerFile> candidates(long hi, long mid, long lo, long below) {
         List<LayerFile> found = new ArrayList<>();
-        Segment s = coverage.find(hi, mid, lo);
-        for (LayerFile[] files : List.of(s.images, l0, s.deltas)) {
-            for (LayerFile f : files) {
-                if (Long.compareUnsigned(f.name().startLsn(), below) < 0) {
-                    found.add(f);
-                }
+        Chunk c = coverage.chunk(hi, mid, lo);
+        int s = c.segment(hi, mid, lo);
+        for (LayerFile[] files :
+                List.of(c.images, c.segmentImages[s], l0, c.deltas, c.segmentDeltas[s])) {
+            for (int i = Coverage.first(files, 0, below); i < files.length; i++) {
+                found.add(files[i]);
             }
         }
-        found.sort((a, b) -> Long.compareUnsigned(b.name().endLsn(), a.name().endLsn()));
+        found.sort((a, b) -> Long.compareUnsigned(b.endLsn(), a.endLsn()));
         return found;
+    }
+
+    /**
+     * The newest file that can hold a value of the key below the LSN (exclusive), or null: where
+     * {@link #collect} begins. Takes no memory.
+     */
+    public @Nullable LayerFile newest(long hi, long mid, long lo, long below) {
+        Chunk c = coverage.chunk(hi, mid, lo);
+        int s = c.segment(hi, mid, lo);
+        LayerFile image = newer(newest(c.images, below), newest(c.segmentImages[s], below));
+        LayerFile delta = newer(newest(c.deltas, below), newest(c.segmentDeltas[s], below));
+        return newer(image, newer(newest(l0, below), delta));
+    }
+
+    private static @Nullable LayerFile newest(LayerFile[] files, long below) {
+        return at(files, Coverage.first(files, 0, below));
     }
 
     /**
@@ -199,7 +268,10 @@ public final class LayerMap {
     private Collected collect(Reconstruction r, boolean mayBlock) {
         for (OpenLayer o : memory) {
             if (Long.compareUnsigned(o.startLsn(), r.below()) < 0) {
-                if (o.collect(r)) {
+                int before = r.count();
+                boolean complete = o.collect(r);
+                r.visited(o, before);
+                if (complete) {
                     return Collected.COMPLETE;
                 }
                 if (r.full()) {
@@ -207,73 +279,93 @@ public final class LayerMap {
                 }
             }
         }
-        Segment s = coverage.find(r.hi(), r.mid(), r.lo());
+        return collectFiles(r, mayBlock);
+    }
+
+    /**
+     * Five lists, each newest first, from the top down: of the deltas on top the newest, down to
+     * the next image; the image once nothing is above it.
+     */
+    private Collected collectFiles(Reconstruction r, boolean mayBlock) {
+        Chunk chunk = coverage.chunk(r.hi(), r.mid(), r.lo());
+        int s = chunk.segment(r.hi(), r.mid(), r.lo());
+        LayerFile[] narrowDeltas = chunk.segmentDeltas[s];
+        LayerFile[] narrowImages = chunk.segmentImages[s];
         int zero = 0;
-        int one = 0;
-        int im = 0;
+        int wide = 0;
+        int narrow = 0;
+        int wideImage = 0;
+        int narrowImage = 0;
         while (true) {
-            zero = skip(l0, zero, r.below());
-            one = skip(s.deltas, one, r.below());
-            im = skip(s.images, im, r.below());
-            LayerFile delta = newer(at(l0, zero), at(s.deltas, one));
-            LayerFile image = at(s.images, im);
-            Collected c;
+            zero = Coverage.first(l0, zero, r.below());
+            wide = Coverage.first(chunk.deltas, wide, r.below());
+            narrow = Coverage.first(narrowDeltas, narrow, r.below());
+            wideImage = Coverage.first(chunk.images, wideImage, r.below());
+            narrowImage = Coverage.first(narrowImages, narrowImage, r.below());
+            LayerFile delta =
+                    newer(at(l0, zero), newer(at(chunk.deltas, wide), at(narrowDeltas, narrow)));
+            LayerFile a = at(chunk.images, wideImage);
+            LayerFile image = newer(a, at(narrowImages, narrowImage));
             if (image != null && (delta == null || atTop(image, delta, r.below()))) {
-                im++;
-                c = visit(image, r, 0, mayBlock);
+                if (image == a) {
+                    wideImage++;
+                } else {
+                    narrowImage++;
+                }
+                Collected found = visit(image, r, 0, mayBlock);
+                if (found != Collected.MORE) {
+                    return found;
+                }
+                if (image.complete()) {
+                    long next = adoptedBelow(adopted, image.startLsn());
+                    if (next == 0) {
+                        return Collected.MORE;
+                    }
+                    r.lower(next + 1);
+                }
             } else if (delta != null) {
                 // Down to the image if there is one, which then comes first; the rest of the delta
                 // is only read if the image lacks the key.
-                c = visit(delta, r, image == null ? 0 : image.name().endLsn(), mayBlock);
+                Collected found = visit(delta, r, image == null ? 0 : image.endLsn(), mayBlock);
+                if (found != Collected.MORE) {
+                    return found;
+                }
             } else {
                 return Collected.MORE;
-            }
-            if (c != Collected.MORE) {
-                return c;
             }
         }
     }
 
     /** Is the image as new as anything in the delta below the LSN? */
     private static boolean atTop(LayerFile image, LayerFile delta, long below) {
-        long end = image.name().endLsn();
+        long end = image.endLsn();
         return Long.compareUnsigned(end, below) >= 0
-                || Long.compareUnsigned(end, delta.name().endLsn()) >= 0;
-    }
-
-    private static int skip(LayerFile[] files, int from, long below) {
-        int i = from;
-        while (i < files.length && Long.compareUnsigned(files[i].name().startLsn(), below) >= 0) {
-            i++;
-        }
-        return i;
+                || Long.compareUnsigned(end, delta.endLsn()) >= 0;
     }
 
     private static @Nullable LayerFile at(LayerFile[] files, int i) {
         return i < files.length ? files[i] : null;
     }
 
+    /** The one with the higher end, else the first. */
     private static @Nullable LayerFile newer(@Nullable LayerFile a, @Nullable LayerFile b) {
         if (a == null || b == null) {
             return a == null ? b : a;
         }
-        return Long.compareUnsigned(a.name().endLsn(), b.name().endLsn()) >= 0 ? a : b;
+        return Long.compareUnsigned(a.endLsn(), b.endLsn()) >= 0 ? a : b;
     }
 
     private static Collected visit(LayerFile file, Reconstruction r, long floor, boolean mayBlock) {
-        if (!file.acquire()) {
-            return Collected.STALE;
-        }
-        try {
-            return file.search(r, floor, mayBlock);
-        } finally {
-            file.release();
-        }
+        int values = r.count();
+        int searches = r.searches();
+        Collected found = file.search(r, floor, mayBlock);
+        r.visited(file, searches, values);
+        return found;
     }
 
     /**
-     * Offers the content of all keys in the range as of {@code lsn} (inclusive), from all layers;
-     * the keys hold only images. May block.
+     * Offers the content of all keys in the range as of {@code lsn} (inclusive), from all layers
+     * that can have one; the keys hold only images. May block.
      *
      * @return MORE, since an ancestor may have more, or STALE
      */
@@ -281,104 +373,6 @@ public final class LayerMap {
         for (OpenLayer o : memory) {
             o.scan(range, lsn, into);
         }
-        for (LayerFile[] files : List.of(l0, coverage.files)) {
-            for (LayerFile f : files) {
-                if (!f.keys().overlaps(range)) {
-                    continue;
-                }
-                if (!f.acquire()) {
-                    return Collected.STALE;
-                }
-                try {
-                    f.scan(range, lsn, into);
-                } finally {
-                    f.release();
-                }
-            }
-        }
-        return Collected.MORE;
-    }
-
-    /** The layers over a stretch of keys within which no layer begins or ends; newest first. */
-    private record Segment(LayerFile[] deltas, LayerFile[] images) {
-        static final Segment NONE = new Segment(new LayerFile[0], new LayerFile[0]);
-    }
-
-    /**
-     * Layers that do not cover all keys, by key: the borders of all of them cut the keys into
-     * segments, and each has its own list. Finding one is a binary search; the price is that a
-     * layer is listed once for each segment it spans (about as many as there are layers stacked
-     * above each other), and that all of it is built anew when a layer comes or goes that is not an
-     * L0. That holds for tens of thousands of layers; beyond, a persistent tree takes its place.
-     */
-    private static final class Coverage {
-        static final Coverage EMPTY = new Coverage(new LayerFile[0], new Key[0], new Segment[0]);
-
-        final LayerFile[] files;
-        private final Key[] borders;
-
-        /** {@code segments[i]} is from border i to the next. */
-        private final Segment[] segments;
-
-        private Coverage(LayerFile[] files, Key[] borders, Segment[] segments) {
-            this.files = files;
-            this.borders = borders;
-            this.segments = segments;
-        }
-
-        static Coverage of(List<LayerFile> unsorted) {
-            LayerFile[] files = unsorted.toArray(new LayerFile[0]);
-            Arrays.sort(files, NEWEST_FIRST);
-            Key[] all = new Key[files.length * 2];
-            for (int i = 0; i < files.length; i++) {
-                all[2 * i] = files[i].keys().start();
-                all[2 * i + 1] = files[i].keys().end();
-            }
-            Arrays.sort(all);
-            int n = 0;
-            for (Key k : all) {
-                if (n == 0 || !all[n - 1].equals(k)) {
-                    all[n++] = k;
-                }
-            }
-            Key[] borders = Arrays.copyOf(all, n);
-            List<List<LayerFile>> deltas = new ArrayList<>();
-            List<List<LayerFile>> images = new ArrayList<>();
-            for (int i = 0; i < n; i++) {
-                deltas.add(new ArrayList<>(2));
-                images.add(new ArrayList<>(2));
-            }
-            for (LayerFile f : files) {
-                int from = Arrays.binarySearch(borders, f.keys().start());
-                int to = Arrays.binarySearch(borders, f.keys().end());
-                for (int i = from; i < to; i++) {
-                    (f.image() ? images : deltas).get(i).add(f);
-                }
-            }
-            Segment[] segments = new Segment[n];
-            for (int i = 0; i < n; i++) {
-                segments[i] =
-                        new Segment(
-                                deltas.get(i).toArray(new LayerFile[0]),
-                                images.get(i).toArray(new LayerFile[0]));
-                checkDisjoint(segments[i].deltas);
-            }
-            return new Coverage(files, borders, segments);
-        }
-
-        Segment find(long hi, long mid, long lo) {
-            int low = 0;
-            int high = borders.length - 1;
-            while (low <= high) {
-                int i = low + high >>> 1;
-                Key k = borders[i];
-                if (Key.compare(k.hi(), k.mid(), k.lo(), hi, mid, lo) <= 0) {
-                    low = i + 1;
-                } else {
-                    high = i - 1;
-                }
-            }
-            return high < 0 ? Segment.NONE : segments[high];
-        }
+        return RangeScan.run(coverage, l0, adopted, range, lsn, into);
     }
 }

@@ -7,6 +7,7 @@ import io.palimpsest.base.PageserverException;
 import io.palimpsest.port.RedoEngine;
 import io.palimpsest.value.StoredValue;
 import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Collects the values of one key that a read at an LSN needs, newest first, down to the first
@@ -25,6 +26,8 @@ public final class Reconstruction implements RedoEngine.Values {
     private int size;
     private int skipped;
     private int most;
+    private int searches;
+    private @Nullable ReadTrace trace;
     private long[] lsn = new long[32];
     private int[] offset = new int[33];
     private byte[] bytes = new byte[64 << 10];
@@ -47,6 +50,7 @@ public final class Reconstruction implements RedoEngine.Values {
         count = 0;
         size = 0;
         skipped = 0;
+        searches = 0;
         most = Integer.MAX_VALUE;
         if (bytes.length > KEEP_BYTES) {
             bytes = new byte[64 << 10];
@@ -59,6 +63,47 @@ public final class Reconstruction implements RedoEngine.Values {
      */
     public void limit(int values) {
         most = values;
+    }
+
+    /**
+     * Tells this from now on, not only until reset, of each layer that is looked at; null: nobody.
+     */
+    public void trace(@Nullable ReadTrace newTrace) {
+        trace = newTrace;
+    }
+
+    public @Nullable ReadTrace trace() {
+        return trace;
+    }
+
+    /**
+     * Layers whose entries were searched since the reset: those in memory that held the key, and
+     * files but for those whose filter knew that the key is not in them.
+     */
+    public int searches() {
+        return searches;
+    }
+
+    /** A layer file's index and data are going to be searched. */
+    void search() {
+        searches++;
+    }
+
+    /** A layer in memory has been searched, when there had been so many values. */
+    void visited(OpenLayer layer, int values) {
+        if (count > values) {
+            searches++;
+        }
+        if (trace != null) {
+            trace.memory(layer.startLsn(), count - values);
+        }
+    }
+
+    /** A layer file has been asked, when there had been so many searches and values. */
+    void visited(LayerFile file, int searchesBefore, int values) {
+        if (trace != null) {
+            trace.file(file.descriptor(), searches > searchesBefore, count - values);
+        }
     }
 
     /** Is it incomplete although the search has looked at as many values as it may? */

@@ -119,11 +119,9 @@ public final class Timeline {
     }
 
     /**
-     * Opens a timeline that exists; its branch point counts for the ancestor from now on. Files the
-     * index does not name are left-overs of a crash and are deleted.
-     *
-     * @throws PageserverException CORRUPTION if a layer that the index names is missing, cut or
-     *     damaged
+     * Opens a timeline that exists; its branch point counts for the ancestor from now on. Layer
+     * files are not opened: one that is missing, cut or damaged fails the reads that need it. Files
+     * the index does not name are left-overs of a crash and are deleted.
      */
     static Timeline load(
             Surroundings surroundings,

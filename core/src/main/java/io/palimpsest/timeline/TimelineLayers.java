@@ -1,7 +1,6 @@
 package io.palimpsest.timeline;
 
 import io.palimpsest.base.ErrorCode;
-import io.palimpsest.base.Key;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.layer.LayerDescriptor;
 import io.palimpsest.layer.LayerFile;
@@ -10,6 +9,7 @@ import io.palimpsest.layer.LayerName;
 import io.palimpsest.layer.OpenLayer;
 import io.palimpsest.port.Disk;
 import io.palimpsest.port.Tasks.Monitor;
+import io.palimpsest.port.Tracer;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
@@ -77,56 +77,29 @@ final class TimelineLayers {
     }
 
     /**
-     * Opens the layers that the index names, and deletes all other files: they are left over from a
-     * crash.
-     *
-     * @throws PageserverException CORRUPTION if a layer is missing, cut or damaged
+     * The layers that the index names, none of them open yet: a file that is missing, cut or
+     * damaged fails the reads that need it, and no others. All other files are left over from a
+     * crash and are deleted.
      */
     static List<LayerFile> load(Surroundings surroundings, String directory, TimelineIndex index) {
         Disk disk = surroundings.disk();
+        Tracer tracer = surroundings.environment().tracer();
         List<LayerFile> files = new ArrayList<>(index.layers().size());
-        boolean opened = false;
-        try {
-            for (LayerDescriptor layer : index.layers()) {
-                files.add(open(surroundings, directory, layer));
-            }
-            opened = true;
-        } finally {
-            if (!opened) {
-                files.forEach(LayerFile::close);
-            }
-        }
         TreeSet<String> names = new TreeSet<>();
-        names.add(TimelineIndex.FILE);
-        index.layers().forEach(layer -> names.add(layer.name().toString()));
+        for (LayerDescriptor layer : index.layers()) {
+            files.add(LayerFile.lazy(disk, directory, layer, surroundings.cache()));
+            names.add(layer.name().toString());
+        }
         for (String found : disk.list(directory)) {
-            if (!names.contains(found)) {
-                surroundings.environment().tracer().info("orphan-deleted", directory + "/" + found);
+            if (!names.remove(found) && !found.equals(TimelineIndex.FILE)) {
+                tracer.info("orphan-deleted", directory + "/" + found);
                 disk.delete(directory + "/" + found);
             }
         }
+        for (String missing : names) {
+            tracer.error("layer-missing", directory + "/" + missing);
+        }
         return files;
-    }
-
-    private static LayerFile open(
-            Surroundings surroundings, String directory, LayerDescriptor layer) {
-        Disk disk = surroundings.disk();
-        String path = directory + "/" + layer.name();
-        long found;
-        try (Disk.Input input = disk.open(path)) {
-            found = input.size();
-        } catch (PageserverException e) {
-            if (e.code() != ErrorCode.NOT_FOUND) {
-                throw e;
-            }
-            throw PageserverException.corruption(
-                    "%s: the index names this layer, but there is no such file", path);
-        }
-        if (found != layer.size()) {
-            throw PageserverException.corruption(
-                    "%s: found %d bytes, expected %d (by the index)", path, found, layer.size());
-        }
-        return LayerFile.open(disk, path, layer.name(), surroundings.cache());
     }
 
     TimelineIndex index() {
@@ -148,14 +121,7 @@ final class TimelineLayers {
 
     /** The file of a layer in the current map, or null. */
     @Nullable LayerFile file(LayerDescriptor layer) {
-        LayerName name = layer.name();
-        Key key = name.keys().start();
-        for (LayerFile f : map.candidates(key.hi(), key.mid(), key.lo(), name.endLsn())) {
-            if (f.name().equals(name)) {
-                return f;
-            }
-        }
-        return null;
+        return map.file(layer.name());
     }
 
     /** The writer goes on in a new open layer; the one before it is frozen. */
@@ -315,7 +281,7 @@ final class TimelineLayers {
         committing.lock();
         try {
             closed = true;
-            map.files().forEach(LayerFile::close);
+            map.forEach(LayerFile::close);
         } finally {
             committing.unlock();
         }

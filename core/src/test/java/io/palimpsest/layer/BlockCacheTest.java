@@ -34,13 +34,6 @@ class BlockCacheTest {
             }
             assertTrue(cache.bytes() >= 0 && cache.bytes() <= limit);
         }
-        cache.forget(files[1]);
-        for (int i = 0; i < 60; i++) {
-            assertNull(cache.find(files[1], 100L * i));
-        }
-        cache.forget(files[0]);
-        cache.forget(files[2]);
-        assertEquals(0, cache.bytes());
     }
 
     @Test
@@ -52,6 +45,34 @@ class BlockCacheTest {
             assertNotNull(cache.find(file, 0), "after " + i);
             cache.insert(file, i * 8192L, new byte[8192]);
         }
+    }
+
+    /** Those of a file that is gone, say: nobody asks for them again. */
+    @Test
+    void blocksThatAreNotUsedMakeRoomForOthers() {
+        BlockCache cache = new BlockCache(History.limits(8192, 1 << 20));
+        long gone = cache.register();
+        int bytes = 16 << 10;
+        for (int i = 0; i < 100; i++) {
+            cache.insert(gone, (long) i * bytes, new byte[bytes]);
+        }
+        long file = cache.register();
+        for (int round = 0; round < 40; round++) {
+            for (int i = 0; i < 40; i++) {
+                if (cache.find(file, (long) i * bytes) == null) {
+                    cache.insert(file, (long) i * bytes, new byte[bytes]);
+                }
+            }
+        }
+        int left = 0;
+        for (int i = 0; i < 100; i++) {
+            left += cache.find(gone, (long) i * bytes) == null ? 0 : 1;
+        }
+        int kept = 0;
+        for (int i = 0; i < 40; i++) {
+            kept += cache.find(file, (long) i * bytes) == null ? 0 : 1;
+        }
+        assertTrue(left < 25 && kept > 30, left + " of the old, " + kept + " of the new");
     }
 
     @Test

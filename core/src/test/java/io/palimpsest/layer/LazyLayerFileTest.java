@@ -1,0 +1,202 @@
+package io.palimpsest.layer;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.palimpsest.base.ErrorCode;
+import io.palimpsest.base.Key;
+import io.palimpsest.base.KeyRange;
+import io.palimpsest.base.Limits;
+import io.palimpsest.base.LsnRange;
+import io.palimpsest.base.PageserverException;
+import io.palimpsest.base.Prng;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.TreeMap;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import org.junit.jupiter.api.Test;
+
+class LazyLayerFileTest {
+    private static Limits limits(int openFiles) {
+        Limits d = History.limits(300, 1 << 16);
+        return new Limits(
+                d.openLayerBytes(),
+                d.flushDistance(),
+                d.flushAgeNanos(),
+                d.ingestBatchRecords(),
+                d.ingestBatchBytes(),
+                d.layerBlockBytes(),
+                d.recordBytes(),
+                d.waitLsnNanos(),
+                d.blockCacheBytes(),
+                openFiles,
+                d.batchPages(),
+                d.chainDeltas(),
+                d.backgroundBytesPerSecond());
+    }
+
+    /** Files with one key each, whose value is the file's number. */
+    private static List<LayerFile> files(MemoryDisk disk, int count, int openFiles) {
+        Limits limits = limits(openFiles);
+        BlockCache cache = new BlockCache(limits);
+        List<LayerFile> files = new ArrayList<>();
+        for (int i = 0; i < count; i++) {
+            KeyRange keys = new KeyRange(new Key(0, 0, i), new Key(0, 0, i + 1));
+            List<History.Entry> entries =
+                    List.of(new History.Entry(keys.start(), 16, new byte[] {0, (byte) i}));
+            LayerName name = History.writeDelta(disk, entries, keys, new LsnRange(8, 24), limits);
+            long size = disk.files.get(name.toString()).length;
+            files.add(LayerFile.lazy(disk, "", new LayerDescriptor(name, size, false), cache));
+        }
+        return files;
+    }
+
+    private static void read(LayerFile file, int i, Reconstruction r) {
+        r.reset(0, 0, i, 20);
+        assertTrue(file.collect(r));
+        assertEquals((byte) i, r.bytes()[r.offset(0) + 1]);
+    }
+
+    @Test
+    void nothingIsOpenBeforeItIsReadAndFewAreAtOnce() {
+        MemoryDisk disk = new MemoryDisk();
+        Prng prng = new Prng(3);
+        List<LayerFile> files = files(disk, 40, 5);
+        assertEquals(0, disk.open);
+        Reconstruction r = new Reconstruction();
+        int opened = 0;
+        for (int round = 0; round < 400; round++) {
+            int i = prng.nextInt(prng.oneIn(4) ? 40 : 4);
+            int before = disk.open;
+            r.reset(0, 0, i, 20);
+            Collected c = files.get(i).tryCollect(r);
+            assertTrue(c == Collected.NOT_READY || c == Collected.COMPLETE);
+            assertEquals(before, disk.open, "what must not block opens nothing");
+            read(files.get(i), i, r);
+            opened = Math.max(opened, disk.open);
+        }
+        assertEquals(5, opened);
+        files.forEach(LayerFile::close);
+        assertEquals(0, disk.open);
+    }
+
+    @Test
+    void whatIsHeldStaysOpenAndIsClosedAfterwards() {
+        MemoryDisk disk = new MemoryDisk();
+        List<LayerFile> files = files(disk, 10, 2);
+        List<LayerCursor> cursors = new ArrayList<>();
+        for (LayerFile f : files) {
+            assertTrue(f.acquire());
+            cursors.add(f.entries());
+        }
+        assertEquals(10, disk.open);
+        for (int i = 0; i < 10; i++) {
+            assertTrue(cursors.get(i).next());
+            assertEquals(i, cursors.get(i).lo());
+            files.get(i).release();
+        }
+        assertEquals(2, disk.open);
+        files.get(0).close();
+        files.get(9).close();
+        Reconstruction r = new Reconstruction();
+        for (int i = 1; i < 9; i++) {
+            read(files.get(i), i, r);
+        }
+        assertEquals(2, disk.open);
+    }
+
+    @Test
+    void aFileThatIsNotWhatTheIndexSaysFailsEachReadAndNoOther() {
+        MemoryDisk disk = new MemoryDisk();
+        List<LayerFile> files = files(disk, 6, 5);
+        byte[] whole = disk.files.get(files.get(1).path());
+        disk.files.put(files.get(1).path(), Arrays.copyOf(whole, whole.length - 1));
+        disk.files.remove(files.get(2).path());
+        byte[] flipped = disk.files.get(files.get(3).path()).clone();
+        flipped[flipped.length - 100] ^= 1;
+        disk.files.put(files.get(3).path(), flipped);
+        disk.files.put(files.get(4).path(), disk.files.get(files.get(0).path()));
+        LayerMap map = LayerMap.of(files);
+        Reconstruction r = new Reconstruction();
+        for (int round = 0; round < 3; round++) {
+            for (int i = 0; i < 6; i++) {
+                int key = i;
+                r.reset(0, 0, i, 20);
+                if (i == 0 || i == 5) {
+                    assertEquals(Collected.COMPLETE, map.collect(r));
+                    continue;
+                }
+                PageserverException e =
+                        assertThrows(PageserverException.class, () -> map.collect(r), "" + key);
+                assertEquals(ErrorCode.CORRUPTION, e.code());
+                assertTrue(e.getMessage().contains(files.get(i).path()), e.getMessage());
+            }
+        }
+        files.forEach(LayerFile::close);
+        assertEquals(0, disk.open);
+    }
+
+    @Test
+    void aCompleteImageThatTheIndexCallsPartialIsRefused() {
+        MemoryDisk disk = new MemoryDisk();
+        TreeMap<Key, byte[]> content = new TreeMap<>();
+        content.put(new Key(1, 1, 1), new byte[] {1});
+        LayerName name = History.writeImages(disk, content, KeyRange.ALL, 16, Limits.DEFAULT);
+        long size = disk.files.get(name.toString()).length;
+        LayerFile file =
+                LayerFile.lazy(
+                        disk,
+                        "",
+                        new LayerDescriptor(name, size, true),
+                        new BlockCache(Limits.DEFAULT));
+        PageserverException e = assertThrows(PageserverException.class, file::statistics);
+        assertEquals(ErrorCode.CORRUPTION, e.code());
+        assertEquals(0, disk.open);
+    }
+
+    /** An old map still has a file that was compacted away before anybody opened it. */
+    @Test
+    void aFileThatWasRemovedIsStaleNotCorrupt() {
+        MemoryDisk disk = new MemoryDisk();
+        List<LayerFile> files = files(disk, 2, 1);
+        Reconstruction r = new Reconstruction();
+        LayerFile gone = files.get(0);
+        assertTrue(gone.acquire());
+        gone.close();
+        disk.files.remove(gone.path());
+        r.reset(0, 0, 0, 20);
+        assertEquals(Collected.STALE, gone.search(r, 0, true));
+        assertEquals(Collected.STALE, gone.scan(KeyRange.ALL, 0, 20, new ImageScan()));
+        gone.release();
+        assertFalse(gone.acquire());
+        assertEquals(Collected.STALE, gone.search(r, 0, true));
+    }
+
+    @Test
+    void manyTasksReadWhileFilesAreOpenedAndClosed() throws Exception {
+        MemoryDisk disk = new MemoryDisk();
+        List<LayerFile> files = files(disk, 20, 3);
+        try (ExecutorService pool = Executors.newFixedThreadPool(4)) {
+            List<Future<?>> done = new ArrayList<>();
+            for (int t = 0; t < 4; t++) {
+                Prng prng = new Prng(t);
+                done.add(
+                        pool.submit(() -> {
+                            Reconstruction r = new Reconstruction();
+                            for (int n = 0; n < 20_000; n++) {
+                                int i = prng.nextInt(20);
+                                read(files.get(i), i, r);
+                            }
+                        }));
+            }
+            for (Future<?> f : done) {
+                f.get();
+            }
+        }
+    }
+}

@@ -25,10 +25,15 @@ final class Relations {
     private static final int FSM_SLOTS = 4069;
 
     /**
-     * A hash index grows in steps of up to a quarter of itself, of which only the last block is
-     * logged. 2^24 blocks are 128 GiB in one step.
+     * Blocks that a fork may skip in any case: backends that extend a table at once take some
+     * hundreds each. More than these, or than it has, is damage: a hash index grows in steps of up
+     * to a quarter of itself, of which only the last block is logged, and nothing in larger ones.
+     * Each skipped block is a value of its own.
      */
-    private static final long MAX_GAP = 1 << 24;
+    private static final long FREE_GAP = 1 << 17;
+
+    /** Of a visibility map, whose skipped pages are stored whole: those of 2 TiB of table. */
+    private static final long FREE_MAP_GAP = 1 << 13;
 
     private static final byte[] EMPTY_MAP = emptyMap();
 
@@ -114,7 +119,8 @@ final class Relations {
                     "%s record ending at %s: %s has no block 4294967295",
                     Rmgr.name(r.rmid()), Lsn.toString(r.endLsn()), new RelTag(spc, db, rel, fork));
         }
-        if (last - from > MAX_GAP) {
+        long most = fork == RelTag.VM ? FREE_MAP_GAP : Math.max(FREE_GAP, from);
+        if (last - from > most) {
             throw PageserverException.of(
                     ErrorCode.UNSUPPORTED,
                     "%s record ending at %s: %s grows from %d to %d blocks at once, at most %d",
@@ -123,7 +129,7 @@ final class Relations {
                     new RelTag(spc, db, rel, fork),
                     from,
                     last + 1,
-                    MAX_GAP);
+                    most);
         }
         for (long block = from; block <= last; block++) {
             if (!initialised(r, first, block)) {

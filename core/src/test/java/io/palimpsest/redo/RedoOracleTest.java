@@ -8,6 +8,7 @@ import io.palimpsest.base.Prng;
 import io.palimpsest.fixtures.RecordedWal;
 import io.palimpsest.pg.Page;
 import io.palimpsest.pg.PgVersion;
+import io.palimpsest.pg.RelTag;
 import io.palimpsest.value.StoredValue;
 import io.palimpsest.wal.Rmgr;
 import io.palimpsest.wal.WalDecoder;
@@ -110,6 +111,45 @@ final class RedoOracleTest {
                 name);
     }
 
+    /**
+     * What brings no image to compare with is found out by the next record of its page that does:
+     * whole page images, and the values made of records that clear bits of a visibility map without
+     * naming it.
+     */
+    @ParameterizedTest
+    @MethodSource("sections")
+    void aByteThatIsNotComparedAtOnceIsFoundLater(String name) {
+        RecordedWal wal = RecordedWal.load(name);
+        RedoCheck.Engine redo = RedoCheck.Engine.of(redo(wal));
+        int[] planted = new int[2];
+        RedoCheck.Engine images =
+                (change, page) -> {
+                    redo.apply(change, page);
+                    byte[] value = change.value();
+                    boolean image = value[0] == StoredValue.RECORD && value[2] == Rmgr.XLOG;
+                    if (image && change.relation().fork() == RelTag.MAIN) {
+                        page[Page.SIZE - 1 - planted[0]++ % 32] ^= 1;
+                    }
+                };
+        RedoCheck.Engine clears =
+                (change, page) -> {
+                    redo.apply(change, page);
+                    if (change.value()[0] == StoredValue.VM_CLEAR) {
+                        planted[1]++;
+                        loseBit(page);
+                    }
+                };
+        List<RedoCheck.Engine> engines = List.of(images, clears);
+        for (int i = 0; i < engines.size(); i++) {
+            RedoCheck check = new RedoCheck(engines.get(i), MAX_PAGES, finding -> {});
+            replay(wal, check, new WalRecord());
+            // Some minor releases name the map's page in each record that clears its bits.
+            assertTrue(
+                    i == 1 && planted[i] == 0 || check.total().mismatches() > 0,
+                    name + ": " + planted[i] + " planted, none found, by engine " + i);
+        }
+    }
+
     /** Pages beyond the limit are forgotten, and what is known again is checked again. */
     @Test
     void memoryIsBounded() {
@@ -133,8 +173,7 @@ final class RedoOracleTest {
             return;
         }
         if (kind == PageMask.Kind.VISIBILITY_MAP) {
-            // A bit too many could be one that the server cleared early.
-            page[Page.HEADER - 5] ^= 1;
+            loseBit(page);
             return;
         }
         byte[] masked = page.clone();
@@ -149,6 +188,16 @@ final class RedoOracleTest {
                 return;
             }
             page[at] = was;
+        }
+    }
+
+    /** A bit of a visibility map: one too many could be one that the server cleared early. */
+    private static void loseBit(byte[] map) {
+        for (int at = Page.HEADER; at < Page.SIZE; at++) {
+            if (map[at] != 0) {
+                map[at] &= (byte) (map[at] - 1);
+                return;
+            }
         }
     }
 

@@ -12,6 +12,7 @@ import java.util.function.BiFunction;
 final class DirectorySource implements PageSource {
     private final DataDirectory files;
     BiFunction<RelTag, byte[], Answer> page = (tag, bytes) -> new Answer.Pages(bytes);
+    BiFunction<Slru, byte[], Answer> segment = (slru, bytes) -> new Answer.Pages(bytes);
 
     DirectorySource(DataDirectory files) {
         this.files = files;
@@ -40,8 +41,10 @@ final class DirectorySource implements PageSource {
     }
 
     @Override
-    public Answer slruSegment(Slru slru, int segment, long lsn) {
-        byte[] bytes = files.slru(slru).get(segment);
-        return bytes == null ? new Answer.Refused("no segment") : new Answer.Pages(bytes);
+    public Answer slruSegment(Slru slru, int number, long lsn) {
+        byte[] bytes = files.slru(slru).get(number);
+        return bytes == null
+                ? new Answer.Refused("no segment")
+                : segment.apply(slru, bytes.clone());
     }
 }

@@ -19,6 +19,7 @@ import java.sql.SQLException;
 import java.sql.Statement;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.EnumSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -167,6 +168,53 @@ class StandbyComparisonTest {
         return normal && length >= 16 && at > 28 && at + length <= Page.special(page)
                 ? at + length - 1
                 : 0;
+    }
+
+    /**
+     * Sequences, bloom's pages of generic WAL, unlogged tables' init forks: a byte of the content.
+     */
+    @Test
+    void aChangedByteIsFoundInOtherPages() {
+        Set<String> kinds = new TreeSet<>(List.of("sequence", "bloom", "init"));
+        Set<String> left = new TreeSet<>(kinds);
+        DirectorySource source = new DirectorySource(primary);
+        source.page =
+                (tag, bytes) -> {
+                    String kind = tag.fork() == RelTag.INIT ? "init" : label(tag);
+                    boolean data = tag.fork() == RelTag.MAIN || tag.fork() == RelTag.INIT;
+                    if (data && !Page.isNew(bytes) && left.remove(kind)) {
+                        bytes[18] ^= 1; // page size and layout version
+                    }
+                    return new Answer.Pages(bytes);
+                };
+        ComparisonReport report = compare(source);
+        for (String kind : kinds) {
+            assertEquals(1, report.of(kind).mismatches, kind + "\n" + report.text());
+        }
+        assertEquals(kinds.size(), report.total().mismatches, report.text());
+    }
+
+    /** In what is in use of each: the first page that is not all zeros. */
+    @Test
+    void aChangedByteIsFoundInEachSlru() {
+        Set<Slru> left = EnumSet.allOf(Slru.class);
+        DirectorySource source = new DirectorySource(primary);
+        source.segment =
+                (slru, bytes) -> {
+                    for (int at = 0; at < bytes.length; at++) {
+                        if (bytes[at] != 0 && left.remove(slru)) {
+                            bytes[at] ^= (byte) 0xFF;
+                            break;
+                        }
+                    }
+                    return new Answer.Pages(bytes);
+                };
+        ComparisonReport report = compare(source);
+        assertEquals(Set.of(), left, "nothing in them");
+        for (Slru slru : Slru.values()) {
+            assertEquals(1, report.of(slru.directory()).mismatches, slru + "\n" + report.text());
+        }
+        assertEquals(Slru.values().length, report.total().mismatches, report.text());
     }
 
     @Test

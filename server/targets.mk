@@ -35,11 +35,13 @@ server/target/walredo/echo: server/src/main/c/echo/echo.c
 	@mkdir -p $(@D)
 	cc -std=gnu11 -O2 -Wall -Werror -o $@ $<
 
-# Seconds a measurement and round, of which there are five.
+# Seconds a measurement and round, and how many rounds.
 SECONDS_EACH ?= 0.6
+ROUNDS ?= 5
+REDO_BENCH := -cp 'regress/target/palimpsest-regress-0.1.0-SNAPSHOT.jar:regress/target/lib/*'
 
 .PHONY: bench-redo
-bench-redo: jdk walredo server/target/walredo/echo ## Redo of chains by each engine, beside a bare pipe round trip
+bench-redo: jdk walredo server/target/walredo/echo ## Redo of chains by each engine, beside a bare pipe round trip; then the same by JMH
 	@$(PACKAGE) -pl regress -am
-	@$(JAVA) -Xmx1g -cp 'regress/target/palimpsest-regress-0.1.0-SNAPSHOT.jar:regress/target/lib/*' io.palimpsest.regress.bench.RedoBench \
-	  /usr/lib/postgresql server/target/walredo server/target/walredo/echo $(SECONDS_EACH)
+	@$(JAVA) -Xmx1g $(REDO_BENCH) io.palimpsest.regress.bench.RedoBench server/target/walredo server/target/walredo/echo $(SECONDS_EACH) $(ROUNDS)
+	@$(JAVA) -Xmx1g -Djmh.ignoreLock=true $(REDO_BENCH) org.openjdk.jmh.Main RedoBenchmark -prof gc

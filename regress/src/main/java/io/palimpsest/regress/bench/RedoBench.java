@@ -4,72 +4,57 @@ import io.palimpsest.fixtures.RecordedWal;
 import io.palimpsest.layer.Reconstruction;
 import io.palimpsest.pg.Page;
 import io.palimpsest.pg.PgVersion;
-import io.palimpsest.port.RedoEngine;
-import io.palimpsest.port.Tracer;
 import io.palimpsest.redo.RedoContext;
 import io.palimpsest.server.redo.PostgresLauncher;
 import io.palimpsest.server.redo.WalRedoPool;
-import io.palimpsest.timeline.HistoryRedo;
 import java.io.IOException;
-import java.io.InputStream;
-import java.io.OutputStream;
 import java.io.UncheckedIOException;
 import java.lang.management.ManagementFactory;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
+import java.util.Map;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What redo of a page costs by each engine, and what a request by pipe costs at the least: pages a
- * second, and processor time a page (this program's threads and the child's, user and system). The
- * chains are real ones, of recorded WAL. Figures are the best of a few rounds. {@code make
- * bench-redo} runs it.
+ * What redo of a page costs by each engine beside what a request by pipe costs at the least, and
+ * what two threads give: pages a second, and processor time a page (this program's threads and the
+ * child's, user and system). The chains are real ones, of recorded WAL. {@code make bench-redo}
+ * runs it.
  *
- * <p>Arguments: the PostgreSQL directory, the library directory, the echo child's program, seconds
- * a measurement and round.
+ * <p>All measurements are taken in turn in each round, and ratios within a round. How much two
+ * threads give depends on who else uses the processors: so two threads that only spin, and two that
+ * only copy, are measured beside them.
+ *
+ * <p>Arguments: the library directory, the echo child's program, seconds a measurement, rounds.
  */
 public final class RedoBench {
     private static final int MAJOR = 15;
     private static final int CHAINS = 400;
     private static final int[] RECORDS = {1, 4, 10, 100};
-    private static final int ANSWER_BYTES = 8 + Page.SIZE;
 
     /** The kernel's unit of processor time in /proc, USER_HZ. */
     private static final long TICK_NANOS = 10_000_000;
 
-    /** Makes one page; one thread's. */
-    private interface Job {
-        void page(Reconstruction chain, byte[] into);
-    }
+    private record Figure(double pagesPerSecond, double microsPerPage) {}
 
-    /**
-     * Rounds of all measurements in turn, so that each gets its share of a busy machine's quiet.
-     */
-    private static final int ROUNDS = 5;
-
-    private record Figure(double pagesPerSecond, double microsPerPage) {
-        static final Figure NONE = new Figure(0, Double.MAX_VALUE);
-
-        Figure best(Figure o) {
-            return new Figure(
-                    Math.max(pagesPerSecond, o.pagesPerSecond),
-                    Math.min(microsPerPage, o.microsPerPage));
-        }
-    }
-
-    private final Path postgres;
-    private final Path libraries;
-    private final String echo;
+    private final PostgresLauncher launcher;
+    private final Path echo;
     private final long nanos;
+    private final int rounds;
+    private final RecordedWal wal = RecordedWal.load("pg15");
+    private final RedoContext context =
+            new RedoContext(PgVersion.ofMajor(MAJOR), wal.hintBitsLogged());
 
     private RedoBench(String[] args) {
-        postgres = Path.of(args[0]);
-        libraries = Path.of(args[1]);
-        echo = args[2];
-        nanos = (long) (Double.parseDouble(args[3]) * 1e9);
+        launcher = PageMaker.launcher(Path.of(args[0]));
+        echo = Path.of(args[1]);
+        nanos = (long) (Double.parseDouble(args[2]) * 1e9);
+        rounds = Integer.parseInt(args[3]);
     }
 
     public static void main(String[] args) throws InterruptedException {
@@ -77,140 +62,143 @@ public final class RedoBench {
     }
 
     private void run() throws InterruptedException {
-        RecordedWal wal = RecordedWal.load("pg15");
-        RedoContext context = new RedoContext(PgVersion.ofMajor(MAJOR), wal.hintBitsLogged());
-        PostgresLauncher launcher = new PostgresLauncher(postgres, libraries, "");
         boolean built = launcher.command(MAJOR, true) != null;
         if (!built) {
             System.out.println("no redo process for PostgreSQL 15 here: the JVM engine only");
         }
         System.out.printf(
-                "%-8s %-8s %7s %12s %12s%n",
-                "engine", "records", "threads", "pages/s", "CPU us/page");
-        for (int records : RECORDS) {
-            RedoChains chains = RedoChains.of(wal, records, CHAINS);
-            Figure jvm = Figure.NONE;
-            Figure jvm2 = Figure.NONE;
-            Figure process = Figure.NONE;
-            Figure process2 = Figure.NONE;
-            Figure pipe = Figure.NONE;
-            for (int round = 0; round < ROUNDS; round++) {
-                jvm = jvm.best(jvm(chains, context, 1));
-                jvm2 = jvm2.best(jvm(chains, context, 2));
-                if (built) {
-                    process = process.best(process(chains, context, launcher, 1));
-                    process2 = process2.best(process(chains, context, launcher, 2));
-                    pipe = pipe.best(pipe(chains));
-                }
-            }
-            print("jvm", records, 1, jvm);
-            print("jvm", records, 2, jvm2);
-            if (!built) {
-                continue;
-            }
-            print("process", records, 1, process);
-            print("process", records, 2, process2);
-            print("pipe", records, 1, pipe);
-            System.out.printf(
-                    "  %d records, request of %d bytes: jvm/process pages/s %.2f, CPU %.3f; process/pipe %.2f; two threads: jvm x %.2f, process x %.2f%n",
-                    records,
-                    chains.requestBytes(),
-                    jvm.pagesPerSecond / process.pagesPerSecond,
-                    jvm.microsPerPage / process.microsPerPage,
-                    process.pagesPerSecond / pipe.pagesPerSecond,
-                    jvm2.pagesPerSecond / jvm.pagesPerSecond,
-                    process2.pagesPerSecond / process.pagesPerSecond);
-        }
-    }
-
-    private static void print(String engine, int records, int threads, Figure f) {
-        System.out.printf(
-                "%-8s %-8d %7d %,12.0f %12.2f%n",
-                engine, records, threads, f.pagesPerSecond, f.microsPerPage);
-    }
-
-    private static Job redo(HistoryRedo redo) {
-        return redo::redo;
-    }
-
-    private Figure jvm(RedoChains chains, RedoContext context, int threads)
-            throws InterruptedException {
-        return measure(
-                chains,
-                threads,
-                () -> redo(new HistoryRedo(context, RedoEngine.NONE, RedoBench::complain)),
-                List::of);
-    }
-
-    private static void complain(Tracer.Level level, String event, String detail) {
-        throw new IllegalStateException(level + " " + event + ": " + detail);
-    }
-
-    private Figure process(
-            RedoChains chains, RedoContext context, PostgresLauncher launcher, int threads)
-            throws InterruptedException {
-        try (WalRedoPool pool =
-                new WalRedoPool(
-                        launcher,
-                        new WalRedoPool.Settings(
-                                RedoEngine.Mode.ALWAYS,
+                "%-8s %-8s %7s %12s %12s %12s %12s%n",
+                "engine", "records", "threads", "pages/s", "median", "CPU us/page", "median");
+        try (WalRedoPool one = PageMaker.pool(launcher, 1);
+                WalRedoPool two = PageMaker.pool(launcher, 2)) {
+            for (int records : RECORDS) {
+                RedoChains chains = RedoChains.of(wal, records, CHAINS);
+                Map<String, List<Figure>> all = new LinkedHashMap<>();
+                for (int round = 0; round < rounds; round++) {
+                    for (int threads = 1; threads <= 2; threads++) {
+                        take(all, "spin", threads, ours(chains, threads, PageMaker::spin));
+                        take(all, "copy", threads, ours(chains, threads, PageMaker::copy));
+                        take(
+                                all,
+                                "jvm",
                                 threads,
-                                10_000_000_000L,
-                                60_000_000_000L))) {
-            return measure(
-                    chains,
-                    threads,
-                    () -> redo(new HistoryRedo(context, pool, RedoBench::complain)),
-                    pool::pids);
+                                ours(chains, threads, () -> PageMaker.jvm(context)));
+                        if (built) {
+                            WalRedoPool pool = threads == 1 ? one : two;
+                            take(all, "process", threads, process(chains, threads, pool));
+                        }
+                    }
+                    if (built) {
+                        take(all, "pipe", 1, pipe(chains));
+                    }
+                }
+                all.forEach((what, figures) -> print(what, records, figures));
+                ratios(chains, built, all);
+            }
         }
+    }
+
+    private Figure ours(RedoChains chains, int threads, Supplier<PageMaker> makers)
+            throws InterruptedException {
+        return measure(chains, threads, makers, List::of);
+    }
+
+    private Figure process(RedoChains chains, int threads, WalRedoPool pool)
+            throws InterruptedException {
+        return measure(chains, threads, () -> PageMaker.process(context, pool), pool::pids);
     }
 
     private Figure pipe(RedoChains chains) throws InterruptedException {
-        byte[] request = new byte[chains.requestBytes()];
-        byte[] answer = new byte[ANSWER_BYTES];
-        Process child = null;
-        try {
-            child =
-                    new ProcessBuilder(
-                                    echo,
-                                    Integer.toString(request.length),
-                                    Integer.toString(ANSWER_BYTES))
-                            .start();
-            OutputStream out = child.getOutputStream();
-            InputStream in = child.getInputStream();
-            long pid = child.pid();
-            return measure(
-                    chains,
-                    1,
-                    () ->
-                            (chain, into) -> {
-                                try {
-                                    out.write(request);
-                                    out.flush();
-                                    if (in.readNBytes(answer, 0, answer.length) < answer.length) {
-                                        throw new IOException("the echo child ended");
-                                    }
-                                } catch (IOException e) {
-                                    throw new UncheckedIOException(e);
-                                }
-                            },
-                    () -> List.of(pid));
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
-        } finally {
-            if (child != null) {
-                child.destroy();
-            }
+        try (BarePipe pipe = new BarePipe(echo, chains.requestBytes())) {
+            return measure(chains, 1, () -> pipe, () -> List.of(pipe.pid()));
         }
     }
 
-    /** Half a measurement to warm up, then one that counts. */
+    private static void take(
+            Map<String, List<Figure>> all, String engine, int threads, Figure figure) {
+        all.computeIfAbsent(key(engine, threads), k -> new ArrayList<>()).add(figure);
+    }
+
+    private static String key(String engine, int threads) {
+        return engine + " x" + threads;
+    }
+
+    private static void print(String what, int records, List<Figure> figures) {
+        String[] part = what.split(" x");
+        System.out.printf(
+                Locale.ROOT,
+                "%-8s %-8d %7s %,12.0f %,12.0f %12.2f %12.2f%n",
+                part[0],
+                records,
+                part[1],
+                figures.stream().mapToDouble(Figure::pagesPerSecond).max().orElse(0),
+                median(figures.stream().map(Figure::pagesPerSecond).toList()),
+                figures.stream().mapToDouble(Figure::microsPerPage).min().orElse(0),
+                median(figures.stream().map(Figure::microsPerPage).toList()));
+    }
+
+    private static void ratios(RedoChains chains, boolean built, Map<String, List<Figure>> all) {
+        System.out.printf(
+                "  %d records, request of %d bytes; medians of the rounds' ratios:%n",
+                chains.records(), chains.requestBytes());
+        if (built) {
+            System.out.printf(
+                    Locale.ROOT,
+                    "    jvm/process pages/s %.2f, CPU %.3f; process/pipe pages/s %.2f%n",
+                    ratio(all, "jvm x1", "process x1", false),
+                    ratio(all, "jvm x1", "process x1", true),
+                    ratio(all, "process x1", "pipe x1", false));
+        }
+        double spin = ratio(all, "spin x2", "spin x1", false);
+        double copy = ratio(all, "copy x2", "copy x1", false);
+        System.out.printf(
+                Locale.ROOT, "    two threads over one: spin %.2f, copy %.2f%n", spin, copy);
+        for (String engine : built ? List.of("jvm", "process") : List.of("jvm")) {
+            double two = ratio(all, key(engine, 2), key(engine, 1), false);
+            System.out.printf(
+                    Locale.ROOT,
+                    "    two threads over one: %s %.2f; of what spin gives, doubled: %.2f;"
+                            + " CPU a page %.2f times one thread's%n",
+                    engine,
+                    two,
+                    2 * two / spin,
+                    ratio(all, key(engine, 2), key(engine, 1), true));
+        }
+    }
+
+    /** The median of a over b, round by round. */
+    private static double ratio(Map<String, List<Figure>> all, String a, String b, boolean cpu) {
+        List<Figure> as = all.getOrDefault(a, List.of());
+        List<Figure> bs = all.getOrDefault(b, List.of());
+        List<Double> ratios = new ArrayList<>();
+        for (int i = 0; i < as.size(); i++) {
+            ratios.add(
+                    cpu
+                            ? as.get(i).microsPerPage / bs.get(i).microsPerPage
+                            : as.get(i).pagesPerSecond / bs.get(i).pagesPerSecond);
+        }
+        return median(ratios);
+    }
+
+    private static double median(List<Double> values) {
+        List<Double> sorted = values.stream().sorted().toList();
+        int n = sorted.size();
+        return (sorted.get((n - 1) / 2) + sorted.get(n / 2)) / 2;
+    }
+
+    /**
+     * Half a measurement to warm up, then one that counts. Each thread makes its own maker, as a
+     * server's readers do: see {@link io.palimpsest.redo.PageRedo}.
+     */
     private Figure measure(
-            RedoChains chains, int threads, Supplier<Job> jobs, Supplier<List<Long>> children)
+            RedoChains chains,
+            int threads,
+            Supplier<PageMaker> makers,
+            Supplier<List<Long>> children)
             throws InterruptedException {
         List<Worker> workers = new ArrayList<>();
         for (int t = 0; t < threads; t++) {
-            workers.add(new Worker(chains.chains(), jobs.get(), t));
+            workers.add(new Worker(chains.chains(), makers, t));
         }
         workers.forEach(Worker::start);
         Thread.sleep(nanos / 2_000_000);
@@ -259,25 +247,26 @@ public final class RedoBench {
 
     private static final class Worker extends Thread {
         private final List<Reconstruction> chains;
-        private final Job job;
+        private final Supplier<PageMaker> makers;
         private final int first;
-        private final byte[] page = new byte[Page.SIZE];
         volatile boolean stop;
         volatile long pages;
         volatile @Nullable Throwable failure;
 
-        Worker(List<Reconstruction> chains, Job job, int first) {
+        Worker(List<Reconstruction> chains, Supplier<PageMaker> makers, int first) {
             this.chains = chains;
-            this.job = job;
+            this.makers = makers;
             this.first = first;
         }
 
         @Override
         public void run() {
             try {
+                PageMaker maker = makers.get();
+                byte[] page = new byte[Page.SIZE];
                 long done = 0;
                 for (int i = first; !stop; i++) {
-                    job.page(chains.get(i % chains.size()), page);
+                    maker.page(chains.get(i % chains.size()), page);
                     pages = ++done;
                 }
             } catch (RuntimeException | Error e) {

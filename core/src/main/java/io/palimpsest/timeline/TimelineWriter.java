@@ -30,7 +30,13 @@ final class TimelineWriter {
 
     private @Nullable OpenLayer open;
     private long openSinceNanos;
+
+    /** The next layer file of what is committed starts here. */
     private long openStartLsn;
+
+    /** No value below it comes any more: where the next open layer starts. */
+    private long nextStartLsn;
+
     private long prevRecordLsn;
 
     /** LSN of the large thing that is under way, see {@link #commitPart}; 0 if none. */
@@ -53,6 +59,7 @@ final class TimelineWriter {
         writing = environment.tasks().monitor("timeline-write");
         prevRecordLsn = layers.index().prevRecordLsn();
         openStartLsn = lastRecord.lsn() + 1;
+        nextStartLsn = openStartLsn;
     }
 
     /** Start of the last record, 0 if not known. */
@@ -107,8 +114,7 @@ final class TimelineWriter {
         }
         OpenLayer into = open;
         if (into == null) {
-            // At the LSN of something large other layers have other keys: this one starts at it.
-            into = new OpenLayer(midway == 0 ? openStartLsn : midway);
+            into = new OpenLayer(nextStartLsn);
             openSinceNanos = environment.clock().monotonicNanos();
             open = into;
             layers.open(into);
@@ -157,6 +163,8 @@ final class TimelineWriter {
     private void hand(LsnRange lsns, boolean commits) {
         flusher.add(new Flusher.Frozen(open, lsns, lastRecord.lsn(), prevRecordLsn, commits));
         open = null;
+        // At the LSN of something large several layers have values, of other keys.
+        nextStartLsn = commits ? lsns.end() : lsns.start();
     }
 
     private void awaitFlusher() {

@@ -9,7 +9,8 @@ package io.palimpsest.base;
  * @param flushAgeNanos or when its oldest value is this old
  * @param ingestBatchRecords records committed to the open layer at once, at most
  * @param ingestBatchBytes or bytes of values, whichever comes first
- * @param layerBlockBytes target size of a layer file's block before compression
+ * @param layerBlockBytes target size of a delta layer's block before compression; an image layer's
+ *     are of 8 KiB at most
  * @param recordBytes the largest WAL record taken; PostgreSQL's own limit is 1020 MiB since 16,
  *     none before
  * @param waitLsnNanos how long a read waits for its LSN
@@ -40,7 +41,7 @@ public record Limits(
                     600_000_000_000L,
                     1000,
                     8 << 20,
-                    64 << 10,
+                    16 << 10,
                     1 << 30,
                     300_000_000_000L,
                     256L << 20,

@@ -47,6 +47,7 @@ public final class BlockCache {
     private final AtomicInteger hand = new AtomicInteger();
     private final AtomicInteger turns = new AtomicInteger();
     private final OpenFiles open;
+    private final BlockDecoder decoder = new BlockDecoder();
 
     public BlockCache(Limits limits) {
         open = new OpenFiles(limits.openLayerFiles());
@@ -61,6 +62,11 @@ public final class BlockCache {
 
     OpenFiles open() {
         return open;
+    }
+
+    /** What all files whose blocks are kept here decode them with. */
+    BlockDecoder decoder() {
+        return decoder;
     }
 
     /** A number for a file whose blocks will be kept here; never given twice. */

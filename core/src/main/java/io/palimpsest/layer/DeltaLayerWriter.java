@@ -8,9 +8,10 @@ import io.palimpsest.base.TimelineId;
 import io.palimpsest.port.Disk;
 
 /**
- * Writes a delta layer: stored values of any kind over a range of LSNs. Entries come in order of
- * key, then LSN; several of one key and LSN are kept in the order they come. The caller makes the
- * file, syncs it after {@link #finish} and closes it; a file not finished is worthless.
+ * Writes a delta layer, compressed with lz4: stored values of any kind over a range of LSNs.
+ * Entries come in order of key, then LSN; several of one key and LSN are kept in the order they
+ * come. The caller makes the file, syncs it after {@link #finish} and closes it; a file not
+ * finished is worthless.
  */
 public final class DeltaLayerWriter {
     private final LayerWriter writer;
@@ -26,13 +27,38 @@ public final class DeltaLayerWriter {
             TimelineId timeline,
             LsnRange lsns,
             Limits limits) {
+        this(out, tenant, timeline, lsns, BlockCodec.LZ4, limits.layerBlockBytes());
+    }
+
+    private DeltaLayerWriter(
+            Disk.Output out,
+            TenantShardId tenant,
+            TimelineId timeline,
+            LsnRange lsns,
+            BlockCodec codec,
+            int blockBytes) {
         this.lsns = lsns;
         writer =
                 new LayerWriter(
                         out,
                         new LayerHeader(tenant, timeline, false, false, lsns.start()),
                         lsns,
-                        limits);
+                        codec,
+                        blockBytes);
+    }
+
+    /**
+     * For a layer of history below the cutoff, which is read seldom and kept long: zstd, in blocks
+     * four times as large.
+     */
+    public static DeltaLayerWriter ofHistory(
+            Disk.Output out,
+            TenantShardId tenant,
+            TimelineId timeline,
+            LsnRange lsns,
+            Limits limits) {
+        int blockBytes = 4 * limits.layerBlockBytes();
+        return new DeltaLayerWriter(out, tenant, timeline, lsns, BlockCodec.ZSTD, blockBytes);
     }
 
     public void append(long hi, long mid, long lo, long lsn, byte[] b, int at, int length) {

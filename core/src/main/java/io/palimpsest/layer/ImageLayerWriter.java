@@ -14,6 +14,9 @@ import io.palimpsest.value.StoredValue;
  * makes the file, syncs it after {@link #finish} and closes it.
  */
 public final class ImageLayerWriter {
+    /** A page is a block of its own: whoever reads one wants no other decoded. */
+    private static final int BLOCK_BYTES = 8 << 10;
+
     private final LayerWriter writer;
     private final long lsn;
 
@@ -33,7 +36,8 @@ public final class ImageLayerWriter {
                         out,
                         new LayerHeader(tenant, timeline, true, complete, lsn),
                         new LsnRange(lsn, lsn + 1),
-                        limits);
+                        BlockCodec.LZ4,
+                        Math.min(BLOCK_BYTES, limits.layerBlockBytes()));
     }
 
     /** Appends content (without the kind byte of a stored value); empty is a tombstone. */

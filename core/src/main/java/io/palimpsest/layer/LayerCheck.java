@@ -2,7 +2,6 @@ package io.palimpsest.layer;
 
 import static io.palimpsest.layer.LayerFormat.wrong;
 
-import io.airlift.compress.v3.lz4.Lz4JavaDecompressor;
 import io.palimpsest.base.ByteSink;
 import io.palimpsest.base.Bytes;
 import io.palimpsest.base.Key;
@@ -23,7 +22,7 @@ final class LayerCheck {
     private final LayerHeader header;
     private final LayerFooter footer;
     private final CRC32C fileCrc = new CRC32C();
-    private final Lz4JavaDecompressor lz4 = new Lz4JavaDecompressor();
+    private final BlockDecoder decoder = new BlockDecoder();
     private final EntryReader e = new EntryReader();
     private final KeyFilter filter = new KeyFilter();
     private final ByteSink rows = new ByteSink(4096);
@@ -42,6 +41,10 @@ final class LayerCheck {
     private long blockBytes;
     private long minLsn;
     private long maxLsn;
+    private Key firstKey = Key.MIN;
+    private long tombstones;
+    private long valuesOfKey;
+    private long deepest;
 
     private LayerCheck(Disk.Input input, String path, LayerHeader header, LayerFooter footer) {
         this.input = input;
@@ -115,7 +118,11 @@ final class LayerCheck {
                         valueBytes,
                         blockBytes,
                         minLsn,
-                        maxLsn));
+                        maxLsn,
+                        firstKey,
+                        entries == 0 ? Key.MIN : new Key(hi, mid, lo),
+                        tombstones,
+                        deepest));
     }
 
     private void checkFilter() {
@@ -148,7 +155,7 @@ final class LayerCheck {
         }
         byte[] b = new byte[frame.length + stored];
         input.read(position, b, 0, b.length);
-        byte[] payload = LayerFormat.decode(path, position, b, type, lz4);
+        byte[] payload = decoder.decode(path, position, b, type);
         fileCrc.update(b, 0, b.length);
         position += b.length;
         return payload;
@@ -220,7 +227,11 @@ final class LayerCheck {
                 filter.add(e.hi, e.mid, e.lo);
             }
         }
+        firstKey = entries == 0 ? new Key(e.hi, e.mid, e.lo) : firstKey;
+        valuesOfKey = sameKey ? valuesOfKey + 1 : 1;
+        deepest = Math.max(deepest, valuesOfKey);
         images += image ? 1 : 0;
+        tombstones += image && e.length == 1 ? 1 : 0;
         initials += StoredValue.isInitial(payload, e.at) ? 1 : 0;
         valueBytes += e.length;
         minLsn = entries == 0 || Long.compareUnsigned(e.lsn, minLsn) < 0 ? e.lsn : minLsn;

@@ -24,7 +24,11 @@ import io.palimpsest.base.LsnRange;
  *      blocks decoded, lowest LSN, highest LSN
  * 152  u64 position of the first filter block = end of the index blocks
  * 160  u32 lines of the filter; 0: none, as is usual for image layers
- * 164  68 zeros
+ * 164  18  statistics: first key that is in the file; zeros without entries
+ * 182  18  last key that is in the file; zeros without entries
+ * 200  u64 tombstones
+ * 208  u64 the most values under one key
+ * 216  16 zeros
  * 232  u32 checksum of the file's bytes before the footer
  * 236  u16 version 1
  * 238  u16 bytes of this footer: 256
@@ -69,6 +73,10 @@ record LayerFooter(
         Bytes.putI64(b, 144, statistics.maxLsn());
         Bytes.putI64(b, 152, filterPosition);
         Bytes.putI32(b, 160, filterLines);
+        statistics.firstKey().write(b, 164);
+        statistics.lastKey().write(b, 182);
+        Bytes.putI64(b, 200, statistics.tombstones());
+        Bytes.putI64(b, 208, statistics.deepest());
         Bytes.putI32(b, FILE_CHECKSUM, fileCrc);
         Bytes.putU16(b, 236, LayerFormat.VERSION);
         Bytes.putU16(b, 238, BYTES);
@@ -145,7 +153,11 @@ record LayerFooter(
                         Bytes.i64(b, 120),
                         Bytes.i64(b, 128),
                         Bytes.i64(b, 136),
-                        Bytes.i64(b, 144)),
+                        Bytes.i64(b, 144),
+                        Key.read(b, 164),
+                        Key.read(b, 182),
+                        Bytes.i64(b, 200),
+                        Bytes.i64(b, 208)),
                 filter,
                 lines,
                 Bytes.i32(b, FILE_CHECKSUM));

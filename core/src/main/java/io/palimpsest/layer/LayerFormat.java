@@ -1,11 +1,8 @@
 package io.palimpsest.layer;
 
-import io.airlift.compress.v3.MalformedInputException;
-import io.airlift.compress.v3.lz4.Lz4JavaDecompressor;
 import io.palimpsest.base.Bytes;
 import io.palimpsest.base.Key;
 import io.palimpsest.base.PageserverException;
-import java.util.Arrays;
 import java.util.zip.CRC32C;
 
 /**
@@ -21,7 +18,7 @@ import java.util.zip.CRC32C;
  *   0  u32 checksum over: u64 position of the block in the file, then its bytes from 4 to its end
  *   4  u32 bytes of payload as stored
  *   8  u32 bytes of payload once decoded
- *  12  u8  codec: 0 raw, 1 lz4 block, 2 reserved for zstd
+ *  12  u8  codec ({@link BlockCodec}): 0 raw, 1 lz4 block, 2 zstd frame
  *  13  u8  type: 1 data, 2 index, 3 root, 4 filter
  *  14  u16 0
  *
@@ -59,9 +56,6 @@ final class LayerFormat {
     static final int VERSION = 1;
 
     static final int FRAME_BYTES = 16;
-    static final int CODEC_RAW = 0;
-    static final int CODEC_LZ4 = 1;
-    static final int CODEC_ZSTD = 2;
     static final int TYPE_DATA = 1;
     static final int TYPE_INDEX = 2;
     static final int TYPE_ROOT = 3;
@@ -77,9 +71,6 @@ final class LayerFormat {
     static final int ROW_LENGTH = 36;
     static final int KEY_CONTINUES = 1;
     static final int FIRST_INITIAL = 2;
-
-    /** The most one byte of an lz4 block can stand for. */
-    private static final int LZ4_MAX_RATIO = 255;
 
     private LayerFormat() {}
 
@@ -105,57 +96,7 @@ final class LayerFormat {
         return (int) crc.getValue();
     }
 
-    /**
-     * Checks a block as read from the file and decodes its payload. What comes back has been
-     * checked in structure too: groups of a data block lie within it, rows of an index are whole.
-     */
-    static byte[] decode(
-            String file, long position, byte[] block, int type, Lz4JavaDecompressor lz4) {
-        int crc = blockCrc(position, block, 0, block.length);
-        if (crc != Bytes.i32(block, 0)) {
-            throw wrong(file, position, "checksum", Bytes.i32(block, 0), crc);
-        }
-        int stored = Bytes.i32(block, 4);
-        int raw = Bytes.i32(block, 8);
-        if (stored != block.length - FRAME_BYTES) {
-            throw wrong(file, position, "stored length", block.length - FRAME_BYTES, stored);
-        }
-        if (Bytes.u8(block, 13) != type || Bytes.u16(block, 14) != 0) {
-            throw wrong(file, position, "block type", type, Bytes.i32(block, 12) >>> 8);
-        }
-        int codec = Bytes.u8(block, 12);
-        byte[] payload;
-        if (codec == CODEC_RAW) {
-            if (raw != stored) {
-                throw wrong(file, position, "decoded length", stored, raw);
-            }
-            payload = Arrays.copyOfRange(block, FRAME_BYTES, block.length);
-        } else if (codec == CODEC_LZ4) {
-            if (raw < 0 || raw / LZ4_MAX_RATIO > stored) {
-                throw wrong(file, position, "decoded length", (long) stored * LZ4_MAX_RATIO, raw);
-            }
-            payload = new byte[raw];
-            int found;
-            try {
-                found = lz4.decompress(block, FRAME_BYTES, stored, payload, 0, raw);
-            } catch (MalformedInputException e) {
-                found = -1;
-            }
-            if (found != raw) {
-                throw wrong(file, position, "decoded length", raw, found);
-            }
-        } else {
-            throw wrong(file, position, "codec", CODEC_LZ4, codec);
-        }
-        if (type == TYPE_DATA) {
-            checkGroups(file, position, payload);
-        } else if (type != TYPE_FILTER && payload.length % ROW_BYTES != 0) {
-            throw wrong(file, position, "index bytes modulo row", 0, payload.length % ROW_BYTES);
-        }
-        return payload;
-    }
-
-    private static void checkGroups(String file, long position, byte[] payload) {
+    static void checkGroups(String file, long position, byte[] payload) {
         int n = payload.length < 8 ? 0 : groups(payload);
         if (n <= 0 || n > (payload.length - 4) / 4) {
             throw wrong(file, position, "groups", payload.length / 4, n);

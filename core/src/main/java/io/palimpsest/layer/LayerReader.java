@@ -2,7 +2,6 @@ package io.palimpsest.layer;
 
 import static io.palimpsest.layer.LayerFormat.wrong;
 
-import io.airlift.compress.v3.lz4.Lz4JavaDecompressor;
 import io.palimpsest.base.Bytes;
 import io.palimpsest.base.Check;
 import io.palimpsest.base.Key;
@@ -17,8 +16,8 @@ import org.jspecify.annotations.Nullable;
  * in it: whatever is read has passed its checksum and its bounds, or the read fails with CORRUPTION
  * naming file, offset, expected and found.
  *
- * <p>In memory it keeps header, footer and the root of the index (40 bytes for every 1600 blocks of
- * 64 KiB); the rest comes through the block cache.
+ * <p>In memory it keeps header, footer and the root of the index (40 bytes for every 409 blocks of
+ * 16 KiB); the rest comes through the block cache.
  */
 final class LayerReader {
     private final Disk.Input input;
@@ -29,7 +28,6 @@ final class LayerReader {
     private final LayerHeader header;
     private final LayerFooter footer;
     private final byte[] root;
-    private final Lz4JavaDecompressor lz4 = new Lz4JavaDecompressor();
 
     /**
      * Checks header, footer, index root, and that they are what the name says. The caller closes
@@ -58,7 +56,7 @@ final class LayerReader {
         checkName(footerPosition);
         byte[] block = new byte[(int) (footerPosition - footer.rootPosition())];
         input.read(footer.rootPosition(), block, 0, block.length);
-        root = LayerFormat.decode(path, footer.rootPosition(), block, LayerFormat.TYPE_ROOT, lz4);
+        root = cache.decoder().decode(path, footer.rootPosition(), block, LayerFormat.TYPE_ROOT);
         if (root.length != (long) footer.indexBlocks() * LayerFormat.ROW_BYTES) {
             throw wrong(
                     path,
@@ -304,7 +302,7 @@ final class LayerReader {
         } else if (!input.tryRead(position, block, 0, block.length)) {
             return null;
         }
-        byte[] decoded = LayerFormat.decode(path, position, block, type, lz4);
+        byte[] decoded = cache.decoder().decode(path, position, block, type);
         if (type == LayerFormat.TYPE_INDEX) {
             checkRows(decoded, position, LayerHeader.BYTES, footer.indexPosition());
         }

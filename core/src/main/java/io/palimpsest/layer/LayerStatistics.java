@@ -1,5 +1,7 @@
 package io.palimpsest.layer;
 
+import io.palimpsest.base.Key;
+
 /**
  * What a layer holds, counted while it was written.
  *
@@ -12,6 +14,10 @@ package io.palimpsest.layer;
  * @param blockBytes bytes of all data blocks before compression
  * @param minLsn lowest LSN of an entry; 0 if there is none
  * @param maxLsn highest LSN of an entry; 0 if there is none
+ * @param firstKey lowest key of an entry; {@link Key#MIN} if there is none
+ * @param lastKey highest key of an entry; {@link Key#MIN} if there is none
+ * @param tombstones values that say that there is nothing (images without content)
+ * @param deepest the most values under one key
  */
 public record LayerStatistics(
         long entries,
@@ -22,4 +28,8 @@ public record LayerStatistics(
         long valueBytes,
         long blockBytes,
         long minLsn,
-        long maxLsn) {}
+        long maxLsn,
+        Key firstKey,
+        Key lastKey,
+        long tombstones,
+        long deepest) {}

@@ -1,12 +1,10 @@
 package io.palimpsest.layer;
 
-import io.airlift.compress.v3.lz4.Lz4JavaCompressor;
 import io.palimpsest.base.ByteSink;
 import io.palimpsest.base.Bytes;
 import io.palimpsest.base.Check;
 import io.palimpsest.base.Key;
 import io.palimpsest.base.KeyRange;
-import io.palimpsest.base.Limits;
 import io.palimpsest.base.Lsn;
 import io.palimpsest.base.LsnRange;
 import io.palimpsest.port.Disk;
@@ -19,7 +17,6 @@ import java.util.zip.CRC32C;
  */
 final class LayerWriter {
     private static final int MIN_INDEX_ROWS = 16;
-    private static final int MIN_COMPRESSED_BYTES = 128;
     private static final int ENTRY_OVERHEAD = 1 + Key.BYTES + 10 + 5;
 
     private final Disk.Output out;
@@ -27,12 +24,11 @@ final class LayerWriter {
     private final LsnRange lsns;
     private final int target;
     private final CRC32C fileCrc = new CRC32C();
-    private final Lz4JavaCompressor lz4 = new Lz4JavaCompressor();
+    private final BlockEncoder encoder;
 
     /** The block being filled, with room for its frame in front. */
     private final ByteSink block;
 
-    private final ByteSink compressed;
     private int[] groups = new int[64];
     private int groupCount;
     private int groupEntries;
@@ -56,16 +52,24 @@ final class LayerWriter {
     private long blockBytes;
     private long minLsn;
     private long maxLsn;
+    private long tombstones;
+    private long valuesOfKey;
+    private long deepest;
     private boolean finished;
 
-    LayerWriter(Disk.Output out, LayerHeader header, LsnRange lsns, Limits limits) {
+    /**
+     * @param codec of data blocks
+     * @param blockBytes at which a block is cut, before compression
+     */
+    LayerWriter(
+            Disk.Output out, LayerHeader header, LsnRange lsns, BlockCodec codec, int blockBytes) {
         Check.that(out.size() == 0, "layer file has %d bytes already", out.size());
         this.out = out;
         this.header = header;
         this.lsns = lsns;
-        target = limits.layerBlockBytes();
+        target = blockBytes;
+        encoder = new BlockEncoder(codec);
         block = new ByteSink(LayerFormat.FRAME_BYTES + Math.min(target, 64 << 10));
-        compressed = new ByteSink(1024);
         startBlock();
         put(header.write(), 0, LayerHeader.BYTES);
     }
@@ -196,7 +200,10 @@ final class LayerWriter {
                 filter.add(hi, mid, lo);
             }
         }
+        valuesOfKey = sameKey ? valuesOfKey + 1 : 1;
+        deepest = Math.max(deepest, valuesOfKey);
         images += kind == StoredValue.IMAGE ? 1 : 0;
+        tombstones += kind == StoredValue.IMAGE && size == 1 ? 1 : 0;
         initials += initial ? 1 : 0;
         valueBytes += size;
     }
@@ -220,38 +227,10 @@ final class LayerWriter {
         startBlock();
     }
 
-    /** Frames and writes what is in {@link #block}, compressed if that saves an eighth. */
+    /** Writes what is in {@link #block}; answers the bytes it takes in the file. */
     private int putBlock(int type) {
-        int raw = block.size() - LayerFormat.FRAME_BYTES;
-        byte[] b = block.array();
-        int stored = raw;
-        int codec = LayerFormat.CODEC_RAW;
-        if (raw >= MIN_COMPRESSED_BYTES && type != LayerFormat.TYPE_FILTER) {
-            compressed.clear();
-            int room = lz4.maxCompressedLength(raw);
-            int _ = compressed.reserve(LayerFormat.FRAME_BYTES + room);
-            int n =
-                    lz4.compress(
-                            b,
-                            LayerFormat.FRAME_BYTES,
-                            raw,
-                            compressed.array(),
-                            LayerFormat.FRAME_BYTES,
-                            room);
-            if (n <= raw - raw / 8) {
-                b = compressed.array();
-                stored = n;
-                codec = LayerFormat.CODEC_LZ4;
-            }
-        }
-        Bytes.putI32(b, 4, stored);
-        Bytes.putI32(b, 8, raw);
-        Bytes.putU8(b, 12, codec);
-        Bytes.putU8(b, 13, type);
-        Bytes.putU16(b, 14, 0);
-        int length = LayerFormat.FRAME_BYTES + stored;
-        Bytes.putI32(b, 0, LayerFormat.blockCrc(out.size(), b, 0, length));
-        put(b, 0, length);
+        int length = encoder.encode(out.size(), type, block);
+        put(encoder.block(), 0, length);
         return length;
     }
 
@@ -330,7 +309,11 @@ final class LayerWriter {
                                 valueBytes,
                                 blockBytes,
                                 minLsn,
-                                maxLsn),
+                                maxLsn,
+                                firstKey,
+                                entries == 0 ? Key.MIN : new Key(hi, mid, lo),
+                                tombstones,
+                                deepest),
                         filterPosition,
                         filter.lines(),
                         (int) fileCrc.getValue());

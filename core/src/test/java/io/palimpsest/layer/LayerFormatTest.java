@@ -81,8 +81,12 @@ class LayerFormatTest {
                         + "0300000000000000 0200000000000000 0100000000000000 0200000000000000"
                         + "0200000000000000 0600000000000000 %02x00000000000000".formatted(n)
                         + "0801000000000000 0802000000000000"
-                        + "%02x00000000000000 01000000".formatted(filter);
-        assertEquals(tail.replace(" ", ""), HEX.formatHex(b, footer, footer + 164));
+                        + "%02x00000000000000 01000000".formatted(filter)
+                        + "00 0000067f 00000005 00004000 00 00000007"
+                        + "00 0000067f 00000005 00004000 00 00000008"
+                        + "0000000000000000 0200000000000000"
+                        + "00".repeat(16);
+        assertEquals(tail.replace(" ", ""), HEX.formatHex(b, footer, footer + 232));
         assertEquals("504c4d4c454e4431", HEX.formatHex(b, footer + 248, footer + 256));
         assertEquals(LayerFormat.crc(b, 0, footer), Bytes.i32(b, footer + 232));
     }
@@ -103,7 +107,7 @@ class LayerFormatTest {
         assertEquals(name + " at offset 8: format version: expected 1, found 2", e.getMessage());
 
         byte[] codec = good.clone();
-        codec[80 + 12] = LayerFormat.CODEC_ZSTD;
+        codec[80 + 12] = 3;
         int length = 16 + Bytes.i32(codec, 84);
         byte[] block = Arrays.copyOfRange(codec, 80, 80 + length);
         Bytes.putI32(codec, 80, LayerFormat.blockCrc(80, block, 0, block.length));
@@ -113,7 +117,8 @@ class LayerFormatTest {
             r.reset(1663, 5L << 32 | 16384, 7, 0x200);
             PageserverException f = assertThrows(PageserverException.class, () -> file.collect(r));
             assertEquals(ErrorCode.CORRUPTION, f.code());
-            assertEquals(name + " at offset 80: codec: expected 1, found 2", f.getMessage());
+            assertEquals(
+                    name + " at offset 80: codec, at most: expected 2, found 3", f.getMessage());
         }
     }
 

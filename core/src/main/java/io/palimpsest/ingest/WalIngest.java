@@ -59,6 +59,7 @@ public final class WalIngest {
     private final SlruStore slru;
     private final Cluster cluster;
     private final XactRecord xact = new XactRecord();
+    private final CommitTimes commitTimes = new CommitTimes();
 
     /** Database and relation-map keys changed since the last commit; no content: dropped. */
     private final TreeMap<Key, byte[]> uncommitted = new TreeMap<>();
@@ -252,6 +253,7 @@ public final class WalIngest {
         cluster.seen(slru.latest());
         if (commit) {
             slru.status(Slru.XACT_COMMITTED, xact.time(), lsn, out);
+            commitTimes.commit(xact.time(), lsn, committed, out);
             if (cluster.control().tracksCommitTimestamps()) {
                 slru.commitTime(xact.commitTime(), r.originId(), lsn, out);
                 cluster.newestCommitTs(slru.latest());

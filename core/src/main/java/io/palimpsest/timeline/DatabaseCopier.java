@@ -15,8 +15,10 @@ final class DatabaseCopier {
     private DatabaseCopier() {}
 
     static void copy(Timeline timeline, Modifications.DatabaseCopy copy, int batchBytes) {
-        long source = timeline.lastRecordLsn();
-        ReadView view = timeline.viewAt(source);
+        // The latest: what of the copy is written already is under other keys. It need not be
+        // readable for others: an import's history starts later.
+        long source = Long.MAX_VALUE;
+        ReadView view = timeline.latest();
         byte[] page = new byte[Page.SIZE];
         Modifications pages = new Modifications();
         Modifications sizes = new Modifications();

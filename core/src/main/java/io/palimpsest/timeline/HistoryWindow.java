@@ -6,8 +6,11 @@ import io.palimpsest.base.PageserverException;
 import io.palimpsest.base.TenantConfig;
 import io.palimpsest.compaction.Retention;
 import io.palimpsest.timeline.TimelineIndex.Lease;
+import java.time.Instant;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.OptionalLong;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -23,15 +26,19 @@ import org.jspecify.annotations.Nullable;
 final class HistoryWindow {
     private static final long[] NONE = {};
 
+    private final Timeline timeline;
     private final TimelineLayers layers;
+    private final CommitLog commits;
 
     /** Ascending; one for each branch. Exchanged under the index's lock. */
     private volatile long[] branchPoints = NONE;
 
     private volatile @Nullable String blocked;
 
-    HistoryWindow(TimelineLayers layers) {
+    HistoryWindow(Timeline timeline, TimelineLayers layers, CommitLog commits) {
+        this.timeline = timeline;
         this.layers = layers;
+        this.commits = commits;
     }
 
     /** The oldest LSN of the window. */
@@ -44,6 +51,52 @@ final class HistoryWindow {
         return Long.compareUnsigned(lsn, cutoff()) >= 0 || isPoint(layers.index(), lsn);
     }
 
+    void checkReadable(long lsn) {
+        if (!readable(lsn)) {
+            throw outside(lsn, null);
+        }
+    }
+
+    /** What was read while the cutoff passed it may have failed for that reason. */
+    PageserverException explained(long lsn, PageserverException e) {
+        return readable(lsn) || e.code() == ErrorCode.LSN_OUT_OF_RANGE ? e : outside(lsn, e);
+    }
+
+    private PageserverException outside(long lsn, @Nullable PageserverException cause) {
+        long nearest = nearest(lsn);
+        String message =
+                String.format(
+                        "LSN %s is before the history of timeline %s, which is kept from %s on (up to %s); the nearest readable LSN is %s%s",
+                        Lsn.toString(lsn),
+                        timeline.id(),
+                        Lsn.toString(cutoff()),
+                        Lsn.toString(timeline.lastRecordLsn()),
+                        Lsn.toString(nearest),
+                        timeOf(nearest));
+        return cause == null
+                ? new PageserverException(ErrorCode.LSN_OUT_OF_RANGE, message)
+                : new PageserverException(ErrorCode.LSN_OUT_OF_RANGE, message, cause);
+    }
+
+    private String timeOf(long lsn) {
+        try {
+            LsnAtTime.Commit at = lsn > timeline.lastRecordLsn() ? null : commits.atOrBelow(lsn);
+            return at == null
+                    ? ""
+                    : ", of " + Instant.ofEpochMilli(CommitLog.millisSince1970(at.micros()));
+        } catch (PageserverException e) {
+            return "";
+        }
+    }
+
+    /** See {@link Timeline#timestampByLsn}. */
+    OptionalLong timestamp(long lsn) {
+        checkReadable(lsn);
+        LsnAtTime.Commit last = commits.atOrBelow(Math.min(lsn, timeline.lastRecordLsn()));
+        checkReadable(lsn);
+        return last == null ? OptionalLong.empty() : OptionalLong.of(last.micros());
+    }
+
     private boolean isPoint(TimelineIndex index, long lsn) {
         return index.leases().stream().anyMatch(lease -> lease.lsn() == lsn)
                 || Arrays.binarySearch(branchPoints, lsn) >= 0;
@@ -51,18 +104,20 @@ final class HistoryWindow {
 
     /** What must stay readable, as of now and for all that is done by it. */
     Retention retention() {
-        return layers.withIndex(index -> {
-            if (blocked != null) {
-                return new Retention(0, List.of());
-            }
-            long[] branches = branchPoints;
-            List<Lease> leases = index.leases();
-            long[] points = Arrays.copyOf(branches, branches.length + leases.size());
-            for (int i = 0; i < leases.size(); i++) {
-                points[branches.length + i] = leases.get(i).lsn();
-            }
-            return Retention.of(index.oldestReadableLsn(), points);
-        });
+        return layers.withIndex(index ->
+                blocked == null
+                        ? Retention.of(index.oldestReadableLsn(), points(index))
+                        : new Retention(0, List.of()));
+    }
+
+    private long[] points(TimelineIndex index) {
+        long[] branches = branchPoints;
+        List<Lease> leases = index.leases();
+        long[] points = Arrays.copyOf(branches, branches.length + leases.size());
+        for (int i = 0; i < leases.size(); i++) {
+            points[branches.length + i] = leases.get(i).lsn();
+        }
+        return points;
     }
 
     /** Why nothing may be collected, or null: it is not known what a branch needs. */
@@ -81,9 +136,7 @@ final class HistoryWindow {
      */
     void takeBranchPoint(long lsn) {
         layers.withIndex(index -> {
-            if (Long.compareUnsigned(lsn, index.oldestReadableLsn()) < 0 && !isPoint(index, lsn)) {
-                throw outside(lsn);
-            }
+            requireKept(index, lsn);
             return add(lsn);
         });
     }
@@ -119,22 +172,102 @@ final class HistoryWindow {
         });
     }
 
-    /**
-     * Where the cutoff may move to. By time if history is kept for a time: where that is not known,
-     * it stays. Else by distance from the last record. Never past what is durable, never back.
-     */
-    long planCutoff(TenantConfig config, long lastRecordLsn) {
-        TimelineIndex index = layers.index();
-        long cutoff = index.oldestReadableLsn();
-        if (config.pitrIntervalNanos() > 0 || blocked != null) {
-            return cutoff;
+    /** See {@link Timeline#planCutoff}. */
+    long planCutoff() {
+        TenantConfig config = timeline.config();
+        if (blocked != null) {
+            return cutoff();
         }
-        long byHorizon = Math.max(0, lastRecordLsn - config.gcHorizonBytes());
-        return Math.max(cutoff, Math.min(byHorizon, index.diskConsistentLsn()));
+        long kept = config.pitrIntervalNanos();
+        long interval = kept == 0 ? TenantConfig.DEFAULT.pitrIntervalNanos() : kept;
+        long since = CommitLog.microsSince2000(nowMillis()) - interval / 1000;
+        LsnAtTime.Commit then = commits.around(since).before();
+        return planCutoff(
+                layers.index(), config, timeline.lastRecordLsn(), then == null ? 0 : then.lsn());
+    }
+
+    private long nowMillis() {
+        return timeline.environment().clock().wallMillis();
+    }
+
+    /**
+     * Where the cutoff may move to. If history is kept for a time, that time says; where no commit
+     * is as old, it stays. If not, the distance from the last record says, but history that is very
+     * old is not kept for the distance's sake. Never past what is durable, never back.
+     *
+     * @param byTime LSN of the last commit at the time from which on history is kept (by default,
+     *     if it is kept by distance); 0 if there is none
+     */
+    static long planCutoff(
+            TimelineIndex index, TenantConfig config, long lastRecordLsn, long byTime) {
+        long wanted = byTime;
+        if (config.pitrIntervalNanos() == 0) {
+            wanted = Math.max(byTime, lastRecordLsn - config.gcHorizonBytes());
+        }
+        return Math.max(index.oldestReadableLsn(), Math.min(wanted, index.diskConsistentLsn()));
+    }
+
+    /** See {@link Timeline#lease}. */
+    long lease(long lsn) {
+        if (Long.compareUnsigned(lsn, timeline.lastRecordLsn()) > 0) {
+            throw PageserverException.of(
+                    ErrorCode.LSN_OUT_OF_RANGE,
+                    "LSN %s has not come yet: timeline %s is at %s",
+                    Lsn.toString(lsn),
+                    timeline.id(),
+                    Lsn.toString(timeline.lastRecordLsn()));
+        }
+        checkReadable(lsn);
+        long[] until = {nowMillis() + timeline.config().leaseNanos() / 1_000_000L};
+        layers.commitIndex(index -> {
+            requireKept(index, lsn);
+            List<Lease> leases = new ArrayList<>(index.leases());
+            int at = 0;
+            while (at < leases.size() && Long.compareUnsigned(leases.get(at).lsn(), lsn) < 0) {
+                at++;
+            }
+            if (at < leases.size() && leases.get(at).lsn() == lsn) {
+                Lease held = leases.get(at);
+                if (held.validUntilMillis() >= until[0]) {
+                    until[0] = held.validUntilMillis();
+                    return null;
+                }
+                leases.set(at, new Lease(lsn, until[0]));
+            } else {
+                leases.add(at, new Lease(lsn, until[0]));
+            }
+            return index.retaining(index.oldestReadableLsn(), leases);
+        });
+        timeline.environment()
+                .tracer()
+                .info("lease-granted", "timeline " + timeline.id() + " at " + Lsn.toString(lsn));
+        return until[0];
+    }
+
+    private void requireKept(TimelineIndex index, long lsn) {
+        if (Long.compareUnsigned(lsn, index.oldestReadableLsn()) < 0 && !isPoint(index, lsn)) {
+            throw PageserverException.of(
+                    ErrorCode.LSN_OUT_OF_RANGE,
+                    "LSN %s of timeline %s is not kept any more, only from %s on",
+                    Lsn.toString(lsn),
+                    index.timeline(),
+                    Lsn.toString(index.oldestReadableLsn()));
+        }
+    }
+
+    /** The readable LSN that is nearest to one that is not. */
+    private long nearest(long lsn) {
+        Retention kept = Retention.of(cutoff(), points(layers.index()));
+        long best = kept.cutoff();
+        for (long point : kept.points()) {
+            best = Math.abs(point - lsn) < Math.abs(best - lsn) ? point : best;
+        }
+        return best;
     }
 
     /** Moves the cutoff, durably; false if it is there already or nothing may be collected. */
-    boolean advanceCutoff(long to, long nowMillis) {
+    boolean advanceCutoff(long to) {
+        long nowMillis = nowMillis();
         boolean[] moved = new boolean[1];
         layers.commitIndex(index -> {
             boolean forward = Long.compareUnsigned(to, index.oldestReadableLsn()) > 0;
@@ -147,16 +280,13 @@ final class HistoryWindow {
                     ? index.retaining(moved[0] ? to : index.oldestReadableLsn(), left)
                     : index;
         });
+        if (moved[0]) {
+            timeline.environment()
+                    .tracer()
+                    .info(
+                            "cutoff-advanced",
+                            "timeline " + timeline.id() + " to " + Lsn.toString(to));
+        }
         return moved[0];
-    }
-
-    PageserverException outside(long lsn) {
-        TimelineIndex index = layers.index();
-        return PageserverException.of(
-                ErrorCode.LSN_OUT_OF_RANGE,
-                "LSN %s is before the history of timeline %s: the oldest readable LSN is %s",
-                Lsn.toString(lsn),
-                index.timeline(),
-                Lsn.toString(index.oldestReadableLsn()));
     }
 }

@@ -2,7 +2,6 @@ package io.palimpsest.timeline;
 
 import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.Key;
-import io.palimpsest.base.KeyRange;
 import io.palimpsest.base.Limits;
 import io.palimpsest.base.Lsn;
 import io.palimpsest.base.PageserverException;
@@ -11,7 +10,6 @@ import io.palimpsest.base.TenantShardId;
 import io.palimpsest.base.TimelineId;
 import io.palimpsest.compaction.Retention;
 import io.palimpsest.layer.BlockCache;
-import io.palimpsest.layer.ImageScan;
 import io.palimpsest.layer.LayerDescriptor;
 import io.palimpsest.layer.LayerFile;
 import io.palimpsest.layer.LayerMap;
@@ -30,6 +28,7 @@ import io.palimpsest.value.ReadView;
 import java.util.Arrays;
 import java.util.Collection;
 import java.util.List;
+import java.util.OptionalLong;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -54,6 +53,7 @@ public final class Timeline {
     private final Flusher flusher;
     private final TimelineWriter writer;
     private final ReadPath reads;
+    private final CommitLog commits;
     private volatile @Nullable RuntimeException failure;
     private volatile @Nullable String walEnd;
     private volatile boolean closed;
@@ -81,7 +81,8 @@ public final class Timeline {
                         environment.tasks().monitor("disk-consistent-lsn"),
                         lsn);
         layers = new TimelineLayers(this, surroundings, directory, index, files);
-        window = new HistoryWindow(layers);
+        commits = new CommitLog(this);
+        window = new HistoryWindow(this, layers, commits);
         flusher = new Flusher(this, environment, surroundings.limits());
         writer = new TimelineWriter(this, surroundings, layers, lastRecord, flusher);
         reads = new ReadPath(this);
@@ -218,6 +219,11 @@ public final class Timeline {
         return layers.map();
     }
 
+    /** Reading without asking whether that history may be read. */
+    ReadPath reads() {
+        return reads;
+    }
+
     String directory() {
         return directory;
     }
@@ -253,9 +259,9 @@ public final class Timeline {
         return window.retention();
     }
 
-    /** Where the cutoff may move to by policy; where it is, if it is to stay. */
+    /** Where the cutoff may move to by policy; where it is, if it is to stay. May block. */
     public long planCutoff() {
-        return window.planCutoff(config(), lastRecordLsn());
+        return window.planCutoff();
     }
 
     /** It is not known what a branch of this tenant needs: nothing may be collected. */
@@ -275,13 +281,7 @@ public final class Timeline {
      * @return false if it did not move: not forward, past what is durable, or collection is blocked
      */
     public boolean advanceCutoff(long to) {
-        boolean moved = window.advanceCutoff(to, environment().clock().wallMillis());
-        if (moved) {
-            environment()
-                    .tracer()
-                    .info("cutoff-advanced", "timeline " + id() + " to " + Lsn.toString(to));
-        }
-        return moved;
+        return window.advanceCutoff(to);
     }
 
     /** The layers that the index on disk names. */
@@ -339,14 +339,37 @@ public final class Timeline {
         } else {
             lsn = Long.compareUnsigned(requestLsn, last) < 0 ? requestLsn : last;
         }
-        checkReadable(lsn);
+        window.checkReadable(lsn);
         return lsn;
     }
 
-    private void checkReadable(long lsn) {
-        if (!window.readable(lsn)) {
-            throw window.outside(lsn);
-        }
+    /**
+     * Keeps an LSN readable, durably, for as long as the tenant's configuration says, also if the
+     * cutoff passes it. Again: for longer.
+     *
+     * @return until when, milliseconds since 1970
+     * @throws PageserverException LSN_OUT_OF_RANGE if it is not readable, or has not come yet
+     */
+    public long lease(long lsn) {
+        return window.lease(lsn);
+    }
+
+    /** Leases held, expired ones too until the cutoff moves: LSN and end, ms since 1970. */
+    public List<TimelineIndex.Lease> leases() {
+        return index().leases();
+    }
+
+    /** What a moment is as an LSN, in microseconds since 2000. May block. */
+    public LsnAtTime lsnByTimestamp(long micros) {
+        return commits.around(micros);
+    }
+
+    /**
+     * When the last commit at or below a readable LSN was, in microseconds since 2000; empty if no
+     * commit is known. May block.
+     */
+    public OptionalLong timestampByLsn(long lsn) {
+        return window.timestamp(lsn);
     }
 
     /**
@@ -381,11 +404,33 @@ public final class Timeline {
 
     /** Number of blocks, or -1 if the fork does not exist at that LSN. */
     public int relationBlocks(RelTag tag, long lsn) {
-        return reads.size(
+        return size(
                 Keys.hi(Keys.REL_SIZE, tag.spc()),
                 Keys.mid(tag.db(), tag.rel()),
                 Keys.lo(tag.fork(), 0),
                 lsn);
+    }
+
+    // The cutoff is asked after each read: it is published before anything below it goes, so what
+    // was read until then was whole.
+
+    private int size(long hi, long mid, long lo, long lsn) {
+        try {
+            int size = reads.size(hi, mid, lo, lsn);
+            window.checkReadable(lsn);
+            return size;
+        } catch (PageserverException e) {
+            throw window.explained(lsn, e);
+        }
+    }
+
+    private void page(long hi, long mid, long lo, long lsn, byte[] into, int at) {
+        try {
+            reads.page(hi, mid, lo, lsn, into, at);
+            window.checkReadable(lsn);
+        } catch (PageserverException e) {
+            throw window.explained(lsn, e);
+        }
     }
 
     /**
@@ -405,7 +450,7 @@ public final class Timeline {
             Arrays.fill(into, at, at + Page.SIZE, (byte) 0);
             return;
         }
-        reads.page(
+        page(
                 Keys.hi(Keys.REL_BLOCK, tag.spc()),
                 Keys.mid(tag.db(), tag.rel()),
                 Keys.lo(tag.fork(), block),
@@ -439,17 +484,18 @@ public final class Timeline {
                         lsn,
                         into,
                         at,
-                        known);
+                        known)
+                && window.readable(lsn);
     }
 
     /** Pages in an SLRU segment, or -1 if it does not exist. */
     public int slruBlocks(Slru slru, int segment, long lsn) {
-        return reads.size(Keys.hi(Keys.SLRU_SIZE, slru.number()), Keys.mid(0, segment), 0, lsn);
+        return size(Keys.hi(Keys.SLRU_SIZE, slru.number()), Keys.mid(0, segment), 0, lsn);
     }
 
     /** Writes one page of an SLRU segment that exists. */
     public void readSlruPage(Slru slru, int segment, int page, long lsn, byte[] into, int at) {
-        reads.page(
+        page(
                 Keys.hi(Keys.SLRU_BLOCK, slru.number()),
                 Keys.mid(0, segment),
                 Keys.lo(0, page),
@@ -460,7 +506,7 @@ public final class Timeline {
 
     /**
      * The page under a REL_BLOCK or SLRU_BLOCK key, without asking whether it is within its
-     * relation.
+     * relation, or whether that history may be read.
      */
     public void readPageUnderKey(Key key, long lsn, byte[] into, int at) {
         reads.page(key.hi(), key.mid(), key.lo(), lsn, into, at);
@@ -468,34 +514,12 @@ public final class Timeline {
 
     /** Directories as of an LSN (see {@link Keys}). */
     public ReadView viewAt(long lsn) {
-        return new ReadView() {
-            @Override
-            public byte @Nullable [] image(Key key) {
-                return reads.image(key.hi(), key.mid(), key.lo(), lsn);
-            }
-
-            @Override
-            public void scan(KeyRange range, Visitor visitor) {
-                ImageScan scan = new ImageScan();
-                reads.scan(range, lsn, scan);
-                scan.forEach(visitor);
-            }
-        };
+        return new TimelineView(reads, window, lsn);
     }
 
     /** The same as of the newest committed record, whichever that is at the moment of each call. */
     public ReadView latest() {
-        return new ReadView() {
-            @Override
-            public byte @Nullable [] image(Key key) {
-                return viewAt(Long.MAX_VALUE).image(key);
-            }
-
-            @Override
-            public void scan(KeyRange range, Visitor visitor) {
-                viewAt(Long.MAX_VALUE).scan(range, visitor);
-            }
-        };
+        return viewAt(Long.MAX_VALUE);
     }
 
     /** What redo must know of the cluster; a new object when it changes. */

@@ -20,7 +20,7 @@ import io.palimpsest.pg.Slru;
  * 07 TABLESPACE   spc    0      0       0      0        its path in UTF-8; empty: dropped
  * 08 CONTROL_FILE 0      0      0       0      0        pg_control as imported
  * 09 CHECKPOINT   0      0      0       0      0        struct CheckPoint kept up to date by ingest, 88 bytes
- * 0A COMMIT_TIME  0      second 0      0       0        i64 us since 2000, u64 LSN: the first commit of that second
+ * 0A COMMIT_TIME  0      second 0      0       0        i64 us since 2000, u64 LSN: the first commit of that second (since 2000)
  * </pre>
  *
  * REL_BLOCK and SLRU_BLOCK hold images and deltas, all other kinds only images. All of them are
@@ -82,6 +82,11 @@ public final class Keys {
 
     public static Key twoPhase(int epoch, int xid) {
         return Key.of(TWO_PHASE, 0, epoch, xid, 0, 0);
+    }
+
+    /** Of a second since 2000, unsigned. */
+    public static Key commitTime(long second) {
+        return Key.of(COMMIT_TIME, 0, (int) second, 0, 0, 0);
     }
 
     public static Key tablespace(int spc) {

@@ -78,15 +78,7 @@ final class CrashWorld {
         server = new Machine(net, "pageserver", FaultPlan.quiet());
         random = s.random("workload");
         PgVersion version = PgVersion.ofMajor(14 + random.nextInt(5));
-        workload =
-                new WalWorkload(
-                        random.split("records"),
-                        version,
-                        START_LSN,
-                        reference,
-                        wal,
-                        source.clock()::wallMillis);
-        workload.init();
+        workload = new WalWorkload(random.split("records"), version, START_LSN, reference, wal);
         postgres = new SimPostgres(source, version, wal, workload::backup);
         disk = new JournalDisk(DiskState.EMPTY, this::noteExpected);
     }

@@ -117,15 +117,7 @@ public final class PowerLossScenario implements Scenario {
             limits = hostileLimits();
             records = 50 + random.nextInt(300);
             pauseNanos = 1L + random.nextInt(10_000_000);
-            workload =
-                    new WalWorkload(
-                            random.split("records"),
-                            version,
-                            START_LSN,
-                            reference,
-                            wal,
-                            source.clock()::wallMillis);
-            workload.init();
+            workload = new WalWorkload(random.split("records"), version, START_LSN, reference, wal);
             postgres = new SimPostgres(source, version, wal, workload::backup);
         }
 

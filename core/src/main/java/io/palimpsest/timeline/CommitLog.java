@@ -1,0 +1,255 @@
+package io.palimpsest.timeline;
+
+import io.palimpsest.base.Bytes;
+import io.palimpsest.base.Key;
+import io.palimpsest.base.KeyRange;
+import io.palimpsest.layer.ImageScan;
+import io.palimpsest.layer.LayerFile;
+import io.palimpsest.layer.LayerMap;
+import io.palimpsest.layer.OpenLayer;
+import io.palimpsest.layer.Reconstruction;
+import io.palimpsest.pg.CheckPoint;
+import io.palimpsest.pg.Slru;
+import io.palimpsest.timeline.LsnAtTime.Commit;
+import io.palimpsest.value.Keys;
+import io.palimpsest.value.StoredValue;
+import java.util.Map;
+import java.util.NavigableMap;
+import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The commits of a timeline by time and by LSN, ancestors included. What ingest has noted, the
+ * first commit of each second, leads to the right second; in it, the changes of the pages of
+ * pg_xact are the commits.
+ *
+ * <p>Times need not grow with LSNs. The commit of a moment is the last one that comes before the
+ * first one that is later, in the order of the WAL: where a recovery to that time ends.
+ */
+final class CommitLog {
+    private static final long MICROS = 1_000_000L;
+
+    /** Seconds that are looked through first; where there is nothing, so many times more. */
+    private static final long FIRST_WIDTH = 8;
+
+    private static final long WIDER = 32;
+
+    /** 2000-01-01 in seconds since 1970. */
+    private static final long EPOCH_SECONDS = 946_684_800L;
+
+    private static final long SECONDS = 0xFFFF_FFFFL;
+
+    private final Timeline timeline;
+
+    CommitLog(Timeline timeline) {
+        this.timeline = timeline;
+    }
+
+    static long microsSince2000(long millisSince1970) {
+        return (millisSince1970 - EPOCH_SECONDS * 1000) * 1000;
+    }
+
+    static long millisSince1970(long microsSince2000) {
+        return Math.floorDiv(microsSince2000, 1000) + EPOCH_SECONDS * 1000;
+    }
+
+    /** The commits around a moment. */
+    LsnAtTime around(long micros) {
+        long last = timeline.lastRecordLsn();
+        long second = Math.clamp(Math.floorDiv(micros, MICROS), 0, SECONDS);
+        Commit from = noted(second, last);
+        if (from != null && from.micros() > micros) {
+            from = noted(second - 1, last);
+        }
+        if (from == null) {
+            return new LsnAtTime(null, notedAfter(0, last));
+        }
+        // The first commit of a later second is later; so the window ends with it.
+        Commit to = notedAfter(secondOf(from) + 1, last);
+        NavigableMap<Long, Long> commits = commits(from.lsn(), to == null ? last : to.lsn());
+        Commit before = from;
+        for (Map.Entry<Long, Long> c : commits.entrySet()) {
+            Commit commit = new Commit(c.getValue(), c.getKey());
+            if (commit.micros() > micros) {
+                return new LsnAtTime(before, commit);
+            }
+            before = commit;
+        }
+        return new LsnAtTime(before, to);
+    }
+
+    /** The last commit at or below an LSN, or null. */
+    @Nullable Commit atOrBelow(long lsn) {
+        Commit from = newestNoted(lsn);
+        if (from == null) {
+            return null;
+        }
+        Map.Entry<Long, Long> last = commits(from.lsn(), lsn).floorEntry(lsn);
+        return last == null ? from : new Commit(last.getValue(), last.getKey());
+    }
+
+    private static long secondOf(Commit commit) {
+        return Math.floorDiv(commit.micros(), MICROS);
+    }
+
+    /**
+     * The first commit of the latest second up to this one, as of an LSN; null if there is none.
+     */
+    private @Nullable Commit noted(long second, long lsn) {
+        long end = second + 1;
+        for (long width = FIRST_WIDTH; end > 0; width *= WIDER) {
+            long start = Math.max(0, end - width);
+            Commit found = edge(start, end, lsn, true);
+            if (found != null) {
+                return found;
+            }
+            end = start;
+        }
+        return null;
+    }
+
+    /** The same of all seconds. */
+    private @Nullable Commit newestNoted(long lsn) {
+        long now = timeline.environment().clock().wallMillis() / 1000 - EPOCH_SECONDS;
+        long start = Math.clamp(now, 0, SECONDS - 1);
+        Commit ahead = edge(start, SECONDS + 1, lsn, true);
+        return ahead == null ? noted(start, lsn) : ahead;
+    }
+
+    /** The first commit of the earliest second from this one on. */
+    private @Nullable Commit notedAfter(long second, long lsn) {
+        long start = second;
+        for (long width = FIRST_WIDTH; start <= SECONDS; width *= WIDER) {
+            long end = Math.min(SECONDS + 1, start + width);
+            Commit found = edge(start, end, lsn, false);
+            if (found != null) {
+                return found;
+            }
+            start = end;
+        }
+        return null;
+    }
+
+    private @Nullable Commit edge(long start, long end, long lsn, boolean last) {
+        KeyRange kind = Keys.ofKind(Keys.COMMIT_TIME);
+        KeyRange range =
+                new KeyRange(
+                        Keys.commitTime(start), end > SECONDS ? kind.end() : Keys.commitTime(end));
+        ImageScan scan = new ImageScan();
+        timeline.reads().scan(range, lsn, scan);
+        Commit[] found = new Commit[1];
+        scan.forEach((key, content) -> {
+            if (last || found[0] == null) {
+                found[0] = new Commit(Bytes.i64(content, 0), Bytes.i64(content, 8));
+            }
+        });
+        return found[0];
+    }
+
+    /** All commits with {@code from <= LSN <= to}: times by LSN. */
+    private NavigableMap<Long, Long> commits(long from, long to) {
+        TreeMap<Long, Long> found = new TreeMap<>();
+        if (to < from) {
+            return found;
+        }
+        int first = firstPage(from);
+        int pages = Slru.clogPage(-1) + 1;
+        int last = Slru.clogPage((int) checkPoint(to).nextXid());
+        for (int page = first; ; page = (page + 1) % pages) {
+            addChanges(Keys.slruPage(Slru.CLOG, page), from, to, found);
+            if (page == last) {
+                return found;
+            }
+        }
+    }
+
+    /** No transaction that was running then, or began later, is on a page before this one. */
+    private int firstPage(long lsn) {
+        CheckPoint then = checkPoint(lsn);
+        return Slru.clogPage(
+                then.oldestActiveXid() == 0 ? then.oldestXid() : then.oldestActiveXid());
+    }
+
+    private CheckPoint checkPoint(long lsn) {
+        Key key = Keys.CHECKPOINT;
+        byte[] content = timeline.reads().image(key.hi(), key.mid(), key.lo(), lsn);
+        return CheckPoint.read(content == null ? new byte[CheckPoint.BYTES] : content, 0);
+    }
+
+    private void addChanges(Key page, long from, long to, Map<Long, Long> into) {
+        Reconstruction values = new Reconstruction();
+        long below = to;
+        for (Timeline t = timeline; t != null && below >= from; t = t.ancestor()) {
+            long above = Math.max(from, t.ancestorLsn() + 1);
+            while (!addOwnChanges(t.layers(), values, page, above, below, into)) {
+                // A layer went while it was read: what was added is added again.
+            }
+            below = Math.min(below, t.ancestorLsn());
+        }
+    }
+
+    /** Deltas only: images repeat what deltas have said. False if a layer is gone. */
+    private static boolean addOwnChanges(
+            LayerMap layers,
+            Reconstruction values,
+            Key page,
+            long from,
+            long to,
+            Map<Long, Long> into) {
+        for (OpenLayer open : layers.openLayers()) {
+            if (open.startLsn() <= to) {
+                search(values, page, from, to, into, open::collect);
+            }
+        }
+        for (LayerFile file : layers.candidates(page.hi(), page.mid(), page.lo(), to + 1)) {
+            if (file.image() || file.name().endLsn() <= from) {
+                continue;
+            }
+            if (!file.acquire()) {
+                return false;
+            }
+            try {
+                search(values, page, from, to, into, r -> file.collect(r, from));
+            } finally {
+                file.release();
+            }
+        }
+        return true;
+    }
+
+    /** Collects one layer's values of a page, down to an initial one. */
+    private interface Layer {
+        boolean collect(Reconstruction values);
+    }
+
+    /** All of the layer's values, also those that a read would not need. */
+    private static void search(
+            Reconstruction values,
+            Key page,
+            long from,
+            long to,
+            Map<Long, Long> into,
+            Layer layer) {
+        long at = to;
+        boolean more = true;
+        while (more && at >= from) {
+            values.reset(page.hi(), page.mid(), page.lo(), at);
+            more = layer.collect(values);
+            for (int i = 0; i < values.count(); i++) {
+                add(values, i, from, into);
+            }
+            at = more ? values.lsn(values.count() - 1) - 1 : at;
+        }
+    }
+
+    /** Value: u8 kind, u8 status, i64 time, xids. */
+    private static void add(Reconstruction values, int i, long from, Map<Long, Long> into) {
+        byte[] b = values.bytes();
+        int at = values.offset(i);
+        if (values.lsn(i) >= from
+                && StoredValue.kind(b, at) == StoredValue.CLOG_STATUS
+                && Bytes.u8(b, at + 1) == Slru.XACT_COMMITTED) {
+            into.put(values.lsn(i), Bytes.i64(b, at + 2));
+        }
+    }
+}

@@ -359,7 +359,9 @@ public final class LayerMap {
         int values = r.count();
         int searches = r.searches();
         Collected found = file.search(r, floor, mayBlock);
-        r.visited(file, searches, values);
+        if (found == Collected.COMPLETE || found == Collected.MORE) {
+            r.visited(file, searches, values);
+        }
         return found;
     }
 

@@ -187,9 +187,19 @@ final class History {
 
     static LayerName writeImages(
             Disk disk, TreeMap<Key, byte[]> content, KeyRange keys, long lsn, Limits limits) {
+        return writeImages(disk, content, keys, lsn, false, limits);
+    }
+
+    static LayerName writeImages(
+            Disk disk,
+            TreeMap<Key, byte[]> content,
+            KeyRange keys,
+            long lsn,
+            boolean complete,
+            Limits limits) {
         LayerName name = LayerName.image(keys, lsn, TENANT, GENERATION);
         try (Disk.Output out = disk.create(name.toString())) {
-            ImageLayerWriter w = new ImageLayerWriter(out, TENANT, TIMELINE, lsn, false, limits);
+            ImageLayerWriter w = new ImageLayerWriter(out, TENANT, TIMELINE, lsn, complete, limits);
             content.forEach((k, v) -> w.append(k.hi(), k.mid(), k.lo(), v, 0, v.length));
             assertEquals(w.finish(keys), out.size());
         }

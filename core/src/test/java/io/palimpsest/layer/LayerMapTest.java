@@ -12,6 +12,7 @@ import io.palimpsest.base.Limits;
 import io.palimpsest.base.LsnRange;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.base.Prng;
+import io.palimpsest.base.TimelineId;
 import io.palimpsest.value.Keys;
 import io.palimpsest.value.Modifications;
 import io.palimpsest.value.StoredValue;
@@ -32,10 +33,16 @@ class LayerMapTest {
         final MemoryDisk disk = new MemoryDisk();
         final Limits limits;
         final BlockCache cache;
+        final Order check = new Order();
         LayerMap map = LayerMap.EMPTY;
 
-        /** What image layers hold; values at (key, LSN) like any other. */
+        /**
+         * What image layers hold, values at (key, LSN) like any other; without bytes where a
+         * complete one left out a key that has values.
+         */
         final List<History.Entry> images = new ArrayList<>();
+
+        final long[] adopted;
 
         Store(long seed) {
             prng = new Prng(seed);
@@ -53,7 +60,9 @@ class LayerMapTest {
                     start = end;
                 }
             }
-            for (int i = prng.nextInt(6); i > 0; i--) {
+            adopted = randomAdopted();
+            map = map.adopt(adopted);
+            for (int i = prng.nextInt(8); i > 0; i--) {
                 long lsn = h.entries.get(prng.nextInt(h.entries.size())).lsn();
                 List<OpenLayer> memory = map.openLayers();
                 // Images are made of what is in files already.
@@ -62,6 +71,23 @@ class LayerMapTest {
                     addImages(lsn);
                 }
             }
+        }
+
+        private long[] randomAdopted() {
+            TreeSet<Long> lsns = new TreeSet<>(Long::compareUnsigned);
+            for (int i = prng.nextInt(3); i > 0; i--) {
+                lsns.add(h.entries.get(prng.nextInt(h.entries.size())).lsn());
+            }
+            return lsns.stream().mapToLong(Long::longValue).toArray();
+        }
+
+        /** The highest adopted LSN below this one, or 0. */
+        private long adoptedBelow(long lsn) {
+            long found = 0;
+            for (long a : adopted) {
+                found = Long.compareUnsigned(a, lsn) < 0 ? a : found;
+            }
+            return found;
         }
 
         private void addLayers(long start, long end, boolean newest) {
@@ -116,37 +142,111 @@ class LayerMapTest {
             return out;
         }
 
-        /** An image layer of some keys in a range, of those whose content one image gives. */
+        /**
+         * An image layer of a range: a partial one of some keys whose content one image gives, or a
+         * complete one. From that may be missing what is gone, and what the adopted layers have.
+         */
         private void addImages(long lsn) {
             List<KeyRange> cuts = cuts();
-            KeyRange range = cuts.get(prng.nextInt(cuts.size()));
-            TreeMap<Key, byte[]> content = new TreeMap<>();
-            for (Key key : h.keys) {
-                List<History.Entry> found = History.newestFirst(h.entries, key, lsn + 1, 0);
-                if (range.contains(key)
-                        && found.size() == 1
-                        && found.getFirst().value()[0] == StoredValue.IMAGE
-                        && prng.oneIn(2)) {
-                    byte[] v = found.getFirst().value();
-                    content.put(key, Arrays.copyOfRange(v, 1, v.length));
+            KeyRange range = prng.oneIn(5) ? KeyRange.ALL : cuts.get(prng.nextInt(cuts.size()));
+            for (LayerFile f : map.files()) {
+                if (f.image() && f.startLsn() == lsn && f.keys().overlaps(range)) {
+                    return;
                 }
             }
-            LayerName name = LayerName.image(range, lsn, History.TENANT, History.GENERATION);
-            if (!disk.exists(name.toString())) {
-                History.writeImages(disk, content, range, lsn, limits);
-                map = map.with(LayerFile.open(disk, name.toString(), name, cache));
-                content.forEach((k, v) -> {
-                    byte[] value = new byte[v.length + 1];
-                    System.arraycopy(v, 0, value, 1, v.length);
-                    images.add(new History.Entry(k, lsn, value));
-                });
+            boolean complete = prng.nextBoolean();
+            long others = adoptedBelow(lsn);
+            TreeMap<Key, byte[]> content = new TreeMap<>();
+            List<History.Entry> made = new ArrayList<>();
+            for (Key key : h.keys) {
+                List<History.Entry> found = expected(key, lsn);
+                if (!range.contains(key) || found.isEmpty()) {
+                    continue;
+                }
+                byte[] newest = found.getFirst().value();
+                boolean image = newest[0] == StoredValue.IMAGE;
+                boolean page = Keys.isPage(key.hi());
+                boolean gone = page || newest.length == 1 && adopted.length == 0;
+                boolean elsewhere =
+                        Long.compareUnsigned(found.getFirst().lsn(), others) <= 0 && others != 0;
+                if (complete ? (gone || elsewhere) && prng.oneIn(3) : !image || prng.oneIn(2)) {
+                    if (complete) {
+                        made.add(new History.Entry(key, lsn, new byte[0]));
+                    }
+                    continue;
+                }
+                byte[] value = image ? newest : new byte[] {StoredValue.IMAGE, (byte) lsn};
+                content.put(key, Arrays.copyOfRange(value, 1, value.length));
+                made.add(new History.Entry(key, lsn, value));
             }
+            LayerName name = History.writeImages(disk, content, range, lsn, complete, limits);
+            long size = disk.files.get(name.toString()).length;
+            map =
+                    map.with(
+                            LayerFile.lazy(
+                                    disk, "", new LayerDescriptor(name, size, complete), cache));
+            images.addAll(made);
         }
 
+        /** Newest first, down to an initial one or to where nothing is known of any below. */
         List<History.Entry> expected(Key key, long lsn) {
             List<History.Entry> all = new ArrayList<>(h.entries);
             all.addAll(images);
-            return History.newestFirst(History.sorted(all), key, lsn + 1, 0);
+            all = History.sorted(all);
+            List<History.Entry> out = new ArrayList<>();
+            long at = lsn;
+            for (int i = all.size() - 1; i >= 0; i--) {
+                History.Entry e = all.get(i);
+                if (!e.key().equals(key) || Long.compareUnsigned(e.lsn(), at) > 0) {
+                    continue;
+                }
+                if (e.value().length == 0) {
+                    at = adoptedBelow(e.lsn());
+                    if (at == 0) {
+                        return out;
+                    }
+                    continue;
+                }
+                out.add(e);
+                if (StoredValue.isInitial(e.value(), 0)) {
+                    return out;
+                }
+            }
+            return out;
+        }
+
+        /** Holds that a search looks at nothing that a complete image makes needless. */
+        private final class Order implements ReadTrace {
+            private long needless;
+            private Key key = Key.MIN;
+
+            void reset(Key next) {
+                key = next;
+                needless = -1L;
+            }
+
+            @Override
+            public void timeline(TimelineId id, long belowLsn) {
+                throw new AssertionError("a map knows of no other timeline");
+            }
+
+            @Override
+            public void memory(long startLsn, int values) {
+                assertTrue(needless == -1L || values == 0);
+            }
+
+            @Override
+            public void file(LayerDescriptor layer, boolean searched, int values) {
+                assertTrue(layer.name().keys().contains(key));
+                if (needless != -1L) {
+                    assertTrue(
+                            Long.compareUnsigned(layer.name().startLsn(), needless) <= 0,
+                            "searched for nothing: " + layer);
+                }
+                if (layer.complete() && values == 0) {
+                    needless = adoptedBelow(layer.name().startLsn());
+                }
+            }
         }
 
         void close() {
@@ -159,10 +259,12 @@ class LayerMapTest {
     void readsAsOneHistory(@ForAll long seed) {
         Store s = new Store(seed);
         Reconstruction r = new Reconstruction();
+        r.trace(s.check);
         for (int i = 0; i < 100; i++) {
             Key key = s.h.randomKeyOf(s.prng);
             long lsn = s.h.randomLsn(s.prng);
             r.reset(key.hi(), key.mid(), key.lo(), lsn);
+            s.check.reset(key);
             Collected c;
             if (s.prng.nextBoolean()) {
                 s.disk.refusals = s.prng.nextInt(4);

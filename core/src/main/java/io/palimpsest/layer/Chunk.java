@@ -16,21 +16,24 @@ import java.util.function.Consumer;
  * listed where depends only on the layers and on the keys from {@code start} to {@code end}.
  */
 final class Chunk {
-    static final int MOST = 128;
-    private static final int FILL = MOST / 2;
+    /** Borders of layers within a chunk, at most; a segment's number fits a byte. */
+    static final int MOST = 120;
+
+    /** Borders of the chunks that a larger one falls into, and of those made in bulk. */
+    private static final int FILL = 80;
 
     final Key start;
     final Key end;
 
-    /** Over all of the chunk, newest first. */
-    final LayerFile[] deltas;
+    /** Over all of the chunk. */
+    final Stack deltas;
 
-    final LayerFile[] images;
+    final Stack images;
 
-    /** Over all of a segment, but not of the chunk, newest first. */
-    final LayerFile[][] segmentDeltas;
+    /** Over some of its segments. */
+    final Stack narrowDeltas;
 
-    final LayerFile[][] segmentImages;
+    final Stack narrowImages;
 
     /** Where each segment starts, three longs each. */
     private final long[] starts;
@@ -38,31 +41,22 @@ final class Chunk {
     private Chunk(
             Key start,
             Key end,
-            LayerFile[] deltas,
-            LayerFile[] images,
-            long[] starts,
-            LayerFile[][] segmentDeltas,
-            LayerFile[][] segmentImages) {
+            Stack deltas,
+            Stack images,
+            Stack narrowDeltas,
+            Stack narrowImages,
+            long[] starts) {
         this.start = start;
         this.end = end;
         this.deltas = deltas;
         this.images = images;
+        this.narrowDeltas = narrowDeltas;
+        this.narrowImages = narrowImages;
         this.starts = starts;
-        this.segmentDeltas = segmentDeltas;
-        this.segmentImages = segmentImages;
-        Coverage.checkApart(deltas);
-        for (int s = 0; s < segments(); s++) {
-            Coverage.checkApart(segmentDeltas[s]);
-            for (LayerFile f : segmentDeltas[s]) {
-                if (firstSeen(f, s)) {
-                    Coverage.checkApart(f, deltas);
-                }
-            }
-        }
     }
 
     int segments() {
-        return segmentDeltas.length;
+        return starts.length / 3;
     }
 
     int segment(long hi, long mid, long lo) {
@@ -77,71 +71,33 @@ final class Chunk {
         return s + 1 < segments() ? segmentStart(s + 1) : end;
     }
 
-    /** Is this the first segment here that lists the layer, going up? */
-    private boolean firstSeen(LayerFile f, int s) {
-        return s == 0 || startsAt(f, s);
-    }
-
-    private boolean startsAt(LayerFile f, int s) {
-        Key k = f.keys().start();
-        return k.mid() == starts[3 * s + 1]
-                && k.lo() == starts[3 * s + 2]
-                && k.hi() == starts[3 * s];
-    }
-
-    /** Visits the layers whose keys start here, by their start, then newest first. */
-    void forEachStart(Consumer<LayerFile> visitor) {
-        List<LayerFile> found = new ArrayList<>();
-        for (int s = 0; s < segments(); s++) {
-            for (LayerFile[] files :
-                    s == 0 ? new LayerFile[][] {deltas, images} : new LayerFile[0][]) {
-                addStarting(files, s, found);
-            }
-            addStarting(segmentDeltas[s], s, found);
-            addStarting(segmentImages[s], s, found);
-            found.sort(Coverage.NEWEST_FIRST);
-            found.forEach(visitor);
-            found.clear();
-        }
-    }
-
-    private void addStarting(LayerFile[] files, int s, List<LayerFile> into) {
-        for (LayerFile f : files) {
-            if (startsAt(f, s)) {
-                into.add(f);
-            }
-        }
-    }
-
-    /** All layers that are listed here, each once. */
-    private List<LayerFile> files() {
-        List<LayerFile> all = new ArrayList<>(Arrays.asList(deltas));
-        all.addAll(Arrays.asList(images));
-        for (int s = 0; s < segments(); s++) {
-            for (LayerFile f : segmentDeltas[s]) {
-                if (firstSeen(f, s)) {
-                    all.add(f);
-                }
-            }
-            for (LayerFile f : segmentImages[s]) {
-                if (firstSeen(f, s)) {
-                    all.add(f);
-                }
-            }
-        }
-        return all;
-    }
-
-    /** Refuses an L0 that shares LSNs with a delta layer here. */
-    void checkApart(LayerFile l0) {
-        Coverage.checkApart(l0, deltas);
-        for (LayerFile[] list : segmentDeltas) {
-            Coverage.checkApart(l0, list);
-        }
+    /** Layers over part of it. */
+    int narrow() {
+        return narrowDeltas.size() + narrowImages.size();
     }
 
     private boolean within(LayerFile f) {
         return f.keys().start().compareTo(start) <= 0 && end.compareTo(f.keys().end()) <= 0;
+    }
+
+    /** Visits the layers whose keys start here, by their start, then newest first. */
+    void forEachStart(Consumer<LayerFile> visitor) {
+        List<LayerFile> found = new ArrayList<>(narrow());
+        for (Stack stack : List.of(deltas, images, narrowDeltas, narrowImages)) {
+            for (LayerFile f : stack.files) {
+                if (f.keys().start().compareTo(start) >= 0) {
+                    found.add(f);
+                }
+            }
+        }
+        found.sort(Coverage.BY_START);
+        found.forEach(visitor);
+    }
+
+    /** Refuses an L0 that shares LSNs with a delta layer here. */
+    void checkApart(LayerFile l0) {
+        deltas.checkApart(l0);
+        narrowDeltas.checkApart(l0);
     }
 
     // ---- changing ----
@@ -151,164 +107,225 @@ final class Chunk {
         final List<LayerFile> old = new ArrayList<>();
         final List<LayerFile> fresh = new ArrayList<>();
 
-        /** The chunk, or the chunks it falls into, with this done. */
-        List<Chunk> apply(Chunk c) {
-            if (old.stream().allMatch(c::within) && fresh.stream().allMatch(c::within)) {
-                return List.of(
-                        new Chunk(
-                                c.start,
-                                c.end,
-                                list(changed(Arrays.asList(c.deltas), false)),
-                                list(changed(Arrays.asList(c.images), true)),
-                                c.starts,
-                                c.segmentDeltas,
-                                c.segmentImages));
-            }
-            List<LayerFile> files = c.files();
-            Set<LayerFile> going = new HashSet<>(old);
-            int before = files.size();
-            files.removeIf(going::contains);
-            Check.that(before - files.size() == old.size(), "no such layers among %s", old);
-            files.addAll(fresh);
-            return build(c.start, c.end, files);
+        /** Is it done without taking the chunk apart? */
+        boolean outer(Chunk c) {
+            return old.stream().allMatch(c::within) && fresh.stream().allMatch(c::within);
         }
 
-        private List<LayerFile> changed(List<LayerFile> files, boolean image) {
-            List<LayerFile> next = new ArrayList<>(files);
-            for (LayerFile f : old) {
-                Check.that(f.image() != image || next.remove(f), "no such layer: %s", f);
-            }
+        /** The chunk, or the chunks it falls into, with this done. */
+        List<Chunk> apply(Chunk c) {
+            Set<LayerFile> going = new HashSet<>(old);
+            Stack deltas = c.deltas.change(wide(c, false), going::contains);
+            Stack images = c.images.change(wide(c, true), going::contains);
+            List<LayerFile> narrow = new ArrayList<>(c.narrow() + fresh.size());
+            narrow.addAll(Arrays.asList(c.narrowDeltas.files));
+            narrow.addAll(Arrays.asList(c.narrowImages.files));
+            narrow.removeIf(going::contains);
             for (LayerFile f : fresh) {
-                if (f.image() == image) {
-                    next.add(f);
+                if (!c.within(f)) {
+                    narrow.add(f);
                 }
             }
-            next.sort(Coverage.NEWEST_FIRST);
-            return next;
+            int before = c.deltas.size() + c.images.size() + c.narrow() + fresh.size();
+            Check.that(
+                    before - deltas.size() - images.size() - narrow.size() == old.size(),
+                    "no such layers among %s",
+                    old);
+            if (!outer(c)) {
+                return build(c.start, c.end, deltas, images, narrow);
+            }
+            for (LayerFile f : fresh) {
+                if (!f.image()) {
+                    c.checkApart(f);
+                }
+            }
+            deltas.checkApart();
+            return List.of(
+                    new Chunk(
+                            c.start,
+                            c.end,
+                            deltas,
+                            images,
+                            c.narrowDeltas,
+                            c.narrowImages,
+                            c.starts));
+        }
+
+        private List<LayerFile> wide(Chunk c, boolean image) {
+            List<LayerFile> wide = new ArrayList<>();
+            for (LayerFile f : fresh) {
+                if (f.image() == image && c.within(f)) {
+                    wide.add(f);
+                }
+            }
+            return wide;
         }
     }
 
-    /** Two neighbours as one. */
+    /** Two neighbours as one, or as they were if there is too much over them. */
     static List<Chunk> join(Chunk a, Chunk b) {
-        List<LayerFile> files = a.files();
-        for (LayerFile f : b.files()) {
-            if (f.keys().start().compareTo(b.start) >= 0) {
-                files.add(f);
+        List<LayerFile> narrow = new ArrayList<>();
+        List<LayerFile> deltas = new ArrayList<>();
+        List<LayerFile> images = new ArrayList<>();
+        for (Stack stack : List.of(a.deltas, a.images, a.narrowDeltas, a.narrowImages)) {
+            for (LayerFile f : stack.files) {
+                if (a.within(f) && b.within(f)) {
+                    (f.image() ? images : deltas).add(f);
+                } else {
+                    narrow.add(f);
+                }
             }
         }
-        return build(a.start, b.end, files);
+        for (Stack stack : List.of(b.deltas, b.images, b.narrowDeltas, b.narrowImages)) {
+            for (LayerFile f : stack.files) {
+                if (f.keys().start().compareTo(b.start) >= 0) {
+                    narrow.add(f);
+                }
+            }
+        }
+        if (2 * narrow.size() > FILL) {
+            return List.of(a, b);
+        }
+        return build(a.start, b.end, Stack.of(deltas), Stack.of(images), narrow);
     }
 
     // ---- building ----
 
-    /** The chunks over a range of keys, of the layers that overlap it. */
-    static List<Chunk> build(Key start, Key end, Collection<LayerFile> files) {
-        LayerFile[] byStart = files.toArray(Coverage.NONE);
+    /** The chunks over all keys. */
+    static List<Chunk> build(Collection<LayerFile> files) {
+        return build(Key.MIN, Key.MAX, Stack.EMPTY, Stack.EMPTY, files);
+    }
+
+    /**
+     * The chunks over a range of keys, of layers that cover all of it and of others that overlap
+     * it.
+     */
+    private static List<Chunk> build(
+            Key start, Key end, Stack deltas, Stack images, Collection<LayerFile> others) {
+        LayerFile[] byStart = others.toArray(new LayerFile[0]);
         Arrays.sort(byStart, Coverage.BY_START);
         Key[] borders = borders(start, end, byStart);
-        int n = borders.length - 1;
-        int chunks = n <= MOST ? 1 : (n + FILL - 1) / FILL;
-        List<Chunk> built = new ArrayList<>(chunks);
+        List<Chunk> built = new ArrayList<>();
         // What overlaps the current chunk, newest first.
         List<LayerFile> active = new ArrayList<>();
         int next = 0;
-        for (int i = 0; i < chunks; i++) {
-            int from = (int) ((long) n * i / chunks);
-            int to = (int) ((long) n * (i + 1) / chunks);
-            active.removeIf(f -> f.keys().end().compareTo(borders[from]) <= 0);
-            for (;
-                    next < byStart.length
-                            && byStart[next].keys().start().compareTo(borders[to]) < 0;
-                    next++) {
-                LayerFile f = byStart[next];
+        int from = 0;
+        while (from < borders.length - 1) {
+            int to = cut(borders, from);
+            Key first = borders[from];
+            Key last = borders[to];
+            active.removeIf(f -> f.keys().end().compareTo(first) <= 0);
+            while (next < byStart.length && byStart[next].keys().start().compareTo(last) < 0) {
+                LayerFile f = byStart[next++];
                 int at = Collections.binarySearch(active, f, Coverage.NEWEST_FIRST);
                 Check.that(at < 0, "twice the same layer: %s", f);
                 active.add(~at, f);
             }
-            built.add(build(borders, from, to, active));
+            built.add(build(borders, from, to, deltas, images, active));
+            from = to;
         }
         return built;
     }
 
-    /** The keys where segments start, and the end. */
+    /** The start, the keys within at which a layer begins or ends, as often as it does, the end. */
     private static Key[] borders(Key start, Key end, LayerFile[] files) {
         Key[] keys = new Key[2 * files.length + 2];
         int n = 0;
         keys[n++] = start;
-        keys[n++] = end;
         for (LayerFile f : files) {
-            for (Key k : new Key[] {f.keys().start(), f.keys().end()}) {
-                if (start.compareTo(k) < 0 && k.compareTo(end) < 0) {
-                    keys[n++] = k;
-                }
+            if (start.compareTo(f.keys().start()) < 0) {
+                keys[n++] = f.keys().start();
+            }
+            if (f.keys().end().compareTo(end) < 0) {
+                keys[n++] = f.keys().end();
             }
         }
-        Arrays.sort(keys, 0, n);
-        int unique = 0;
-        for (int i = 0; i < n; i++) {
-            if (unique == 0 || !keys[unique - 1].equals(keys[i])) {
-                keys[unique++] = keys[i];
-            }
-        }
-        return Arrays.copyOf(keys, unique);
+        Arrays.sort(keys, 1, n);
+        keys[n++] = end;
+        return Arrays.copyOf(keys, n);
     }
 
-    private static Chunk build(Key[] borders, int from, int to, List<LayerFile> active) {
-        int n = to - from;
-        List<LayerFile> deltas = new ArrayList<>();
-        List<LayerFile> images = new ArrayList<>();
-        List<List<LayerFile>> segmentDeltas = lists(n);
-        List<List<LayerFile>> segmentImages = lists(n);
+    /**
+     * Where the chunk that starts at a border ends, so that few layers begin or end within: those
+     * that do at its ends do not count, so a key where many do is an end.
+     */
+    private static int cut(Key[] borders, int from) {
+        int left = borders.length - 2 - from;
+        if (left <= MOST) {
+            return borders.length - 1;
+        }
+        int within = 0;
+        // Equal ones at the start itself are not within.
+        int i = skip(borders, from);
+        while (i < borders.length - 1) {
+            int next = skip(borders, i);
+            if (within + (next - i) > FILL) {
+                return i;
+            }
+            within += next - i;
+            i = next;
+        }
+        return borders.length - 1;
+    }
+
+    /** Index of the next border that is another key. */
+    private static int skip(Key[] borders, int i) {
+        int next = i + 1;
+        while (next < borders.length && borders[next].equals(borders[i])) {
+            next++;
+        }
+        return next;
+    }
+
+    private static Chunk build(
+            Key[] borders, int from, int to, Stack deltas, Stack images, List<LayerFile> active) {
+        Key start = borders[from];
+        Key end = borders[to];
+        Key[] keys = new Key[to - from];
+        int segments = 0;
+        for (int i = from; i < to; i = skip(borders, i)) {
+            keys[segments++] = borders[i];
+        }
+        List<List<LayerFile>> wide = List.of(new ArrayList<>(), new ArrayList<>());
+        List<List<LayerFile>> narrow = List.of(new ArrayList<>(), new ArrayList<>());
+        byte[][] spans = new byte[2][2 * active.size()];
         for (LayerFile f : active) {
-            int first = at(borders, from, to, f.keys().start(), from);
-            int last = at(borders, from, to, f.keys().end(), to);
-            if (first == from && last == to) {
-                (f.image() ? images : deltas).add(f);
+            int kind = f.image() ? 1 : 0;
+            Key first = f.keys().start();
+            Key last = f.keys().end();
+            boolean before = first.compareTo(start) <= 0;
+            boolean past = end.compareTo(last) <= 0;
+            if (before && past) {
+                wide.get(kind).add(f);
             } else {
-                for (int s = first - from; s < last - from; s++) {
-                    (f.image() ? segmentImages : segmentDeltas).get(s).add(f);
-                }
+                int at = 2 * narrow.get(kind).size();
+                narrow.get(kind).add(f);
+                spans[kind][at] =
+                        (byte) (before ? 0 : Arrays.binarySearch(keys, 0, segments, first));
+                spans[kind][at + 1] =
+                        (byte) (past ? segments : Arrays.binarySearch(keys, 0, segments, last));
             }
         }
-        long[] starts = new long[3 * n];
-        for (int s = 0; s < n; s++) {
-            Coverage.put(starts, s, borders[from + s]);
+        long[] starts = new long[3 * segments];
+        for (int s = 0; s < segments; s++) {
+            Coverage.put(starts, s, keys[s]);
         }
-        return new Chunk(
-                borders[from],
-                borders[to],
-                list(deltas),
-                list(images),
-                starts,
-                arrays(segmentDeltas),
-                arrays(segmentImages));
+        Chunk c =
+                new Chunk(
+                        start,
+                        end,
+                        deltas.with(wide.get(0)),
+                        images.with(wide.get(1)),
+                        narrow(narrow.get(0), spans[0]),
+                        narrow(narrow.get(1), spans[1]),
+                        starts);
+        c.deltas.checkApart();
+        c.narrowDeltas.checkApart();
+        c.deltas.checkApart(c.narrowDeltas);
+        return c;
     }
 
-    /** Index of a border, or {@code outside} if the key lies out of the chunk. */
-    private static int at(Key[] borders, int from, int to, Key key, int outside) {
-        if (key.compareTo(borders[from]) <= 0 || key.compareTo(borders[to]) >= 0) {
-            return outside;
-        }
-        return Arrays.binarySearch(borders, from, to, key);
-    }
-
-    private static List<List<LayerFile>> lists(int n) {
-        List<List<LayerFile>> lists = new ArrayList<>(n);
-        for (int i = 0; i < n; i++) {
-            lists.add(new ArrayList<>(4));
-        }
-        return lists;
-    }
-
-    private static LayerFile[][] arrays(List<List<LayerFile>> lists) {
-        LayerFile[][] arrays = new LayerFile[lists.size()][];
-        for (int i = 0; i < arrays.length; i++) {
-            arrays[i] = list(lists.get(i));
-        }
-        return arrays;
-    }
-
-    private static LayerFile[] list(List<LayerFile> files) {
-        return files.isEmpty() ? Coverage.NONE : files.toArray(Coverage.NONE);
+    private static Stack narrow(List<LayerFile> files, byte[] spans) {
+        return Stack.of(files, Arrays.copyOf(spans, 2 * files.size()));
     }
 }

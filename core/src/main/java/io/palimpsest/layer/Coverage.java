@@ -13,27 +13,27 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Layer files by key, immutable: the borders of the layers cut the keys into segments, neighbouring
- * segments form a chunk. A layer that covers all of a chunk is listed there once, any other in the
- * segments it covers, so what lies over a key is in two pairs of lists:
+ * segments form a chunk. What is over a key is in the chunk's four stacks: layers over all of the
+ * chunk, and narrow ones, which say over which of its segments they are.
  *
  * <pre>
- *            chunk 0                         chunk 1
- *   over it: deltas, images         over it: deltas, images
- *   | segment | segment | ...      | segment | segment | ...       each: deltas, images
+ *              chunk 0                          chunk 1
+ *   over it    deltas, images                   deltas, images
+ *   narrow     deltas 2..5, 0..1, images ...    ...
+ *   segments   0 | 1 | 2 | 3 | 4                0 | 1 | 2 ...
  * </pre>
  *
- * A change makes anew the chunks that the layer overlaps, of a wide layer mostly no more than their
- * outer lists, and copies the row of chunks; all else is shared with the map before. Chunks hold 64
- * segments when made in bulk, {@value Chunk#MOST} at most.
+ * So a layer is listed twice, where its borders are, and once for each chunk between. A change
+ * makes anew the chunks that the layer overlaps, between its borders no more than one stack of
+ * each, and copies the row of chunks; all else is shared with the map before. At most {@value
+ * Chunk#MOST} layers begin or end within a chunk, so that a search that has found it looks at few.
  *
- * <p>Lists are newest first. Delta layers with a key in common share no LSN, which is checked where
- * something changes.
+ * <p>Stacks are newest first. Delta layers with a key in common share no LSN, which is checked
+ * where something changes.
  */
 final class Coverage {
-    /** Neighbours that have no more segments than this together become one. */
-    private static final int FEW = 32;
-
-    static final LayerFile[] NONE = {};
+    /** A chunk that was taken apart and has fewer narrow layers joins its neighbour if it can. */
+    private static final int FEW = 20;
 
     static final Comparator<LayerFile> NEWEST_FIRST =
             (a, b) -> {
@@ -70,7 +70,7 @@ final class Coverage {
     }
 
     static Coverage of(Collection<LayerFile> files) {
-        Chunk[] chunks = Chunk.build(Key.MIN, Key.MAX, files).toArray(new Chunk[0]);
+        Chunk[] chunks = Chunk.build(files).toArray(new Chunk[0]);
         return new Coverage(chunks, starts(chunks), files.size(), end(0, files));
     }
 
@@ -165,13 +165,15 @@ final class Coverage {
         Key start = name.keys().start();
         Chunk c = chunk(start.hi(), start.mid(), start.lo());
         int s = c.segment(start.hi(), start.mid(), start.lo());
-        for (LayerFile[] files :
+        for (Stack stack :
                 name.image()
-                        ? new LayerFile[][] {c.images, c.segmentImages[s]}
-                        : new LayerFile[][] {c.deltas, c.segmentDeltas[s]}) {
-            for (LayerFile f : files) {
-                if (f.name().equals(name)) {
-                    return f;
+                        ? List.of(c.images, c.narrowImages)
+                        : List.of(c.deltas, c.narrowDeltas)) {
+            for (int i = stack.next(0, s, name.endLsn());
+                    stack.end(i) == name.endLsn();
+                    i = stack.next(i + 1, s, name.endLsn())) {
+                if (stack.files[i].name().equals(name)) {
+                    return stack.files[i];
                 }
             }
         }
@@ -204,12 +206,18 @@ final class Coverage {
             note(changes, from, f, false);
         }
         List<Chunk> changed = new ArrayList<>();
+        boolean joins = false;
         for (int i = from; i <= to; i++) {
             Chunk.Change change = changes[i - from];
             if (change == null) {
-                append(changed, chunks[i]);
+                append(changed, chunks[i], joins);
+                joins = false;
             } else {
-                change.apply(chunks[i]).forEach(c -> append(changed, c));
+                boolean apart = !change.outer(chunks[i]);
+                for (Chunk c : change.apply(chunks[i])) {
+                    append(changed, c, joins || apart);
+                }
+                joins = apart;
             }
         }
         return with(changed.toArray(new Chunk[0]), from, to + 1, old, fresh);
@@ -227,8 +235,11 @@ final class Coverage {
         }
     }
 
-    private static void append(List<Chunk> row, Chunk next) {
-        if (!row.isEmpty() && row.getLast().segments() + next.segments() <= FEW) {
+    /**
+     * @param joins may it become one with the chunk before: one of the two was taken apart
+     */
+    private static void append(List<Chunk> row, Chunk next, boolean joins) {
+        if (joins && !row.isEmpty() && row.getLast().narrow() + next.narrow() <= FEW) {
             row.addAll(Chunk.join(row.removeLast(), next));
         } else {
             row.add(next);
@@ -264,49 +275,9 @@ final class Coverage {
         }
     }
 
-    /** Refuses deltas that share LSNs; newest first. */
-    static void checkApart(LayerFile[] deltas) {
-        for (int i = 1; i < deltas.length; i++) {
-            checkApart(deltas[i], deltas[i - 1]);
-        }
-    }
-
-    /** The same of a delta and any of others that share none among themselves, newest first. */
-    static void checkApart(LayerFile delta, LayerFile[] deltas) {
-        int i = first(deltas, 0, delta.endLsn());
-        if (i < deltas.length) {
-            checkApart(delta, deltas[i]);
-        }
-    }
-
-    static void checkApart(LayerFile a, LayerFile b) {
-        if (Long.compareUnsigned(a.startLsn(), b.endLsn()) < 0
-                && Long.compareUnsigned(b.startLsn(), a.endLsn()) < 0) {
-            throw PageserverException.corruption(
-                    "delta layers overlap: expected no LSN in both, found %s and %s",
-                    a.path(), b.path());
-        }
-    }
-
-    /**
-     * Index of the first layer from {@code from} on that starts below the LSN; the list is newest
-     * first, and starts go down in it (deltas that share no LSN, or images).
-     */
-    static int first(LayerFile[] files, int from, long below) {
-        // Most reads are of the newest.
-        if (from == files.length || Long.compareUnsigned(files[from].startLsn(), below) < 0) {
-            return from;
-        }
-        int low = from + 1;
-        int high = files.length - 1;
-        while (low <= high) {
-            int i = low + high >>> 1;
-            if (Long.compareUnsigned(files[i].startLsn(), below) < 0) {
-                high = i - 1;
-            } else {
-                low = i + 1;
-            }
-        }
-        return low;
+    static PageserverException overlap(LayerFile a, LayerFile b) {
+        return PageserverException.corruption(
+                "delta layers overlap: expected no LSN in both, found %s and %s",
+                a.path(), b.path());
     }
 }

@@ -26,16 +26,16 @@ import org.jspecify.annotations.Nullable;
  */
 public final class LayerMap {
     public static final LayerMap EMPTY =
-            new LayerMap(new OpenLayer[0], Coverage.NONE, Coverage.EMPTY, new long[0]);
+            new LayerMap(new OpenLayer[0], Stack.EMPTY, Coverage.EMPTY, new long[0]);
 
     private final OpenLayer[] memory;
-    private final LayerFile[] l0;
+    private final Stack l0;
     private final Coverage coverage;
 
     /** Ascending, see {@link #adopt}. */
     private final long[] adopted;
 
-    private LayerMap(OpenLayer[] memory, LayerFile[] l0, Coverage coverage, long[] adopted) {
+    private LayerMap(OpenLayer[] memory, Stack l0, Coverage coverage, long[] adopted) {
         this.memory = memory;
         this.l0 = l0;
         this.coverage = coverage;
@@ -51,12 +51,8 @@ public final class LayerMap {
         }
         zero.sort(Coverage.NEWEST_FIRST);
         LayerMap map =
-                new LayerMap(
-                        EMPTY.memory,
-                        zero.toArray(Coverage.NONE),
-                        Coverage.of(deeper),
-                        EMPTY.adopted);
-        Coverage.checkApart(map.l0);
+                new LayerMap(EMPTY.memory, Stack.of(zero), Coverage.of(deeper), EMPTY.adopted);
+        map.l0.checkApart();
         zero.forEach(map.coverage::checkApart);
         return map;
     }
@@ -129,7 +125,7 @@ public final class LayerMap {
         for (OpenLayer o : frozen) {
             Check.that(inMemory.remove(o), "no such open layer, from LSN %x", o.startLsn());
         }
-        List<LayerFile> zero = new ArrayList<>(Arrays.asList(l0));
+        List<LayerFile> zero = new ArrayList<>(Arrays.asList(l0.files));
         List<LayerFile> goes = new ArrayList<>();
         List<LayerFile> comes = new ArrayList<>();
         for (LayerFile f : old) {
@@ -146,15 +142,15 @@ public final class LayerMap {
         LayerMap next =
                 new LayerMap(
                         inMemory.toArray(new OpenLayer[0]),
-                        zero.toArray(Coverage.NONE),
+                        Stack.of(zero),
                         coverage.replace(goes, comes),
                         adopted);
-        Coverage.checkApart(next.l0);
+        next.l0.checkApart();
         for (LayerFile f : fresh) {
             if (f.name().isL0()) {
                 next.coverage.checkApart(f);
             } else if (!f.image()) {
-                Coverage.checkApart(f, next.l0);
+                next.l0.checkApart(f);
             }
         }
         return next;
@@ -167,7 +163,7 @@ public final class LayerMap {
 
     /** Visits each file once: L0s, newest first, then the others by the start of their keys. */
     public void forEach(Consumer<LayerFile> visitor) {
-        for (LayerFile f : l0) {
+        for (LayerFile f : l0.files) {
             visitor.accept(f);
         }
         coverage.forEach(visitor);
@@ -189,7 +185,7 @@ public final class LayerMap {
 
     /** Number of files. */
     public int count() {
-        return l0.length + coverage.size();
+        return l0.size() + coverage.size();
     }
 
     /** The file of that name, or null if it is not in here. */
@@ -197,7 +193,7 @@ public final class LayerMap {
         if (!name.isL0()) {
             return coverage.find(name);
         }
-        for (LayerFile f : l0) {
+        for (LayerFile f : l0.files) {
             if (f.name().equals(name)) {
                 return f;
             }
@@ -207,11 +203,11 @@ public final class LayerMap {
 
     /** L0 files, newest first. */
     public List<LayerFile> l0Files() {
-        return Collections.unmodifiableList(Arrays.asList(l0));
+        return Collections.unmodifiableList(Arrays.asList(l0.files));
     }
 
     public long l0Count() {
-        return l0.length;
+        return l0.size();
     }
 
     /**
@@ -222,10 +218,11 @@ public final class LayerMap {
         List<LayerFile> found = new ArrayList<>();
         Chunk c = coverage.chunk(hi, mid, lo);
         int s = c.segment(hi, mid, lo);
-        for (LayerFile[] files :
-                List.of(c.images, c.segmentImages[s], l0, c.deltas, c.segmentDeltas[s])) {
-            for (int i = Coverage.first(files, 0, below); i < files.length; i++) {
-                found.add(files[i]);
+        for (Stack stack : List.of(c.images, c.narrowImages, l0, c.deltas, c.narrowDeltas)) {
+            for (int i = stack.next(0, s, below);
+                    i < stack.size();
+                    i = stack.next(i + 1, s, below)) {
+                found.add(stack.files[i]);
             }
         }
         found.sort((a, b) -> Long.compareUnsigned(b.endLsn(), a.endLsn()));
@@ -239,13 +236,24 @@ public final class LayerMap {
     public @Nullable LayerFile newest(long hi, long mid, long lo, long below) {
         Chunk c = coverage.chunk(hi, mid, lo);
         int s = c.segment(hi, mid, lo);
-        LayerFile image = newer(newest(c.images, below), newest(c.segmentImages[s], below));
-        LayerFile delta = newer(newest(c.deltas, below), newest(c.segmentDeltas[s], below));
-        return newer(image, newer(newest(l0, below), delta));
-    }
-
-    private static @Nullable LayerFile newest(LayerFile[] files, long below) {
-        return at(files, Coverage.first(files, 0, below));
+        Stack best = l0;
+        int at = l0.next(0, s, below);
+        // All are asked; an image comes before a delta with the same end.
+        for (int k = 0; k < 4; k++) {
+            Stack other =
+                    switch (k) {
+                        case 0 -> c.deltas;
+                        case 1 -> c.narrowDeltas;
+                        case 2 -> c.images;
+                        default -> c.narrowImages;
+                    };
+            int i = other.next(0, s, below);
+            if (i < other.size() && Long.compareUnsigned(other.end(i), best.end(at)) >= 0) {
+                best = other;
+                at = i;
+            }
+        }
+        return best.at(at);
     }
 
     /**
@@ -289,23 +297,21 @@ public final class LayerMap {
     private Collected collectFiles(Reconstruction r, boolean mayBlock) {
         Chunk chunk = coverage.chunk(r.hi(), r.mid(), r.lo());
         int s = chunk.segment(r.hi(), r.mid(), r.lo());
-        LayerFile[] narrowDeltas = chunk.segmentDeltas[s];
-        LayerFile[] narrowImages = chunk.segmentImages[s];
         int zero = 0;
         int wide = 0;
         int narrow = 0;
         int wideImage = 0;
         int narrowImage = 0;
         while (true) {
-            zero = Coverage.first(l0, zero, r.below());
-            wide = Coverage.first(chunk.deltas, wide, r.below());
-            narrow = Coverage.first(narrowDeltas, narrow, r.below());
-            wideImage = Coverage.first(chunk.images, wideImage, r.below());
-            narrowImage = Coverage.first(narrowImages, narrowImage, r.below());
+            zero = l0.next(zero, s, r.below());
+            wide = chunk.deltas.next(wide, s, r.below());
+            narrow = chunk.narrowDeltas.next(narrow, s, r.below());
+            wideImage = chunk.images.next(wideImage, s, r.below());
+            narrowImage = chunk.narrowImages.next(narrowImage, s, r.below());
             LayerFile delta =
-                    newer(at(l0, zero), newer(at(chunk.deltas, wide), at(narrowDeltas, narrow)));
-            LayerFile a = at(chunk.images, wideImage);
-            LayerFile image = newer(a, at(narrowImages, narrowImage));
+                    newer(l0.at(zero), newer(chunk.deltas.at(wide), chunk.narrowDeltas.at(narrow)));
+            LayerFile a = chunk.images.at(wideImage);
+            LayerFile image = newer(a, chunk.narrowImages.at(narrowImage));
             if (image != null && (delta == null || atTop(image, delta, r.below()))) {
                 if (image == a) {
                     wideImage++;
@@ -341,10 +347,6 @@ public final class LayerMap {
         long end = image.endLsn();
         return Long.compareUnsigned(end, below) >= 0
                 || Long.compareUnsigned(end, delta.endLsn()) >= 0;
-    }
-
-    private static @Nullable LayerFile at(LayerFile[] files, int i) {
-        return i < files.length ? files[i] : null;
     }
 
     /** The one with the higher end, else the first. */

@@ -30,14 +30,14 @@ final class RangeScan {
         }
     }
 
-    private final LayerFile[] l0;
+    private final Stack l0;
     private final long[] adopted;
     private final ImageScan into;
     private List<Visit> growing = new ArrayList<>();
     private List<Visit> grown = new ArrayList<>();
     private Collected result = Collected.MORE;
 
-    private RangeScan(LayerFile[] l0, long[] adopted, ImageScan into) {
+    private RangeScan(Stack l0, long[] adopted, ImageScan into) {
         this.l0 = l0;
         this.adopted = adopted;
         this.into = into;
@@ -47,12 +47,7 @@ final class RangeScan {
      * @return MORE, or STALE
      */
     static Collected run(
-            Coverage coverage,
-            LayerFile[] l0,
-            long[] adopted,
-            KeyRange range,
-            long lsn,
-            ImageScan into) {
+            Coverage coverage, Stack l0, long[] adopted, KeyRange range, long lsn, ImageScan into) {
         RangeScan scan = new RangeScan(l0, adopted, into);
         coverage.forEachSegment(
                 range,
@@ -68,14 +63,13 @@ final class RangeScan {
     private void segment(Key start, Key end, Chunk c, int s, long atOrBelow) {
         long lsn = atOrBelow;
         while (true) {
-            LayerFile image = newestComplete(c.images, c.segmentImages[s], lsn);
+            LayerFile image = newestComplete(c, s, lsn);
             long floor = image == null ? 0 : image.endLsn();
-            for (LayerFile[] files :
-                    List.of(l0, c.deltas, c.segmentDeltas[s], c.images, c.segmentImages[s])) {
-                for (int i = Coverage.first(files, 0, lsn + 1);
-                        i < files.length && Long.compareUnsigned(files[i].endLsn(), floor) > 0;
-                        i++) {
-                    need(files[i], floor, lsn, start, end);
+            for (Stack stack : List.of(l0, c.deltas, c.narrowDeltas, c.images, c.narrowImages)) {
+                for (int i = stack.next(0, s, lsn + 1);
+                        Long.compareUnsigned(stack.end(i), floor) > 0;
+                        i = stack.next(i + 1, s, lsn + 1)) {
+                    need(stack.files[i], floor, lsn, start, end);
                 }
             }
             if (image == null) {
@@ -89,23 +83,21 @@ final class RangeScan {
         }
     }
 
-    private static @Nullable LayerFile newestComplete(
-            LayerFile[] wide, LayerFile[] narrow, long lsn) {
-        LayerFile a = complete(wide, lsn);
-        LayerFile b = complete(narrow, lsn);
+    private static @Nullable LayerFile newestComplete(Chunk c, int s, long lsn) {
+        LayerFile a = complete(c.images, s, lsn);
+        LayerFile b = complete(c.narrowImages, s, lsn);
         if (a == null || b == null) {
             return a == null ? b : a;
         }
         return Long.compareUnsigned(a.startLsn(), b.startLsn()) >= 0 ? a : b;
     }
 
-    private static @Nullable LayerFile complete(LayerFile[] images, long lsn) {
-        for (int i = Coverage.first(images, 0, lsn + 1); i < images.length; i++) {
-            if (images[i].complete()) {
-                return images[i];
-            }
+    private static @Nullable LayerFile complete(Stack images, int s, long lsn) {
+        int i = images.next(0, s, lsn + 1);
+        while (i < images.size() && !images.files[i].complete()) {
+            i = images.next(i + 1, s, lsn + 1);
         }
-        return null;
+        return images.at(i);
     }
 
     private void need(LayerFile file, long floor, long lsn, Key start, Key end) {

@@ -27,6 +27,7 @@ import org.junit.jupiter.api.Test;
 class LayerMapModelTest {
     private static final MemoryDisk NO_DISK = new MemoryDisk();
     private static final int KEYS = 2000;
+    private static final int LAYERS = 1_000_000;
 
     private static LayerFile delta(KeyRange keys, long start, long end, BlockCache cache) {
         return lazy(
@@ -218,10 +219,10 @@ class LayerMapModelTest {
     void manyLayersAreBuiltSearchedAndChanged() {
         BlockCache cache = new BlockCache(Limits.DEFAULT);
         Prng prng = new Prng(7);
-        LayerMap map = many(cache, prng, 100_000);
-        assertEquals(100_000, map.count());
+        LayerMap map = many(cache, prng, LAYERS);
+        assertEquals(LAYERS, map.count());
         TreeMap<Long, Integer> ends = new TreeMap<>();
-        for (int i = 0; i < 200_000; i++) {
+        for (int i = 0; i < 50_000; i++) {
             Key k = key(prng.nextLong(20_000_000L));
             LayerFile f = map.newest(k.hi(), k.mid(), k.lo(), Long.MAX_VALUE);
             if (f != null) {

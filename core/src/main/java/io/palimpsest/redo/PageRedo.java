@@ -20,9 +20,8 @@ import java.util.Arrays;
  * is at or past the record's end has the change already; else the resource manager changes it. A
  * changed page gets the record's end LSN.
  *
- * <p>One instance a reader: it is not shared between tasks. It writes to itself for each record, so
- * two that lie beside each other in memory, as when one thread makes them in a row and nothing in
- * between, share cache lines and cost their readers up to half again the processor time.
+ * <p>One instance a reader: it is not shared between tasks. Best made by the thread that uses it:
+ * in memory beside another reader's page or scratch, the two would share cache lines.
  */
 public final class PageRedo {
     private static final int FPI_FOR_HINT = 0xA0;

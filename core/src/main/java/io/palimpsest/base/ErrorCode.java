@@ -8,6 +8,8 @@ public enum ErrorCode {
     NOT_FOUND,
     /** It exists already, or something else is using it. */
     CONFLICT,
+    /** Something else has to be done first: a timeline with branches cannot go before them. */
+    PRECONDITION_FAILED,
     /** The LSN asked for did not arrive in time. */
     LSN_TIMEOUT,
     /** The LSN is below what history is kept for, or below where this timeline may be read. */

@@ -1,13 +1,21 @@
 package io.palimpsest.service;
 
+import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.Lsn;
+import io.palimpsest.base.PageserverException;
 import io.palimpsest.base.TenantId;
 import io.palimpsest.base.TimelineId;
+import io.palimpsest.layer.LayerDescriptor;
 import io.palimpsest.tenant.Tenants;
+import io.palimpsest.timeline.Lease;
+import io.palimpsest.timeline.LsnAtTime;
 import io.palimpsest.timeline.Timeline;
+import io.palimpsest.timeline.TimelineState;
 import io.palimpsest.timeline.WalReceiver;
 import io.palimpsest.timeline.WalSource;
+import java.time.Instant;
 import java.util.List;
+import java.util.OptionalLong;
 import org.jspecify.annotations.Nullable;
 
 /** What operators ask of a page server. Methods may block; errors are {@link Tenants}'. */
@@ -40,6 +48,61 @@ public final class Management {
     public TimelineInfo createBranch(
             TenantId tenant, TimelineId newId, TimelineId ancestor, Lsn at) {
         return info(tenant, tenants.createBranch(tenant, newId, ancestor, at.value()));
+    }
+
+    /** The same as of a moment: at the last commit at or before it. */
+    public TimelineInfo createBranch(
+            TenantId tenant, TimelineId newId, TimelineId ancestor, Instant at) {
+        return info(
+                tenant,
+                tenants.createBranchAtTime(tenant, newId, ancestor, LsnAtTime.microsSince2000(at)));
+    }
+
+    /** Deletes a timeline that has no branches; returns when its files are gone. */
+    public void delete(TenantId tenant, TimelineId timeline) {
+        tenants.delete(tenant, timeline);
+    }
+
+    /** Archives a timeline, or takes that back. */
+    public void archive(TenantId tenant, TimelineId timeline, boolean archived) {
+        if (archived) {
+            tenants.archive(tenant, timeline);
+        } else {
+            tenants.unarchive(tenant, timeline);
+        }
+    }
+
+    /** Makes a branch a timeline without an ancestor. */
+    public void detach(TenantId tenant, TimelineId timeline) {
+        tenants.detach(tenant, timeline);
+    }
+
+    /** Keeps an LSN readable until the time that is returned, or longer. */
+    public Instant lease(TenantId tenant, TimelineId timeline, Lsn lsn) {
+        return Instant.ofEpochMilli(tenants.timeline(tenant, timeline).lease(lsn.value()));
+    }
+
+    /** The commits around a moment. */
+    public LsnAtTime lsnByTimestamp(TenantId tenant, TimelineId timeline, Instant moment) {
+        return tenants.timeline(tenant, timeline).lsnByTimestamp(LsnAtTime.microsSince2000(moment));
+    }
+
+    /** When the last commit at or below an LSN was; PRECONDITION_FAILED if none is known. */
+    public Instant timestampOfLsn(TenantId tenant, TimelineId timeline, Lsn lsn) {
+        OptionalLong micros = tenants.timeline(tenant, timeline).timestampByLsn(lsn.value());
+        if (micros.isEmpty()) {
+            throw PageserverException.of(
+                    ErrorCode.PRECONDITION_FAILED,
+                    "timeline %s knows no commit at or below %s",
+                    timeline,
+                    lsn);
+        }
+        return LsnAtTime.moment(micros.getAsLong());
+    }
+
+    /** The layers that a timeline's index names. */
+    public List<LayerDescriptor> layers(TenantId tenant, TimelineId timeline) {
+        return tenants.timeline(tenant, timeline).durableLayers();
     }
 
     /**
@@ -76,6 +139,15 @@ public final class Management {
                 timeline.layerBytes(),
                 timeline.layerCount(),
                 failure == null ? null : String.valueOf(failure.getMessage()),
+                timeline.diskFull(),
+                timeline.state() instanceof TimelineState.Archived archived
+                        ? Instant.ofEpochMilli(archived.sinceMillis())
+                        : null,
+                new Kept(
+                        timeline.config().pitrIntervalNanos() / 1_000_000_000L,
+                        timeline.leases(),
+                        tenants.branches(timeline).stream().map(Timeline::id).toList(),
+                        timeline.collectionBlocked()),
                 receiver == null
                         ? withoutReceiver(tenants.receiverFailure(tenant, timeline.id()), timeline)
                         : status(receiver));
@@ -98,10 +170,26 @@ public final class Management {
     }
 
     /**
+     * Why history is kept.
+     *
+     * @param pitrSeconds so far back by time; 0: by distance only
+     * @param blocked why nothing at all may be collected, or null
+     */
+    public record Kept(
+            long pitrSeconds,
+            List<Lease> leases,
+            List<TimelineId> branches,
+            @Nullable String blocked) {}
+
+    /**
      * A timeline's state at one moment.
      *
      * @param ancestorLsn {@link Lsn#INVALID} without an ancestor
+     * @param oldestReadableLsn the cutoff
      * @param failure why no more WAL is taken, or null
+     * @param diskFull why none is taken until there is room, or null
+     * @param archivedAt when it was archived, or null
+     * @param kept what its history is kept for
      * @param receiver null if nothing feeds it
      */
     public record TimelineInfo(
@@ -116,6 +204,9 @@ public final class Management {
             long layerBytes,
             int layerCount,
             @Nullable String failure,
+            @Nullable String diskFull,
+            @Nullable Instant archivedAt,
+            Kept kept,
             @Nullable Receiver receiver) {
         /**
          * Where its WAL comes from.

@@ -149,7 +149,13 @@ final class PageConnection {
                     case BAD_REQUEST, LSN_OUT_OF_RANGE -> "Bad request: ";
                     case NOT_FOUND -> "Not found: ";
                     case LSN_TIMEOUT -> "LSN timeout: ";
-                    case CONFLICT, CORRUPTION, UNSUPPORTED, SOURCE_BROKEN, IO, NO_SPACE ->
+                    case CONFLICT,
+                            PRECONDITION_FAILED,
+                            CORRUPTION,
+                            UNSUPPORTED,
+                            SOURCE_BROKEN,
+                            IO,
+                            NO_SPACE ->
                             "Read error: ";
                     case SHUTTING_DOWN -> "";
                 };

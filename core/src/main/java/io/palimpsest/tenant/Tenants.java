@@ -9,16 +9,19 @@ import io.palimpsest.base.TenantId;
 import io.palimpsest.base.TenantShardId;
 import io.palimpsest.base.TimelineId;
 import io.palimpsest.layer.BlockCache;
-import io.palimpsest.port.Disk;
 import io.palimpsest.port.Environment;
 import io.palimpsest.port.Tasks.Monitor;
+import io.palimpsest.tenant.TimelineTable.Entry;
+import io.palimpsest.tenant.TimelineTable.Name;
+import io.palimpsest.timeline.LsnAtTime;
 import io.palimpsest.timeline.Timeline;
+import io.palimpsest.timeline.TimelineState;
 import io.palimpsest.timeline.TimelineStore;
+import io.palimpsest.timeline.TimelineTree;
 import io.palimpsest.timeline.WalReceiver;
 import io.palimpsest.timeline.WalSource;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -28,143 +31,39 @@ import org.jspecify.annotations.Nullable;
  * keep the others from being served: asking for it gives the reason.
  */
 public final class Tenants {
-    /** What a name leads to: a timeline, or why there is none. */
-    private record Entry(
-            @Nullable Timeline timeline,
-            @Nullable WalReceiver receiver,
-            @Nullable PageserverException broken) {
-        static Entry of(Timeline timeline) {
-            return new Entry(timeline, null, null);
-        }
-
-        static Entry broken(PageserverException why) {
-            return new Entry(null, null, why);
-        }
-
-        /**
-         * A crash has ended its import: there is nothing but a source, and it may be tried again.
-         */
-        boolean unfinished() {
-            return timeline == null && broken != null && broken.code() == ErrorCode.NOT_FOUND;
-        }
-    }
-
-    /** Keeps a name while disk and network are waited for. */
-    private static final Entry BEING_CREATED = new Entry(null, null, null);
-
-    private record Name(TenantId tenant, TimelineId timeline) implements Comparable<Name> {
-        @Override
-        public int compareTo(Name o) {
-            int c = tenant.compareTo(o.tenant);
-            return c != 0 ? c : timeline.compareTo(o.timeline);
-        }
-    }
-
     private final Environment environment;
     private final TimelineStore store;
-    private final Monitor changing;
-    private volatile TreeMap<Name, Entry> entries = new TreeMap<>();
+    private final TimelineTable table;
+
+    /** Held over the index of a timeline that is archived or not any more: no branch overtakes. */
+    private final Monitor archiving;
 
     private Tenants(Environment environment, Limits limits, TenantConfig config) {
         this.environment = environment;
         this.store =
                 new TimelineStore(
                         environment, limits, config, new BlockCache(limits), timeline -> {});
-        this.changing = environment.tasks().monitor("tenants");
+        this.table = new TimelineTable(environment.tasks().monitor("tenants"));
+        this.archiving = environment.tasks().monitor("archiving");
     }
 
     /** Opens what is on the disk and begins to receive WAL where there is a source. */
     public static Tenants load(Environment environment, Limits limits, TenantConfig config) {
         Tenants tenants = new Tenants(environment, limits, config);
-        Disk disk = environment.disk();
-        disk.createDirectories(TimelineStore.ROOT);
+        environment.disk().createDirectories(TimelineStore.ROOT);
         for (TenantShardId id : tenants.store.tenantsOnDisk()) {
-            for (TimelineId timeline : tenants.store.timelinesOnDisk(id)) {
-                tenants.open(id, timeline);
-            }
-            tenants.blockCollection(id.tenant());
-            for (TimelineId timeline : tenants.store.unfinishedImports(id)) {
-                tenants.unfinished(id, timeline);
-            }
+            new TenantLoading(tenants.store, tenants.table, environment.tracer(), id).run();
         }
-        tenants.entries.forEach((name, entry) -> tenants.receive(name, entry));
+        tenants.table.forEach((name, entry) -> {
+            if (entry.timeline() != null) {
+                tenants.table.put(name, tenants.receiving(entry.timeline()));
+            }
+        });
         return tenants;
     }
 
-    /** Opens a timeline, its ancestors first. */
-    private @Nullable Timeline open(TenantShardId tenant, TimelineId id) {
-        Name name = new Name(tenant.tenant(), id);
-        Entry known = entries.get(name);
-        if (known != null) {
-            return known.timeline;
-        }
-        try {
-            Timeline timeline =
-                    store.open(
-                            tenant,
-                            id,
-                            ancestor -> {
-                                Timeline found =
-                                        store.exists(tenant, ancestor)
-                                                ? open(tenant, ancestor)
-                                                : null;
-                                if (found == null) {
-                                    throw PageserverException.corruption(
-                                            "timeline %s: its ancestor %s is missing or damaged",
-                                            id, ancestor);
-                                }
-                                return found;
-                            });
-            put(name, Entry.of(timeline));
-            return timeline;
-        } catch (PageserverException e) {
-            environment
-                    .tracer()
-                    .error(
-                            "timeline-broken",
-                            "timeline " + id + " of tenant " + tenant + ": " + e.getMessage());
-            put(
-                    name,
-                    Entry.broken(
-                            new PageserverException(
-                                    ErrorCode.CORRUPTION,
-                                    "timeline "
-                                            + id
-                                            + " cannot be opened, nothing of it was changed: "
-                                            + e.getMessage()
-                                            + "; put the file back from a copy and restart the page server, or import or branch again under another id",
-                                    e)));
-            return null;
-        }
-    }
-
-    /** Timelines that cannot be opened may hang on any other, anywhere. */
-    private void blockCollection(TenantId tenant) {
-        List<TimelineId> broken = new ArrayList<>();
-        entries.forEach((name, entry) -> {
-            if (name.tenant.equals(tenant) && entry.timeline == null) {
-                broken.add(name.timeline);
-            }
-        });
-        if (!broken.isEmpty()) {
-            String why =
-                    "it is not known what these timelines need, which cannot be opened: " + broken;
-            environment.tracer().warn("collection-blocked", "tenant " + tenant + ": " + why);
-            timelines(tenant).forEach(timeline -> timeline.blockCollection(why));
-        }
-    }
-
-    private void unfinished(TenantShardId tenant, TimelineId id) {
-        PageserverException why = store.unfinished(tenant, id);
-        environment.tracer().warn("import-unfinished", String.valueOf(why.getMessage()));
-        put(new Name(tenant.tenant(), id), Entry.broken(why));
-    }
-
-    private void receive(Name name, Entry entry) {
-        Timeline timeline = entry.timeline;
-        if (timeline == null) {
-            return;
-        }
+    /** A timeline with its WAL receiver, if there is a source and it is not archived. */
+    private Entry receiving(Timeline timeline) {
         WalSource source;
         try {
             source = store.source(timeline.tenant(), timeline.id());
@@ -173,38 +72,37 @@ public final class Tenants {
                     .tracer()
                     .error(
                             "wal-source-damaged",
-                            "timeline " + name.timeline + " receives no WAL: " + e.getMessage());
-            put(name, new Entry(timeline, null, e));
-            return;
+                            "timeline " + timeline.id() + " receives no WAL: " + e.getMessage());
+            return Entry.broken(timeline, e);
         }
-        if (source != null) {
-            put(
-                    name,
-                    new Entry(
-                            timeline,
-                            WalReceiver.start(environment, store.limits(), timeline, source),
-                            null));
-        }
-    }
-
-    private void put(Name name, Entry entry) {
-        TreeMap<Name, Entry> next = new TreeMap<>(entries);
-        next.put(name, entry);
-        entries = next;
+        boolean active = timeline.state() instanceof TimelineState.Active;
+        return Entry.of(
+                timeline,
+                source == null || !active
+                        ? null
+                        : WalReceiver.start(environment, store.limits(), timeline, source));
     }
 
     /**
      * The timeline, ready to be read; NOT_FOUND if it is not here, CORRUPTION with the reason if it
-     * could not be opened.
+     * could not be opened, CONFLICT while it is made.
      */
     public Timeline timeline(TenantId tenant, TimelineId timeline) {
-        Entry entry = entries.get(new Name(tenant, timeline));
+        Entry entry = table.get(new Name(tenant, timeline));
         if (entry == null) {
-            throw PageserverException.of(
-                    ErrorCode.NOT_FOUND, "timeline %s of tenant %s is not here", timeline, tenant);
+            throw notHere(tenant, timeline);
         }
-        Timeline found = entry.timeline;
-        PageserverException broken = entry.broken;
+        return timeline(tenant, timeline, entry);
+    }
+
+    private static PageserverException notHere(TenantId tenant, TimelineId timeline) {
+        return PageserverException.of(
+                ErrorCode.NOT_FOUND, "timeline %s of tenant %s is not here", timeline, tenant);
+    }
+
+    private static Timeline timeline(TenantId tenant, TimelineId timeline, Entry entry) {
+        Timeline found = entry.timeline();
+        PageserverException broken = entry.broken();
         if (found == null && broken != null) {
             throw new PageserverException(
                     broken.code(), String.valueOf(broken.getMessage()), broken);
@@ -212,93 +110,129 @@ public final class Tenants {
         if (found == null) {
             throw PageserverException.of(
                     ErrorCode.CONFLICT,
-                    "timeline %s of tenant %s is being created",
+                    "timeline %s of tenant %s is being %s",
                     timeline,
-                    tenant);
+                    tenant,
+                    String.valueOf(entry.busy()));
         }
         return found;
     }
 
     /** What feeds the timeline, or null if nothing does. */
     public @Nullable WalReceiver receiver(TenantId tenant, TimelineId timeline) {
-        Entry entry = entries.get(new Name(tenant, timeline));
-        return entry == null ? null : entry.receiver;
+        Entry entry = table.get(new Name(tenant, timeline));
+        return entry == null ? null : entry.receiver();
     }
 
     /** Why nothing feeds a timeline that has a source, or null. */
     public @Nullable String receiverFailure(TenantId tenant, TimelineId timeline) {
-        Entry entry = entries.get(new Name(tenant, timeline));
-        return entry == null || entry.broken == null ? null : entry.broken.getMessage();
+        Entry entry = table.get(new Name(tenant, timeline));
+        return entry == null || entry.broken() == null ? null : entry.broken().getMessage();
     }
 
     public List<TenantId> tenants() {
         List<TenantId> ids = new ArrayList<>();
-        for (Name name : entries.keySet()) {
-            if (ids.isEmpty() || !ids.getLast().equals(name.tenant)) {
-                ids.add(name.tenant);
+        table.forEach((name, entry) -> {
+            if (ids.isEmpty() || !ids.getLast().equals(name.tenant())) {
+                ids.add(name.tenant());
             }
-        }
+        });
         return ids;
     }
 
     /** The timelines of a tenant that can be read, by id. */
     public List<Timeline> timelines(TenantId tenant) {
         List<Timeline> found = new ArrayList<>();
-        entries.forEach((name, entry) -> {
-            if (name.tenant.equals(tenant) && entry.timeline != null) {
-                found.add(entry.timeline);
+        table.forEach((name, entry) -> {
+            Timeline timeline = entry.timeline();
+            if (name.tenant().equals(tenant) && timeline != null) {
+                found.add(timeline);
             }
         });
         return found;
     }
 
+    /** The branches that hang on a timeline, by id. */
+    public List<Timeline> branches(Timeline of) {
+        List<Timeline> all = timelines(of.tenant().tenant());
+        all.removeIf(timeline -> !of.equals(timeline.ancestor()));
+        return all;
+    }
+
     /**
      * Makes a branch: one small file, whatever the size of the data. Making the same one again is
-     * fine.
+     * fine. At an LSN that is below the ancestor's own branch point, the ancestor's ancestor is
+     * what it branches off.
      *
      * @param atLsn the branch point, rounded up to a record boundary's alignment; 0 means the
      *     ancestor's last record. Waits until WAL up to it has arrived
+     * @throws PageserverException LSN_OUT_OF_RANGE if that history is not kept any more
      */
     public Timeline createBranch(
             TenantId tenant, TimelineId newId, TimelineId ancestorId, long atLsn) {
-        Timeline ancestor = timeline(tenant, ancestorId);
-        long lsn = atLsn == 0 ? ancestor.lastRecordLsn() : Lsn.align(atLsn);
-        if (Long.compareUnsigned(lsn, ancestor.oldestReadableLsn()) < 0) {
-            throw PageserverException.of(
-                    ErrorCode.LSN_OUT_OF_RANGE,
-                    "cannot branch at %s: the history of timeline %s starts at %s and goes up to %s",
-                    Lsn.toString(lsn),
-                    ancestorId,
-                    Lsn.toString(ancestor.oldestReadableLsn()),
-                    Lsn.toString(ancestor.lastRecordLsn()));
+        Timeline named = timeline(tenant, ancestorId);
+        long lsn = atLsn == 0 ? named.lastRecordLsn() : Lsn.align(atLsn);
+        Timeline ancestor = named;
+        for (Timeline up = named.ancestor();
+                up != null && Long.compareUnsigned(lsn, ancestor.ancestorLsn()) < 0;
+                up = ancestor.ancestor()) {
+            ancestor = up;
         }
-        ancestor.waitFor(lsn);
+        ancestor.effectiveLsn(lsn, lsn);
         ancestor.flushUpTo(lsn);
         Name name = new Name(tenant, newId);
-        changing.lock();
-        try {
-            Entry existing = entries.get(name);
-            if (existing != null) {
-                Timeline same = existing.timeline;
-                if (same != null && same.ancestor() == ancestor && same.ancestorLsn() == lsn) {
-                    return same;
-                }
-                throw PageserverException.of(
-                        ErrorCode.CONFLICT,
-                        "timeline %s exists already and is not this branch",
-                        newId);
-            }
-            put(name, BEING_CREATED);
-        } finally {
-            changing.unlock();
+        Timeline hangsOn = ancestor;
+        Entry existing = table.get(name);
+        if (existing != null && isBranch(existing, hangsOn, lsn)) {
+            return timeline(tenant, newId, existing);
         }
+        table.reserve(
+                name,
+                "created",
+                entry -> {
+                    if (entry != null) {
+                        throw PageserverException.of(
+                                ErrorCode.CONFLICT,
+                                "timeline %s exists already and is not this branch",
+                                newId);
+                    }
+                });
         Timeline branch = null;
         try {
-            branch = store.createBranch(ancestor, newId, lsn);
+            branch = store.createBranch(hangsOn, newId, lsn);
             return branch;
         } finally {
-            replace(name, branch == null ? null : Entry.of(branch));
+            table.putBack(name, branch == null ? null : Entry.of(branch, null));
         }
+    }
+
+    private static boolean isBranch(Entry entry, Timeline ancestor, long lsn) {
+        Timeline timeline = entry.timeline();
+        return timeline != null
+                && ancestor.equals(timeline.ancestor())
+                && timeline.ancestorLsn() == lsn;
+    }
+
+    /**
+     * The same as of a moment: at the last commit at or before it.
+     *
+     * @param micros since 2000
+     */
+    public Timeline createBranchAtTime(
+            TenantId tenant, TimelineId newId, TimelineId ancestorId, long micros) {
+        LsnAtTime then = timeline(tenant, ancestorId).lsnByTimestamp(micros);
+        LsnAtTime.Commit at = then.before();
+        if (at == null) {
+            LsnAtTime.Commit first = then.after();
+            throw PageserverException.of(
+                    ErrorCode.LSN_OUT_OF_RANGE,
+                    "timeline %s knows no commit at or before that moment; %s",
+                    ancestorId,
+                    first == null
+                            ? "it knows none at all"
+                            : "the first one is at " + Lsn.toString(first.lsn()));
+        }
+        return createBranch(tenant, newId, ancestorId, at.lsn());
     }
 
     /**
@@ -307,75 +241,218 @@ public final class Tenants {
      */
     public Timeline createFromSource(TenantId tenant, TimelineId newId, WalSource source) {
         Name name = new Name(tenant, newId);
-        Entry before;
-        changing.lock();
-        try {
-            before = entries.get(name);
-            if (before != null && !before.unfinished()) {
-                throw PageserverException.of(
-                        ErrorCode.CONFLICT, "timeline %s exists already", newId);
-            }
-            checkSlotIsFree(source);
-            put(name, BEING_CREATED);
-        } finally {
-            changing.unlock();
-        }
+        Entry before =
+                table.reserve(
+                        name,
+                        "created",
+                        entry -> {
+                            if (entry != null && !entry.unfinished()) {
+                                throw PageserverException.of(
+                                        ErrorCode.CONFLICT, "timeline %s exists already", newId);
+                            }
+                            checkSlotIsFree(source);
+                        });
         Entry entry = before;
         try {
             Timeline timeline = store.importFrom(TenantShardId.unsharded(tenant), newId, source);
             WalReceiver receiver = WalReceiver.start(environment, store.limits(), timeline, source);
-            entry = new Entry(timeline, receiver, null);
+            entry = Entry.of(timeline, receiver);
             return timeline;
         } finally {
-            replace(name, entry);
+            table.putBack(name, entry);
         }
     }
 
     private void checkSlotIsFree(WalSource source) {
-        entries.forEach((name, entry) -> {
-            if (entry.receiver != null && entry.receiver.source().sameSlot(source)) {
+        table.forEach((name, entry) -> {
+            WalReceiver receiver = entry.receiver();
+            if (receiver != null && receiver.source().sameSlot(source)) {
                 throw PageserverException.of(
                         ErrorCode.CONFLICT,
                         "slot %s of %s:%d feeds timeline %s already; name another slot, each timeline needs its own",
                         source.slot(),
                         source.host(),
                         source.port(),
-                        name.timeline);
+                        name.timeline());
             }
         });
     }
 
-    /** Puts what was made in the place kept for it; null: it failed, and the name is free again. */
-    private void replace(Name name, @Nullable Entry made) {
-        changing.lock();
+    /**
+     * Deletes a timeline: gone for everybody as soon as its index says so, durably; then its files.
+     * One that a failure has left half deleted is deleted to the end.
+     *
+     * @throws PageserverException PRECONDITION_FAILED if it has branches, NOT_FOUND if it is not
+     *     here
+     */
+    public void delete(TenantId tenant, TimelineId id) {
+        Name name = new Name(tenant, id);
+        Entry before = reserve(name, "deleted");
+        Timeline timeline = before.timeline();
+        Entry left = before;
         try {
-            TreeMap<Name, Entry> next = new TreeMap<>(entries);
-            if (made == null) {
-                next.remove(name);
+            if (timeline == null) {
+                requireDeleting(tenant, id, before);
+                store.deleteFiles(TenantShardId.unsharded(tenant), id);
             } else {
-                next.put(name, made);
+                store.tree().requireNoBranches(timeline);
+                stop(before.receiver());
+                left = Entry.of(timeline, null);
+                store.delete(timeline);
             }
-            entries = next;
+            left = null;
+        } catch (PageserverException e) {
+            if (timeline != null && timeline.state() instanceof TimelineState.Deleting) {
+                left = Entry.broken(null, halfDeleted(id, e));
+            }
+            throw e;
         } finally {
-            changing.unlock();
+            table.putBack(name, left);
+        }
+    }
+
+    private static void requireDeleting(TenantId tenant, TimelineId id, Entry entry) {
+        PageserverException broken = entry.broken();
+        if (broken == null || broken.code() != ErrorCode.CONFLICT) {
+            Timeline _ = timeline(tenant, id, entry);
+        }
+    }
+
+    private static PageserverException halfDeleted(TimelineId id, PageserverException e) {
+        return new PageserverException(
+                ErrorCode.CONFLICT,
+                "timeline "
+                        + id
+                        + " is deleted, but not all of its files are gone: "
+                        + e.getMessage()
+                        + "; delete it again, or restart the page server",
+                e);
+    }
+
+    private static void stop(@Nullable WalReceiver receiver) {
+        if (receiver != null) {
+            receiver.stop();
+        }
+    }
+
+    private Entry reserve(Name name, String what) {
+        Entry before =
+                table.reserve(
+                        name,
+                        what,
+                        entry -> {
+                            if (entry == null || entry.unfinished()) {
+                                throw notHere(name.tenant(), name.timeline());
+                            }
+                        });
+        if (before == null) {
+            throw notHere(name.tenant(), name.timeline());
+        }
+        return before;
+    }
+
+    /**
+     * Archives a timeline: kept, but neither read nor written. Again is fine.
+     *
+     * @throws PageserverException PRECONDITION_FAILED if a branch of it is not archived
+     */
+    public void archive(TenantId tenant, TimelineId id) {
+        Name name = new Name(tenant, id);
+        Entry before = reserve(name, "archived");
+        Entry left = before;
+        try {
+            Timeline timeline = timeline(tenant, id, before);
+            requireBranchesArchived(timeline);
+            stop(before.receiver());
+            left = Entry.of(timeline, null);
+            timeline.flushUpTo(timeline.lastRecordLsn());
+            archiving.lock();
+            try {
+                requireBranchesArchived(timeline);
+                store.tree().archive(timeline);
+            } finally {
+                archiving.unlock();
+            }
+        } finally {
+            table.putBack(name, left);
+        }
+    }
+
+    private void requireBranchesArchived(Timeline timeline) {
+        List<Timeline> branches = branches(timeline);
+        if (branches.size() != timeline.branchCount()) {
+            throw PageserverException.of(
+                    ErrorCode.PRECONDITION_FAILED,
+                    "a branch of timeline %s is being made, or cannot be opened",
+                    timeline.id());
+        }
+        for (Timeline branch : branches) {
+            if (branch.state() instanceof TimelineState.Active) {
+                throw PageserverException.of(
+                        ErrorCode.PRECONDITION_FAILED,
+                        "branch %s of timeline %s is not archived",
+                        branch.id(),
+                        timeline.id());
+            }
+        }
+    }
+
+    /**
+     * Takes archiving back. Again is fine.
+     *
+     * @throws PageserverException PRECONDITION_FAILED if its ancestor is archived
+     */
+    public void unarchive(TenantId tenant, TimelineId id) {
+        Name name = new Name(tenant, id);
+        Entry before = reserve(name, "unarchived");
+        Entry left = before;
+        try {
+            Timeline timeline = timeline(tenant, id, before);
+            archiving.lock();
+            try {
+                Timeline ancestor = timeline.ancestor();
+                if (ancestor != null && !(ancestor.state() instanceof TimelineState.Active)) {
+                    throw PageserverException.of(
+                            ErrorCode.PRECONDITION_FAILED,
+                            "the ancestor %s of timeline %s is archived",
+                            ancestor.id(),
+                            id);
+                }
+                store.tree().unarchive(timeline);
+            } finally {
+                archiving.unlock();
+            }
+            left = before.receiver() == null ? receiving(timeline) : before;
+        } finally {
+            table.putBack(name, left);
+        }
+    }
+
+    /** See {@link TimelineTree#detach}. */
+    public void detach(TenantId tenant, TimelineId id) {
+        Name name = new Name(tenant, id);
+        Entry before = reserve(name, "detached");
+        try {
+            store.tree().detach(timeline(tenant, id, before));
+        } finally {
+            table.putBack(name, before);
         }
     }
 
     /** Stops receiving, makes what has arrived durable, closes everything. */
     public void close() {
-        for (Entry entry : entries.values()) {
-            if (entry.receiver != null) {
-                entry.receiver.beginStop();
+        List<Entry> all = new ArrayList<>();
+        table.forEach((name, entry) -> all.add(entry));
+        for (Entry entry : all) {
+            if (entry.receiver() != null) {
+                entry.receiver().beginStop();
             }
         }
-        for (Entry entry : entries.values()) {
-            if (entry.receiver != null) {
-                entry.receiver.stop();
-            }
-        }
-        for (Entry entry : entries.values()) {
-            if (entry.timeline != null) {
-                entry.timeline.shutDown();
+        all.forEach(entry -> stop(entry.receiver()));
+        for (Entry entry : all) {
+            Timeline timeline = entry.timeline();
+            if (timeline != null) {
+                timeline.shutDown();
             }
         }
     }

@@ -13,6 +13,7 @@ import io.palimpsest.pg.Slru;
 import io.palimpsest.timeline.LsnAtTime.Commit;
 import io.palimpsest.value.Keys;
 import io.palimpsest.value.StoredValue;
+import java.time.Instant;
 import java.util.Map;
 import java.util.NavigableMap;
 import java.util.TreeMap;
@@ -34,23 +35,12 @@ final class CommitLog {
 
     private static final long WIDER = 32;
 
-    /** 2000-01-01 in seconds since 1970. */
-    private static final long EPOCH_SECONDS = 946_684_800L;
-
     private static final long SECONDS = 0xFFFF_FFFFL;
 
     private final Timeline timeline;
 
     CommitLog(Timeline timeline) {
         this.timeline = timeline;
-    }
-
-    static long microsSince2000(long millisSince1970) {
-        return (millisSince1970 - EPOCH_SECONDS * 1000) * 1000;
-    }
-
-    static long millisSince1970(long microsSince2000) {
-        return Math.floorDiv(microsSince2000, 1000) + EPOCH_SECONDS * 1000;
     }
 
     /** The commits around a moment. */
@@ -110,8 +100,9 @@ final class CommitLog {
 
     /** The same of all seconds. */
     private @Nullable Commit newestNoted(long lsn) {
-        long now = timeline.environment().clock().wallMillis() / 1000 - EPOCH_SECONDS;
-        long start = Math.clamp(now, 0, SECONDS - 1);
+        Instant now = Instant.ofEpochMilli(timeline.environment().clock().wallMillis());
+        long second = LsnAtTime.microsSince2000(now) / MICROS;
+        long start = Math.clamp(second, 0, SECONDS - 1);
         Commit ahead = edge(start, SECONDS + 1, lsn, true);
         return ahead == null ? noted(start, lsn) : ahead;
     }

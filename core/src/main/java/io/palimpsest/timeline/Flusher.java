@@ -5,6 +5,7 @@ import io.palimpsest.base.Key;
 import io.palimpsest.base.KeyRange;
 import io.palimpsest.base.Limits;
 import io.palimpsest.base.LsnRange;
+import io.palimpsest.base.PageserverException;
 import io.palimpsest.layer.DeltaLayerWriter;
 import io.palimpsest.layer.ImageLayerWriter;
 import io.palimpsest.layer.LayerCursor;
@@ -32,9 +33,13 @@ import org.jspecify.annotations.Nullable;
  *
  * A task runs only while there is something to flush. A failed write or sync is not tried again,
  * because nobody knows what the disk has kept: the timeline takes no more WAL, and a restart begins
- * at the last index.
+ * at the last index. But where the disk is full, what was written is deleted and tried again until
+ * there is room: the frozen layer is still in memory, readers see it, and the writer waits.
  */
 final class Flusher {
+    private static final long FIRST_PAUSE = 100_000_000L;
+    private static final long LONGEST_PAUSE = 5_000_000_000L;
+
     /**
      * An open layer that gets no more values.
      *
@@ -59,6 +64,8 @@ final class Flusher {
     private Tasks.@Nullable Task task;
     private boolean running;
     private boolean stopped;
+    private boolean ending;
+    private volatile @Nullable String diskFull;
 
     Flusher(Timeline timeline, Environment environment, Limits limits) {
         this.timeline = timeline;
@@ -95,11 +102,25 @@ final class Flusher {
         }
     }
 
+    /** Why nothing is flushed at the moment, though it will be when there is room, or null. */
+    @Nullable String diskFull() {
+        return diskFull;
+    }
+
+    /** The last flushes: if the disk is full, they are not waited for. */
+    void end() {
+        monitor.lock();
+        ending = true;
+        monitor.signalAll();
+        monitor.unlock();
+    }
+
     /** Lets a flush under way finish and starts no other. */
     void stop() {
         monitor.lock();
         stopped = true;
         Tasks.Task last = task;
+        monitor.signalAll();
         monitor.unlock();
         if (last != null) {
             last.join();
@@ -107,6 +128,7 @@ final class Flusher {
     }
 
     private void drain() {
+        long pause = FIRST_PAUSE;
         while (true) {
             Frozen next;
             monitor.lock();
@@ -122,7 +144,14 @@ final class Flusher {
             }
             try {
                 flush(next);
+                room();
+                pause = FIRST_PAUSE;
             } catch (RuntimeException e) {
+                if (TimelineLayers.isFull(e)) {
+                    full(e, pause);
+                    pause = Math.min(LONGEST_PAUSE, 2 * pause);
+                    continue;
+                }
                 timeline.fail(e);
             }
             monitor.lock();
@@ -137,10 +166,57 @@ final class Flusher {
         }
     }
 
+    /** Says so, once, and waits; the layer stays where it is. */
+    private void full(RuntimeException e, long pauseNanos) {
+        if (diskFull == null) {
+            environment
+                    .tracer()
+                    .error(
+                            "disk-full",
+                            "timeline "
+                                    + timeline.id()
+                                    + " takes no WAL until there is room again: "
+                                    + e.getMessage());
+        }
+        diskFull = String.valueOf(e.getMessage());
+        monitor.lock();
+        try {
+            if (ending) {
+                stopped = true;
+            }
+            if (!stopped) {
+                monitor.await(pauseNanos);
+            }
+        } finally {
+            monitor.unlock();
+        }
+    }
+
+    private void room() {
+        if (diskFull != null) {
+            diskFull = null;
+            environment.tracer().info("disk-full-over", "timeline " + timeline.id());
+        }
+    }
+
     private void flush(Frozen frozen) {
         OpenLayer layer = frozen.layer();
         LayerFile file = layer == null || layer.isEmpty() ? null : write(layer, frozen);
-        timeline.flushed(frozen, file);
+        boolean done = false;
+        try {
+            timeline.flushed(frozen, file);
+            done = true;
+        } catch (PageserverException e) {
+            if (file != null && TimelineLayers.isFull(e)) {
+                // No index names it, and it is made again.
+                environment.disk().delete(file.path());
+            }
+            throw e;
+        } finally {
+            if (!done && file != null) {
+                file.close();
+            }
+        }
     }
 
     /**
@@ -153,22 +229,33 @@ final class Flusher {
         String temporary = timeline.temporaryPath();
         KeyRange keys;
         disk.delete(temporary);
-        try (Disk.Output out = disk.create(temporary)) {
-            keys =
-                    frozen.commits()
-                            ? writeDelta(layer, frozen, index, out)
-                            : writeImages(layer, frozen, index, out);
-            out.sync();
+        String path;
+        LayerName name;
+        try {
+            try (Disk.Output out = disk.create(temporary)) {
+                keys =
+                        frozen.commits()
+                                ? writeDelta(layer, frozen, index, out)
+                                : writeImages(layer, frozen, index, out);
+                out.sync();
+            }
+            name = name(frozen, index, keys);
+            path = timeline.layerPath(name);
+            disk.rename(temporary, path);
+        } catch (PageserverException e) {
+            if (TimelineLayers.isFull(e)) {
+                disk.delete(temporary);
+            }
+            throw e;
         }
-        LayerName name =
-                frozen.commits()
-                        ? LayerName.delta(keys, frozen.lsns(), index.tenant(), index.generation())
-                        : LayerName.image(
-                                keys, frozen.lsns().start(), index.tenant(), index.generation());
-        String path = timeline.layerPath(name);
-        disk.rename(temporary, path);
         disk.syncDirectory(timeline.directory());
         return LayerFile.open(disk, path, name, timeline.cache());
+    }
+
+    private static LayerName name(Frozen frozen, TimelineIndex index, KeyRange keys) {
+        return frozen.commits()
+                ? LayerName.delta(keys, frozen.lsns(), index.tenant(), index.generation())
+                : LayerName.image(keys, frozen.lsns().start(), index.tenant(), index.generation());
     }
 
     private KeyRange writeDelta(

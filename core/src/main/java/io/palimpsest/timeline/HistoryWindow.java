@@ -5,7 +5,6 @@ import io.palimpsest.base.Lsn;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.base.TenantConfig;
 import io.palimpsest.compaction.Retention;
-import io.palimpsest.timeline.TimelineIndex.Lease;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -81,9 +80,7 @@ final class HistoryWindow {
     private String timeOf(long lsn) {
         try {
             LsnAtTime.Commit at = lsn > timeline.lastRecordLsn() ? null : commits.atOrBelow(lsn);
-            return at == null
-                    ? ""
-                    : ", of " + Instant.ofEpochMilli(CommitLog.millisSince1970(at.micros()));
+            return at == null ? "" : ", of " + LsnAtTime.moment(at.micros());
         } catch (PageserverException e) {
             return "";
         }
@@ -135,10 +132,33 @@ final class HistoryWindow {
      * @throws PageserverException LSN_OUT_OF_RANGE if it is not readable any more
      */
     void takeBranchPoint(long lsn) {
+        // Forbidden while it is archived, and for ever once it is being deleted.
         layers.withIndex(index -> {
+            if (!(index.state() instanceof TimelineState.Active)) {
+                throw PageserverException.of(
+                        ErrorCode.PRECONDITION_FAILED,
+                        "timeline %s is archived: no branch can be made of it",
+                        index.timeline());
+            }
             requireKept(index, lsn);
             return add(lsn);
         });
+    }
+
+    int branchCount() {
+        return branchPoints.length;
+    }
+
+    /** The index of a timeline that goes. */
+    TimelineIndex deleting(TimelineIndex index) {
+        if (branchPoints.length > 0) {
+            throw PageserverException.of(
+                    ErrorCode.PRECONDITION_FAILED,
+                    "timeline %s has %d branches; delete or detach them first",
+                    index.timeline(),
+                    branchPoints.length);
+        }
+        return index.in(TimelineState.DELETING);
     }
 
     /** A branch that exists needs it. */
@@ -180,7 +200,7 @@ final class HistoryWindow {
         }
         long kept = config.pitrIntervalNanos();
         long interval = kept == 0 ? TenantConfig.DEFAULT.pitrIntervalNanos() : kept;
-        long since = CommitLog.microsSince2000(nowMillis()) - interval / 1000;
+        long since = LsnAtTime.microsSince2000(Instant.ofEpochMilli(nowMillis())) - interval / 1000;
         LsnAtTime.Commit then = commits.around(since).before();
         return planCutoff(
                 layers.index(), config, timeline.lastRecordLsn(), then == null ? 0 : then.lsn());

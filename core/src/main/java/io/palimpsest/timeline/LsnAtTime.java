@@ -1,5 +1,6 @@
 package io.palimpsest.timeline;
 
+import java.time.Instant;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -22,6 +23,22 @@ public record LsnAtTime(@Nullable Commit before, @Nullable Commit after) {
         PAST,
         /** No commit is known. */
         NO_DATA
+    }
+
+    /** 2000-01-01 in seconds since 1970. */
+    private static final long EPOCH_SECONDS = 946_684_800L;
+
+    private static final long MICROS = 1_000_000L;
+
+    /** PostgreSQL's form of a moment. */
+    public static long microsSince2000(Instant moment) {
+        return (moment.getEpochSecond() - EPOCH_SECONDS) * MICROS + moment.getNano() / 1000;
+    }
+
+    public static Instant moment(long microsSince2000) {
+        return Instant.ofEpochSecond(
+                Math.floorDiv(microsSince2000, MICROS) + EPOCH_SECONDS,
+                Math.floorMod(microsSince2000, MICROS) * 1000);
     }
 
     public Kind kind() {

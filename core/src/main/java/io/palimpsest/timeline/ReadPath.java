@@ -189,29 +189,64 @@ final class ReadPath {
 
     /** Collects down to an initial value: COMPLETE, MORE if there is none, or NOT_READY. */
     private Collected collect(Reconstruction values, boolean mayBlock) {
-        for (Timeline t = timeline; t != null; t = t.ancestor()) {
-            Collected found = Collected.STALE;
-            while (found == Collected.STALE) {
-                LayerMap layers = t.layers();
-                found = mayBlock ? layers.collect(values) : layers.tryCollect(values);
+        long lsn = values.below() - 1;
+        while (true) {
+            int before = timeline.structure();
+            Collected found = collectOnce(values, mayBlock);
+            if (timeline.structure() == before) {
+                return found;
             }
-            if (found != Collected.MORE) {
+            // A timeline was detached or deleted: an ancestor may have let go of what was read.
+            if (!mayBlock) {
+                return Collected.NOT_READY;
+            }
+            timeline.checkOpen();
+            values.reset(values.hi(), values.mid(), values.lo(), lsn);
+        }
+    }
+
+    private Collected collectOnce(Reconstruction values, boolean mayBlock) {
+        Timeline t = timeline;
+        while (true) {
+            // Taken before the layers: those of a detached branch hold all that the ancestor had.
+            BranchPoint at = t.branchPoint();
+            LayerMap layers = t.layers();
+            Collected found = mayBlock ? layers.collect(values) : layers.tryCollect(values);
+            if (found == Collected.STALE) {
+                t.checkOpen();
+                continue;
+            }
+            if (found != Collected.MORE || at == null) {
                 return found;
             }
             // The ancestor's own history goes on past the branch point: not ours.
-            values.lower(t.ancestorLsn() + 1);
+            values.lower(at.lsn() + 1);
+            t = at.ancestor();
         }
-        return Collected.MORE;
     }
 
     /** Newest images of the range's keys, ancestors included. */
     void scan(KeyRange range, long lsn, ImageScan into) {
+        int before;
+        do {
+            timeline.checkOpen();
+            before = timeline.structure();
+            scanOnce(range, lsn, into);
+        } while (timeline.structure() != before);
+    }
+
+    private void scanOnce(KeyRange range, long lsn, ImageScan into) {
         long bound = lsn;
-        for (Timeline t = timeline; t != null; t = t.ancestor()) {
-            while (t.layers().scan(range, bound, into) == Collected.STALE) {
+        Timeline t = timeline;
+        while (t != null) {
+            BranchPoint at = t.branchPoint();
+            if (t.layers().scan(range, bound, into) == Collected.STALE) {
                 // What was offered before is offered again, and does no harm.
+                t.checkOpen();
+                continue;
             }
-            bound = Math.min(bound, t.ancestorLsn());
+            t = at == null ? null : at.ancestor();
+            bound = at == null ? bound : Math.min(bound, at.lsn());
         }
     }
 

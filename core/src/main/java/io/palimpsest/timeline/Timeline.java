@@ -44,8 +44,6 @@ import org.jspecify.annotations.Nullable;
 public final class Timeline {
     private final Surroundings surroundings;
     private final String directory;
-    private final @Nullable Timeline ancestor;
-    private final long ancestorLsn;
     private final LsnWaiter lastRecord;
     private final LsnWaiter diskConsistent;
     private final TimelineLayers layers;
@@ -54,8 +52,10 @@ public final class Timeline {
     private final TimelineWriter writer;
     private final ReadPath reads;
     private final CommitLog commits;
+    private final GuardedReads guarded;
+    private final LsnRequests requests;
+    private volatile @Nullable BranchPoint branchPoint;
     private volatile @Nullable RuntimeException failure;
-    private volatile @Nullable String walEnd;
     private volatile boolean closed;
     private volatile @Nullable RedoContext redoContext;
 
@@ -67,9 +67,11 @@ public final class Timeline {
             List<LayerFile> files) {
         this.surroundings = surroundings;
         this.directory = directory;
-        this.ancestor = ancestor;
-        TimelineIndex.Ancestor origin = index.ancestor();
-        ancestorLsn = origin == null ? 0 : origin.lsn();
+        TimelineIndex.Ancestor hangsOn = index.ancestor();
+        branchPoint =
+                ancestor == null || hangsOn == null
+                        ? null
+                        : new BranchPoint(ancestor, hangsOn.lsn());
         long lsn = index.diskConsistentLsn();
         Environment environment = surroundings.environment();
         lastRecord =
@@ -86,6 +88,8 @@ public final class Timeline {
         flusher = new Flusher(this, environment, surroundings.limits());
         writer = new TimelineWriter(this, surroundings, layers, lastRecord, flusher);
         reads = new ReadPath(this);
+        guarded = new GuardedReads(reads, window);
+        requests = new LsnRequests(this, lastRecord, window);
     }
 
     /**
@@ -171,12 +175,27 @@ public final class Timeline {
     }
 
     public @Nullable Timeline ancestor() {
-        return ancestor;
+        BranchPoint at = branchPoint;
+        return at == null ? null : at.ancestor();
+    }
+
+    @Nullable BranchPoint branchPoint() {
+        return branchPoint;
     }
 
     /** Where it branched off, 0 for a root. */
     public long ancestorLsn() {
-        return ancestorLsn;
+        BranchPoint at = branchPoint;
+        return at == null ? 0 : at.lsn();
+    }
+
+    public TimelineState state() {
+        return index().state();
+    }
+
+    /** Why no WAL is taken at the moment, though it will be when the disk has room; or null. */
+    public @Nullable String diskFull() {
+        return flusher.diskFull();
     }
 
     public long lastRecordLsn() {
@@ -240,7 +259,7 @@ public final class Timeline {
         return surroundings.limits();
     }
 
-    TenantConfig config() {
+    public TenantConfig config() {
         return surroundings.config();
     }
 
@@ -251,7 +270,7 @@ public final class Timeline {
      * still have a value below.
      */
     boolean hasAncestor() {
-        return ancestor != null || !index().adopted().isEmpty();
+        return branchPoint != null || !index().adopted().isEmpty();
     }
 
     /** What must stay readable, as of now, and for whatever is done by it later. */
@@ -285,7 +304,7 @@ public final class Timeline {
     }
 
     /** The layers that the index on disk names. */
-    List<LayerDescriptor> durableLayers() {
+    public List<LayerDescriptor> durableLayers() {
         return index().layers();
     }
 
@@ -326,21 +345,7 @@ public final class Timeline {
      * after waiting for it, or LSN_TIMEOUT.
      */
     public long effectiveLsn(long requestLsn, long notModifiedSince) {
-        if (requestLsn == 0 || Long.compareUnsigned(requestLsn, notModifiedSince) < 0) {
-            throw PageserverException.badRequest(
-                    "request LSN %s, not modified since %s: expected a valid request LSN at or above the other",
-                    Lsn.toString(requestLsn), Lsn.toString(notModifiedSince));
-        }
-        long last = lastRecord.lsn();
-        long lsn;
-        if (Long.compareUnsigned(notModifiedSince, last) > 0) {
-            waitFor(notModifiedSince);
-            lsn = notModifiedSince;
-        } else {
-            lsn = Long.compareUnsigned(requestLsn, last) < 0 ? requestLsn : last;
-        }
-        window.checkReadable(lsn);
-        return lsn;
+        return requests.effectiveLsn(requestLsn, notModifiedSince);
     }
 
     /**
@@ -355,7 +360,7 @@ public final class Timeline {
     }
 
     /** Leases held, expired ones too until the cutoff moves: LSN and end, ms since 1970. */
-    public List<TimelineIndex.Lease> leases() {
+    public List<Lease> leases() {
         return index().leases();
     }
 
@@ -376,61 +381,16 @@ public final class Timeline {
      * Waits until WAL up to {@code lsn} is there; not at all if it is known that none will come.
      */
     public void waitFor(long lsn) {
-        if (lsn >= 0 && lastRecord.await(lsn, limits().waitLsnNanos())) {
-            return;
-        }
-        if (closed) {
-            throw PageserverException.of(
-                    ErrorCode.SHUTTING_DOWN, "timeline %s is shutting down", id());
-        }
-        String end = walEnd;
-        if (end != null) {
-            throw PageserverException.of(
-                    ErrorCode.LSN_TIMEOUT,
-                    "LSN %s of timeline %s will not come: WAL has arrived up to %s, and its source is broken: %s",
-                    Lsn.toString(lsn),
-                    id(),
-                    Lsn.toString(lastRecordLsn()),
-                    end);
-        }
-        throw PageserverException.of(
-                ErrorCode.LSN_TIMEOUT,
-                "timed out after %d s waiting for LSN %s of timeline %s: WAL has arrived up to %s; is the source running?",
-                limits().waitLsnNanos() / 1_000_000_000L,
-                Lsn.toString(lsn),
-                id(),
-                Lsn.toString(lastRecordLsn()));
+        requests.waitFor(lsn);
     }
 
     /** Number of blocks, or -1 if the fork does not exist at that LSN. */
     public int relationBlocks(RelTag tag, long lsn) {
-        return size(
+        return guarded.size(
                 Keys.hi(Keys.REL_SIZE, tag.spc()),
                 Keys.mid(tag.db(), tag.rel()),
                 Keys.lo(tag.fork(), 0),
                 lsn);
-    }
-
-    // The cutoff is asked after each read: it is published before anything below it goes, so what
-    // was read until then was whole.
-
-    private int size(long hi, long mid, long lo, long lsn) {
-        try {
-            int size = reads.size(hi, mid, lo, lsn);
-            window.checkReadable(lsn);
-            return size;
-        } catch (PageserverException e) {
-            throw window.explained(lsn, e);
-        }
-    }
-
-    private void page(long hi, long mid, long lo, long lsn, byte[] into, int at) {
-        try {
-            reads.page(hi, mid, lo, lsn, into, at);
-            window.checkReadable(lsn);
-        } catch (PageserverException e) {
-            throw window.explained(lsn, e);
-        }
     }
 
     /**
@@ -450,7 +410,7 @@ public final class Timeline {
             Arrays.fill(into, at, at + Page.SIZE, (byte) 0);
             return;
         }
-        page(
+        guarded.page(
                 Keys.hi(Keys.REL_BLOCK, tag.spc()),
                 Keys.mid(tag.db(), tag.rel()),
                 Keys.lo(tag.fork(), block),
@@ -490,12 +450,12 @@ public final class Timeline {
 
     /** Pages in an SLRU segment, or -1 if it does not exist. */
     public int slruBlocks(Slru slru, int segment, long lsn) {
-        return size(Keys.hi(Keys.SLRU_SIZE, slru.number()), Keys.mid(0, segment), 0, lsn);
+        return guarded.size(Keys.hi(Keys.SLRU_SIZE, slru.number()), Keys.mid(0, segment), 0, lsn);
     }
 
     /** Writes one page of an SLRU segment that exists. */
     public void readSlruPage(Slru slru, int segment, int page, long lsn, byte[] into, int at) {
-        page(
+        guarded.page(
                 Keys.hi(Keys.SLRU_BLOCK, slru.number()),
                 Keys.mid(0, segment),
                 Keys.lo(0, page),
@@ -514,7 +474,7 @@ public final class Timeline {
 
     /** Directories as of an LSN (see {@link Keys}). */
     public ReadView viewAt(long lsn) {
-        return new TimelineView(reads, window, lsn);
+        return new TimelineView(guarded, lsn);
     }
 
     /** The same as of the newest committed record, whichever that is at the moment of each call. */
@@ -552,7 +512,7 @@ public final class Timeline {
 
     /** No more WAL will come, for this reason: who asks for later LSNs need not wait. */
     void endWal(String why) {
-        walEnd = why;
+        requests.end(why);
         lastRecord.end();
     }
 
@@ -604,19 +564,26 @@ public final class Timeline {
     /** Waits until everything up to {@code lsn} (at most the last record) is durable. */
     public void flushUpTo(long lsn) {
         if (diskConsistent.lsn() < lsn) {
+            checkRoom();
             writer.freeze();
         }
         while (!diskConsistent.await(lsn, 1_000_000_000L)) {
             checkWritable();
+            checkRoom();
+        }
+    }
+
+    private void checkRoom() {
+        String full = diskFull();
+        if (full != null) {
+            throw PageserverException.of(
+                    ErrorCode.NO_SPACE, "timeline %s waits for room on the disk: %s", id(), full);
         }
     }
 
     void checkWritable() {
         checkHealthy();
-        if (closed) {
-            throw PageserverException.of(
-                    ErrorCode.SHUTTING_DOWN, "timeline %s is shutting down", id());
-        }
+        checkOpen();
     }
 
     void checkHealthy() {
@@ -648,8 +615,45 @@ public final class Timeline {
         diskConsistent.wake();
     }
 
+    boolean closed() {
+        return closed;
+    }
+
+    /** Who reads must look again: the timeline is gone. */
+    void checkOpen() {
+        if (closed) {
+            throw PageserverException.of(
+                    ErrorCode.SHUTTING_DOWN, "timeline %s is shutting down", id());
+        }
+    }
+
+    /** See {@link Surroundings#structure}. */
+    int structure() {
+        return surroundings.structure().get();
+    }
+
+    /** Branches that hang on it, those too that are being made or cannot be opened. */
+    public int branchCount() {
+        return window.branchCount();
+    }
+
+    HistoryWindow window() {
+        return window;
+    }
+
+    /** Index and layer map, for what changes either. */
+    TimelineLayers stored() {
+        return layers;
+    }
+
+    /** All that its ancestors had for it is its own now. */
+    void detached() {
+        branchPoint = null;
+    }
+
     /** Makes durable what has arrived, then {@link #close}. */
     public void shutDown() {
+        flusher.end();
         try {
             if (failure == null) {
                 flushUpTo(lastRecord.lsn());

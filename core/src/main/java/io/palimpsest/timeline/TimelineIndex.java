@@ -1,6 +1,7 @@
 package io.palimpsest.timeline;
 
 import io.palimpsest.base.Check;
+import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.Generation;
 import io.palimpsest.base.Lsn;
 import io.palimpsest.base.PageserverException;
@@ -107,14 +108,6 @@ record TimelineIndex(
     /** Where a branch hangs. */
     record Ancestor(TimelineId timeline, long lsn) {}
 
-    /**
-     * An LSN that stays readable, if only at exactly that LSN, until its time is over and the
-     * cutoff is moved.
-     *
-     * @param validUntilMillis milliseconds since 1970
-     */
-    record Lease(long lsn, long validUntilMillis) {}
-
     TimelineIndex {
         adopted = List.copyOf(adopted);
         leases = List.copyOf(leases);
@@ -174,6 +167,20 @@ record TimelineIndex(
                 diskConsistentLsn,
                 prevRecordLsn,
                 replaced(removed, added));
+    }
+
+    /** Without an ancestor, whose layers are among its own now. */
+    TimelineIndex detached(List<Long> crossed, Collection<LayerDescriptor> takenOver) {
+        return new TimelineIndex(
+                identity,
+                null,
+                crossed,
+                state,
+                oldestReadableLsn,
+                leases,
+                diskConsistentLsn,
+                prevRecordLsn,
+                replaced(List.of(), takenOver));
     }
 
     private List<LayerDescriptor> replaced(
@@ -247,7 +254,8 @@ record TimelineIndex(
 
     /**
      * Makes this the directory's index, durably. All layers it names must be durable, names
-     * included.
+     * included. If it fails with NO_SPACE, the index before it is still there; with anything else,
+     * nobody knows.
      */
     void commit(Disk disk, String directory) {
         for (LayerDescriptor l : layers) {
@@ -263,11 +271,18 @@ record TimelineIndex(
         byte[] text = TimelineIndexText.encode(this);
         String temporary = directory + "/" + TEMPORARY;
         disk.delete(temporary);
-        try (Disk.Output out = disk.create(temporary)) {
-            out.append(text, 0, text.length);
-            out.sync();
+        try {
+            try (Disk.Output out = disk.create(temporary)) {
+                out.append(text, 0, text.length);
+                out.sync();
+            }
+            disk.rename(temporary, directory + "/" + FILE);
+        } catch (PageserverException e) {
+            if (e.code() == ErrorCode.NO_SPACE) {
+                disk.delete(temporary);
+            }
+            throw e;
         }
-        disk.rename(temporary, directory + "/" + FILE);
         disk.syncDirectory(directory);
     }
 

@@ -12,7 +12,6 @@ import io.palimpsest.pg.PgVersion;
 import io.palimpsest.pg.WalOrigin;
 import io.palimpsest.timeline.TimelineIndex.Ancestor;
 import io.palimpsest.timeline.TimelineIndex.Identity;
-import io.palimpsest.timeline.TimelineIndex.Lease;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;

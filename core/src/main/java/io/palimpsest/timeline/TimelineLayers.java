@@ -71,7 +71,9 @@ final class TimelineLayers {
         this.surroundings = surroundings;
         this.directory = directory;
         this.index = index;
-        this.map = LayerMap.of(files);
+        this.map =
+                LayerMap.of(files)
+                        .adopt(index.adopted().stream().mapToLong(Long::longValue).toArray());
         committing = surroundings.environment().tasks().monitor("timeline-index");
         exchanging = surroundings.environment().tasks().monitor("layer-map");
     }
@@ -178,13 +180,20 @@ final class TimelineLayers {
         }
     }
 
+    static boolean isFull(RuntimeException e) {
+        return e instanceof PageserverException world && world.code() == ErrorCode.NO_SPACE;
+    }
+
     private void commit(TimelineIndex next) {
         timeline.checkHealthy();
         try {
             next.commit(surroundings.disk(), directory);
         } catch (RuntimeException e) {
-            // Nobody knows which index the disk has now: no other may be made of either.
-            timeline.fail(e);
+            // Unless the disk is full nobody knows which index it has now: no other may be made of
+            // either.
+            if (!isFull(e)) {
+                timeline.fail(e);
+            }
             throw e;
         }
         index = next;
@@ -224,10 +233,11 @@ final class TimelineLayers {
 
     /**
      * Puts layers in the place of others, in the index and in the map. The files added are durable
-     * and are taken over: if this fails, they are closed.
+     * and are taken over: if this fails, they are closed; and deleted, if the disk is full.
      */
     void replace(Collection<LayerFile> removed, Collection<LayerFile> added) {
         boolean done = false;
+        boolean full = false;
         committing.lock();
         try {
             checkOpen();
@@ -239,15 +249,40 @@ final class TimelineLayers {
                             added.stream().map(LayerFile::descriptor).toList()));
             publish(null, removed, added);
             done = true;
+        } catch (PageserverException e) {
+            full = isFull(e);
+            throw e;
         } finally {
             committing.unlock();
             if (!done) {
                 added.forEach(LayerFile::close);
+                if (full) {
+                    added.forEach(this::delete);
+                }
             }
         }
         for (LayerFile file : removed) {
             file.close();
             delete(file);
+        }
+    }
+
+    /** Takes an ancestor's layers over; afterwards nothing in it is needed. */
+    void adopt(List<Long> lsns, Collection<LayerFile> files) {
+        long[] adopted = lsns.stream().mapToLong(Long::longValue).toArray();
+        committing.lock();
+        try {
+            checkOpen();
+            LayerMap _ = map.replace(List.of(), List.of(), files);
+            commit(index.detached(lsns, files.stream().map(LayerFile::descriptor).toList()));
+            exchanging.lock();
+            try {
+                map = map.replace(List.of(), List.of(), files).adopt(adopted);
+            } finally {
+                exchanging.unlock();
+            }
+        } finally {
+            committing.unlock();
         }
     }
 

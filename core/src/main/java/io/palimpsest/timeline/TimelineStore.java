@@ -39,6 +39,7 @@ public final class TimelineStore {
 
     private final Surroundings surroundings;
     private final Environment environment;
+    private final TimelineTree tree;
 
     /**
      * @param changed told when there may be background work for a timeline; must be brief and never
@@ -52,6 +53,12 @@ public final class TimelineStore {
             Consumer<Timeline> changed) {
         surroundings = new Surroundings(environment, limits, config, cache, changed);
         this.environment = environment;
+        tree = new TimelineTree(surroundings);
+    }
+
+    /** What is done to timelines that there are. */
+    public TimelineTree tree() {
+        return tree;
     }
 
     public Limits limits() {
@@ -146,9 +153,42 @@ public final class TimelineStore {
         disk.syncDirectory(directory);
     }
 
+    /**
+     * What a timeline says of itself, without opening it.
+     *
+     * @param ancestor what it branched off, or null
+     * @param deleting what is left of it is to be deleted
+     */
+    public record Outline(
+            TimelineId id, @Nullable TimelineId ancestor, boolean deleting, TimelineIndex index) {}
+
+    /** Reads a timeline's index; CORRUPTION if that cannot be. */
+    public Outline outline(TenantShardId tenant, TimelineId id) {
+        TimelineIndex index = index(tenant, id);
+        TimelineIndex.Ancestor ancestor = index.ancestor();
+        return new Outline(
+                id,
+                ancestor == null ? null : ancestor.timeline(),
+                index.state() instanceof TimelineState.Deleting,
+                index);
+    }
+
+    /** Opens a timeline, of an ancestor that is open. */
+    public Timeline open(TenantShardId tenant, Outline outline, @Nullable Timeline ancestor) {
+        return Timeline.load(surroundings, directory(tenant, outline.id), outline.index, ancestor);
+    }
+
     /** Opens a timeline; {@code ancestors} gives (opens) the one it branched off. */
     public Timeline open(
             TenantShardId tenant, TimelineId id, Function<TimelineId, Timeline> ancestors) {
+        Outline outline = outline(tenant, id);
+        return open(
+                tenant,
+                outline,
+                outline.ancestor == null ? null : ancestors.apply(outline.ancestor));
+    }
+
+    private TimelineIndex index(TenantShardId tenant, TimelineId id) {
         String directory = directory(tenant, id);
         if (!exists(tenant, id)) {
             throw PageserverException.corruption(
@@ -161,9 +201,43 @@ public final class TimelineStore {
                     "%s/%s: expected the index of timeline %s of tenant %s, found %s of %s",
                     directory, TimelineIndex.FILE, id, tenant, index.timeline(), index.tenant());
         }
-        TimelineIndex.Ancestor origin = index.ancestor();
-        Timeline ancestor = origin == null ? null : ancestors.apply(origin.timeline());
-        return Timeline.load(surroundings, directory, index, ancestor);
+        return index;
+    }
+
+    /** Deletes a timeline for good: it is closed when this returns, and its files are gone. */
+    public void delete(Timeline timeline) {
+        tree.beginDeletion(timeline);
+        deleteFiles(timeline.tenant(), timeline.id());
+        tree.deleted(timeline);
+    }
+
+    /**
+     * Deletes what is left of a timeline whose index says that it is being deleted: the index goes
+     * last, so that a crash leaves something that says so.
+     */
+    public void deleteFiles(TenantShardId tenant, TimelineId id) {
+        Disk disk = environment.disk();
+        String directory = directory(tenant, id);
+        for (String name : disk.list(directory)) {
+            if (!name.equals(TimelineIndex.FILE)) {
+                disk.delete(directory + "/" + name);
+            }
+        }
+        disk.syncDirectory(directory);
+        WalSource source = sourceOrNull(tenant, id);
+        if (disk.exists(sources(tenant) + "/" + id)) {
+            disk.delete(sources(tenant) + "/" + id);
+            disk.syncDirectory(sources(tenant));
+        }
+        disk.delete(directory + "/" + TimelineIndex.FILE);
+        disk.syncDirectory(directory);
+        disk.deleteTree(directory);
+        disk.syncDirectory(timelines(tenant));
+        environment
+                .tracer()
+                .info(
+                        "timeline-deleted",
+                        "timeline " + id + (source == null ? "" : "; " + dropSlotBy(source)));
     }
 
     /** A branch of {@code ancestor}, which must be durable up to {@code lsn}. */

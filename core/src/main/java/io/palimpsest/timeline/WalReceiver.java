@@ -204,7 +204,13 @@ public final class WalReceiver {
         return switch (e.code()) {
             case IO, NO_SPACE, LSN_TIMEOUT, SHUTTING_DOWN -> true;
             case CONFLICT -> ReplicationError.is(e, ReplicationError.SLOT_IN_USE);
-            case BAD_REQUEST, NOT_FOUND, LSN_OUT_OF_RANGE, CORRUPTION, UNSUPPORTED, SOURCE_BROKEN ->
+            case BAD_REQUEST,
+                    PRECONDITION_FAILED,
+                    NOT_FOUND,
+                    LSN_OUT_OF_RANGE,
+                    CORRUPTION,
+                    UNSUPPORTED,
+                    SOURCE_BROKEN ->
                     false;
         };
     }

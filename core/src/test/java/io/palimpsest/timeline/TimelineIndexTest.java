@@ -46,9 +46,7 @@ class TimelineIndexTest {
                 List.of(0x100_0000L, 0x180_0000L),
                 new TimelineState.Archived(1_700_000_000_000L),
                 0x300_0120L,
-                List.of(
-                        new TimelineIndex.Lease(0x200_0008L, 5),
-                        new TimelineIndex.Lease(0x300_0120L, 1_800_000_000_000L)),
+                List.of(new Lease(0x200_0008L, 5), new Lease(0x300_0120L, 1_800_000_000_000L)),
                 0xA00_DBF8L,
                 0xA00_DB80L,
                 List.of(

@@ -1,7 +1,6 @@
 package io.palimpsest.server;
 
 import io.palimpsest.base.PageserverException;
-import io.palimpsest.base.TenantConfig;
 import io.palimpsest.port.Environment;
 import io.palimpsest.server.config.ServerConfig;
 import io.palimpsest.server.disk.NioDisk;
@@ -130,7 +129,7 @@ public final class Main implements Callable<Integer> {
                         new SecureIds(),
                         tracer,
                         redo);
-        Tenants tenants = Tenants.load(environment, config.limits(), TenantConfig.DEFAULT);
+        Tenants tenants = Tenants.load(environment, config.limits(), config.tenants());
         PageServer pages = PageServer.start(config.pageService(), new PageService(tenants), tasks);
         ManagementServer management =
                 ManagementServer.start(config.management(), new Management(tenants), tasks);

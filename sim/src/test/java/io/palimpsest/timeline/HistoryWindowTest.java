@@ -16,6 +16,7 @@ import io.palimpsest.compaction.Retention;
 import io.palimpsest.pg.PgVersion;
 import io.palimpsest.pg.WalOrigin;
 import io.palimpsest.value.Keys;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.TreeMap;
@@ -133,7 +134,7 @@ class HistoryWindowTest {
         assertEquals(moves, root.advanceCutoff(to));
         long after = world.environment.clock().wallMillis();
         model.cutoff = moves ? to : model.cutoff;
-        List<Long> left = root.leases().stream().map(TimelineIndex.Lease::lsn).toList();
+        List<Long> left = root.leases().stream().map(Lease::lsn).toList();
         model.leases.forEach((lsn, until) -> {
             assertTrue(until <= after || left.contains(lsn), "a lease went before its time");
             assertTrue(until > before || !left.contains(lsn), "a lease outlived its time");
@@ -272,7 +273,9 @@ class HistoryWindowTest {
                 TimelineWorld.config(3600 * SECOND, 0, SECOND),
                 world -> {
                     Timeline root = world.create();
-                    long now = CommitLog.microsSince2000(world.environment.clock().wallMillis());
+                    long now =
+                            LsnAtTime.microsSince2000(
+                                    Instant.ofEpochMilli(world.environment.clock().wallMillis()));
                     assertEquals(root.oldestReadableLsn(), root.planCutoff(), "no commit is known");
                     TimelineWorld.Pen pen = new TimelineWorld.Pen(root, world.limits);
                     List<Long> ends = new ArrayList<>();

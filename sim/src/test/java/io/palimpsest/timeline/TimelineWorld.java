@@ -95,6 +95,66 @@ final class TimelineWorld {
         Simulation.run(scenario, seed).check();
     }
 
+    /**
+     * Runs {@code first}, then {@code act} with power lost at its n-th disk operation, for every n
+     * until it gets to its end, and {@code check} after each. On the way recovery itself is cut
+     * short as well.
+     *
+     * @return how many operations there were to cut at
+     */
+    static int cutPowerEverywhere(
+            long seed, Limits limits, TenantConfig config, Story first, Story act, Story check) {
+        boolean[] ended = new boolean[1];
+        int n = 0;
+        while (!ended[0]) {
+            int cut = ++n;
+            Scenario scenario =
+                    new Scenario() {
+                        @Override
+                        public String name() {
+                            return "power-cut";
+                        }
+
+                        @Override
+                        public void run(Simulation s) {
+                            FaultPlan quiet = FaultPlan.quiet();
+                            Machine machine = new Machine(new SimNet(s, quiet), "server", quiet);
+                            Story whole =
+                                    world -> {
+                                        act.run(world);
+                                        ended[0] = true;
+                                    };
+                            start(machine, first);
+                            machine.disk()
+                                    .plan(quiet.withPowerLossAt(machine.disk().operations() + cut));
+                            start(machine, whole);
+                            machine.disk()
+                                    .plan(
+                                            quiet.withPowerLossAt(
+                                                    machine.disk().operations() + 1 + cut % 9));
+                            if (!ended[0]) {
+                                start(machine, check);
+                            }
+                            machine.disk().plan(quiet);
+                            start(machine, check);
+                            machine.checkIdle();
+                        }
+
+                        private void start(Machine machine, Story story) {
+                            machine.start(
+                                            "test",
+                                            () ->
+                                                    story.run(
+                                                            new TimelineWorld(
+                                                                    machine, limits, config)))
+                                    .join();
+                        }
+                    };
+            Simulation.run(scenario, seed).check();
+        }
+        return n - 1;
+    }
+
     /** Forgets all that is in memory; timelines must have been shut down. */
     void restart() {
         BlockCache cache = new BlockCache(limits);

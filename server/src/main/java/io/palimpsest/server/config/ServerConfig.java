@@ -2,6 +2,7 @@ package io.palimpsest.server.config;
 
 import io.palimpsest.base.Limits;
 import io.palimpsest.base.PageserverException;
+import io.palimpsest.base.TenantConfig;
 import io.palimpsest.port.RedoEngine;
 import io.palimpsest.server.redo.WalRedoPool;
 import java.nio.file.Path;
@@ -21,7 +22,8 @@ import org.tomlj.TomlPosition;
  * The configuration, read from TOML and checked as a whole: everything wrong with it is reported at
  * once. Key names are the field's (docs/configuration.md lists those there are).
  */
-public record ServerConfig(Address pageService, Address management, Limits limits, Redo redo) {
+public record ServerConfig(
+        Address pageService, Address management, Limits limits, TenantConfig tenants, Redo redo) {
     /**
      * Redo by PostgreSQL's own processes.
      *
@@ -58,8 +60,11 @@ public record ServerConfig(Address pageService, Address management, Limits limit
         }
     }
 
-    private static final long LONGEST_NANOS = 30L * 24 * 3_600_000_000_000L;
-    private static final Pattern DURATION = Pattern.compile("(\\d+) *(ms|s|m|min|h|hr)");
+    private static final long DAY = 24 * 3_600_000_000_000L;
+    private static final long LONGEST_NANOS = 30 * DAY;
+    private static final long LONGEST_HISTORY = 36_500 * DAY;
+    private static final Pattern DURATION = Pattern.compile("(\\d+) *(ms|s|m|min|h|hr|d|day|days)");
+    private static final Pattern ZERO = Pattern.compile("0+ *(ms|s|m|min|h|hr|d|day|days)?");
 
     /** One key: how to read its value into the settings. */
     private interface Setting {
@@ -75,6 +80,17 @@ public record ServerConfig(Address pageService, Address management, Limits limit
         long waitLsn = Limits.DEFAULT.waitLsnNanos();
         long pageCachePages = Limits.DEFAULT.blockCacheBytes() / 8192;
         long ingestBatch = Limits.DEFAULT.ingestBatchRecords();
+        long openFiles = Limits.DEFAULT.openLayerFiles();
+        long batchPages = Limits.DEFAULT.batchPages();
+        long pitrInterval = TenantConfig.DEFAULT.pitrIntervalNanos();
+        long gcHorizon = TenantConfig.DEFAULT.gcHorizonBytes();
+        long gcPeriod = TenantConfig.DEFAULT.gcPeriodNanos();
+        long compactionPeriod = TenantConfig.DEFAULT.compactionPeriodNanos();
+        long compactionThreshold = TenantConfig.DEFAULT.compactionThreshold();
+        long compactionUpperLimit = TenantConfig.DEFAULT.compactionUpperLimit();
+        long compactionTarget = TenantConfig.DEFAULT.compactionTargetBytes();
+        long imageThreshold = TenantConfig.DEFAULT.imageCreationThreshold();
+        long lease = TenantConfig.DEFAULT.leaseNanos();
         RedoEngine.Mode redo = RedoEngine.Mode.WHERE_NEEDED;
         long redoTimeout = 10_000_000_000L;
         long redoIdleTimeout = 180_000_000_000L;
@@ -103,6 +119,30 @@ public record ServerConfig(Address pageService, Address management, Limits limit
                 "tenant_config.checkpoint_distance",
                 (s, v) -> s.checkpointDistance = number(v, 1 << 16, 1L << 36));
         KEYS.put("tenant_config.checkpoint_timeout", (s, v) -> s.checkpointTimeout = duration(v));
+        KEYS.put("max_file_descriptors", (s, v) -> s.openFiles = number(v, 1, 1 << 20));
+        KEYS.put("max_get_vectored_keys", (s, v) -> s.batchPages = number(v, 1, 1 << 10));
+        KEYS.put(
+                "tenant_config.pitr_interval",
+                (s, v) -> s.pitrInterval = durationOrZero(v, LONGEST_HISTORY));
+        KEYS.put("tenant_config.gc_horizon", (s, v) -> s.gcHorizon = number(v, 0, 1L << 60));
+        KEYS.put(
+                "tenant_config.gc_period", (s, v) -> s.gcPeriod = durationOrZero(v, LONGEST_NANOS));
+        KEYS.put(
+                "tenant_config.compaction_period",
+                (s, v) -> s.compactionPeriod = durationOrZero(v, LONGEST_NANOS));
+        KEYS.put(
+                "tenant_config.compaction_threshold",
+                (s, v) -> s.compactionThreshold = number(v, 1, 1 << 16));
+        KEYS.put(
+                "tenant_config.compaction_upper_limit",
+                (s, v) -> s.compactionUpperLimit = number(v, 1, 1 << 16));
+        KEYS.put(
+                "tenant_config.compaction_target_size",
+                (s, v) -> s.compactionTarget = number(v, 1 << 16, 1L << 36));
+        KEYS.put(
+                "tenant_config.image_creation_threshold",
+                (s, v) -> s.imageThreshold = number(v, 1, 1 << 16));
+        KEYS.put("tenant_config.lsn_lease_length", (s, v) -> s.lease = duration(v));
     }
 
     /**
@@ -134,14 +174,24 @@ public record ServerConfig(Address pageService, Address management, Limits limit
                         d.recordBytes(),
                         settings.waitLsn,
                         settings.pageCachePages * 8192,
-                        d.openLayerFiles(),
-                        d.batchPages(),
+                        (int) settings.openFiles,
+                        (int) settings.batchPages,
                         d.chainDeltas(),
                         d.backgroundBytesPerSecond());
         return new ServerConfig(
                 settings.pageService,
                 settings.management,
                 limits,
+                new TenantConfig(
+                        settings.pitrInterval,
+                        settings.gcHorizon,
+                        settings.gcPeriod,
+                        settings.compactionPeriod,
+                        (int) settings.compactionThreshold,
+                        (int) settings.compactionUpperLimit,
+                        settings.compactionTarget,
+                        (int) settings.imageThreshold,
+                        settings.lease),
                 new Redo(
                         new WalRedoPool.Settings(
                                 settings.redo,
@@ -155,6 +205,13 @@ public record ServerConfig(Address pageService, Address management, Limits limit
 
     /** What no key alone can say. */
     private static void checkTogether(Settings settings, List<String> wrong) {
+        if (settings.compactionUpperLimit < settings.compactionThreshold) {
+            wrong.add(
+                    "tenant_config.compaction_upper_limit is "
+                            + settings.compactionUpperLimit
+                            + ", less than tenant_config.compaction_threshold, which is "
+                            + settings.compactionThreshold);
+        }
         long heap = Runtime.getRuntime().maxMemory();
         fits("page_cache_size", settings.pageCachePages * 8192, heap, wrong);
         fits("tenant_config.checkpoint_distance", settings.checkpointDistance, heap, wrong);
@@ -254,7 +311,18 @@ public record ServerConfig(Address pageService, Address management, Limits limit
                 "expected a whole number from " + least + " to " + most + ", found " + value);
     }
 
+    /** 0 turns something off. */
+    private static long durationOrZero(Object value, long longest) {
+        return value instanceof String s && ZERO.matcher(s.strip()).matches()
+                ? 0
+                : duration(value, longest);
+    }
+
     private static long duration(Object value) {
+        return duration(value, LONGEST_NANOS);
+    }
+
+    private static long duration(Object value, long longest) {
         Matcher m =
                 DURATION.matcher(
                         value instanceof String s ? s.strip().toLowerCase(Locale.ROOT) : "");
@@ -268,11 +336,12 @@ public record ServerConfig(Address pageService, Address management, Limits limit
                     case "ms" -> 1_000_000L;
                     case "s" -> 1_000_000_000L;
                     case "m", "min" -> 60_000_000_000L;
-                    default -> 3_600_000_000_000L;
+                    case "h", "hr" -> 3_600_000_000_000L;
+                    default -> DAY;
                 };
-        if (n < 1 || n > LONGEST_NANOS / unit) {
+        if (n < 1 || n > longest / unit) {
             throw new IllegalArgumentException(
-                    "expected a duration from 1 ms to 30 days, found " + value);
+                    "expected a duration from 1 ms to " + longest / DAY + " days, found " + value);
         }
         return n * unit;
     }

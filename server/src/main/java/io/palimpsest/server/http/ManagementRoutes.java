@@ -13,10 +13,17 @@ import io.palimpsest.base.PageserverException;
 import io.palimpsest.base.TenantId;
 import io.palimpsest.base.TenantShardId;
 import io.palimpsest.base.TimelineId;
+import io.palimpsest.layer.LayerDescriptor;
+import io.palimpsest.layer.LayerName;
 import io.palimpsest.service.Management;
 import io.palimpsest.service.Management.TimelineInfo;
+import io.palimpsest.timeline.Lease;
+import io.palimpsest.timeline.LsnAtTime;
 import java.io.IOException;
+import java.time.Instant;
+import java.time.format.DateTimeParseException;
 import java.util.List;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -30,9 +37,17 @@ import org.slf4j.LoggerFactory;
  *   GET  /v1/tenant/:tenant/timeline                 [timeline]
  *   POST /v1/tenant/:tenant/timeline                 201 timeline; body below
  *   GET  /v1/tenant/:tenant/timeline/:id             timeline
- *   PUT  /v1/tenant/:tenant/timeline/:id/checkpoint  what has arrived is made durable
+ *   DELETE .../timeline/:id                          202; 412 if it has branches
+ *   PUT  .../timeline/:id/checkpoint                 what has arrived is made durable
+ *   PUT  .../timeline/:id/archival_config            {"state": "Archived" or "Unarchived"}
+ *   PUT  .../timeline/:id/detach_ancestor            {"reparented_timelines": []}
+ *   POST .../timeline/:id/lsn_lease                  {"lsn"} to {"valid_until"}
+ *   GET  .../timeline/:id/get_lsn_by_timestamp?timestamp=   {"lsn", "kind", ...}
+ *   GET  .../timeline/:id/get_timestamp_of_lsn?lsn=  a moment; 412 if none is known
+ *   GET  .../timeline/:id/layer                      what layers there are
  *
  *   {"new_timeline_id", "ancestor_timeline_id", "ancestor_start_lsn"?}      a branch
+ *   {"new_timeline_id", "ancestor_timeline_id", "ancestor_start_time"}      our own: as of a moment
  *   {"new_timeline_id", "import_from": {"conninfo", "slot"}}                our own: from a running PostgreSQL
  * </pre>
  *
@@ -54,9 +69,9 @@ final class ManagementRoutes {
     }
 
     /** Answers a request; never throws. {@code path} has no query. */
-    Answer answer(String method, String path, byte[] body) {
+    Answer answer(String method, String path, Map<String, List<String>> query, byte[] body) {
         try {
-            return route(method, path, body);
+            return route(method, path, query, body);
         } catch (PageserverException e) {
             return failure(status(e.code()), String.valueOf(e.getMessage()));
         } catch (RuntimeException e) {
@@ -77,7 +92,7 @@ final class ManagementRoutes {
         }
     }
 
-    private Answer route(String method, String path, byte[] body) {
+    private Answer route(String method, String path, Map<String, List<String>> query, byte[] body) {
         List<String> parts = List.of(path.replaceAll("/+$", "").split("/", -1));
         int n = parts.size();
         if (n < 3 || !parts.get(1).equals("v1")) {
@@ -101,18 +116,136 @@ final class ManagementRoutes {
         }
         TimelineId timeline = TimelineId.parse(parts.get(5));
         if (n == 6) {
-            return only("GET", method, () -> ok(json(management.timeline(tenant, timeline))));
+            return method.equals("DELETE")
+                    ? delete(tenant, timeline)
+                    : only("GET", method, () -> ok(json(management.timeline(tenant, timeline))));
         }
-        if (parts.get(6).equals("checkpoint")) {
-            return only(
-                    "PUT",
-                    method,
-                    () -> {
-                        management.flush(tenant, timeline);
-                        return ok(JSON.nullNode());
-                    });
+        return switch (parts.get(6)) {
+            case "checkpoint" -> only("PUT", method, () -> flush(tenant, timeline));
+            case "archival_config" -> only("PUT", method, () -> archive(tenant, timeline, body));
+            case "detach_ancestor" -> only("PUT", method, () -> detach(tenant, timeline));
+            case "lsn_lease" -> only("POST", method, () -> lease(tenant, timeline, body));
+            case "get_lsn_by_timestamp" ->
+                    only("GET", method, () -> lsnByTimestamp(tenant, timeline, query));
+            case "get_timestamp_of_lsn" ->
+                    only("GET", method, () -> timestampOfLsn(tenant, timeline, query));
+            case "layer" -> only("GET", method, () -> layers(tenant, timeline));
+            default -> noSuchPath(path);
+        };
+    }
+
+    private Answer flush(TenantId tenant, TimelineId timeline) {
+        management.flush(tenant, timeline);
+        return ok(JSON.nullNode());
+    }
+
+    private Answer delete(TenantId tenant, TimelineId timeline) {
+        management.delete(tenant, timeline);
+        return new Answer(202, JSON.nullNode());
+    }
+
+    private Answer archive(TenantId tenant, TimelineId timeline, byte[] body) {
+        String state = text(parse(body), "state");
+        switch (state) {
+            case "Archived" -> management.archive(tenant, timeline, true);
+            case "Unarchived" -> management.archive(tenant, timeline, false);
+            default ->
+                    throw PageserverException.badRequest(
+                            "the state is '%s', expected 'Archived' or 'Unarchived'", state);
         }
-        return noSuchPath(path);
+        return ok(JSON.nullNode());
+    }
+
+    private Answer detach(TenantId tenant, TimelineId timeline) {
+        management.detach(tenant, timeline);
+        ObjectNode json = JSON.objectNode();
+        json.putArray("reparented_timelines");
+        return ok(json);
+    }
+
+    private Answer lease(TenantId tenant, TimelineId timeline, byte[] body) {
+        Lsn lsn = Lsn.parse(text(parse(body), "lsn"));
+        Instant until = management.lease(tenant, timeline, lsn);
+        return ok(JSON.objectNode().put("valid_until", until.toString()));
+    }
+
+    private Answer lsnByTimestamp(
+            TenantId tenant, TimelineId timeline, Map<String, List<String>> query) {
+        LsnAtTime found =
+                management.lsnByTimestamp(tenant, timeline, moment(parameter(query, "timestamp")));
+        TimelineInfo info = management.timeline(tenant, timeline);
+        LsnAtTime.Commit before = found.before();
+        Lsn lsn = before == null ? info.oldestReadableLsn() : new Lsn(before.lsn());
+        ObjectNode json =
+                JSON.objectNode()
+                        .put("lsn", lsn.toString())
+                        .put(
+                                "kind",
+                                switch (found.kind()) {
+                                    case PRESENT -> "present";
+                                    case FUTURE -> "future";
+                                    case PAST -> "past";
+                                    case NO_DATA -> "nodata";
+                                });
+        commit(json, "before", before);
+        commit(json, "after", found.after());
+        if (Boolean.parseBoolean(query.getOrDefault("with_lease", List.of("")).getFirst())) {
+            json.put("valid_until", management.lease(tenant, timeline, lsn).toString());
+        }
+        return ok(json);
+    }
+
+    private static void commit(ObjectNode json, String name, LsnAtTime.@Nullable Commit commit) {
+        if (commit != null) {
+            json.putObject(name)
+                    .put("lsn", Lsn.toString(commit.lsn()))
+                    .put("timestamp", LsnAtTime.moment(commit.micros()).toString());
+        }
+    }
+
+    private Answer timestampOfLsn(
+            TenantId tenant, TimelineId timeline, Map<String, List<String>> query) {
+        Lsn lsn = Lsn.parse(parameter(query, "lsn"));
+        return ok(JSON.textNode(management.timestampOfLsn(tenant, timeline, lsn).toString()));
+    }
+
+    private static String parameter(Map<String, List<String>> query, String name) {
+        List<String> values = query.get(name);
+        if (values == null || values.size() != 1) {
+            throw PageserverException.badRequest("the query needs one '%s'", name);
+        }
+        return values.getFirst();
+    }
+
+    private static Instant moment(String text) {
+        try {
+            return Instant.parse(text);
+        } catch (DateTimeParseException e) {
+            throw new PageserverException(
+                    ErrorCode.BAD_REQUEST,
+                    "'" + text + "' is no moment: expected one like 2026-11-24T13:10:15Z",
+                    e);
+        }
+    }
+
+    private Answer layers(TenantId tenant, TimelineId timeline) {
+        ObjectNode json = JSON.objectNode();
+        ArrayNode list = json.putArray("historic_layers");
+        for (LayerDescriptor layer : management.layers(tenant, timeline)) {
+            LayerName name = layer.name();
+            ObjectNode item =
+                    list.addObject()
+                            .put("kind", name.image() ? "Image" : "Delta")
+                            .put("layer_file_name", name.toString())
+                            .put("layer_file_size", layer.size())
+                            .put("lsn_start", Lsn.toString(name.startLsn()));
+            if (name.image()) {
+                item.put("complete", layer.complete());
+            } else {
+                item.put("lsn_end", Lsn.toString(name.endLsn())).put("l0", name.isL0());
+            }
+        }
+        return ok(json);
     }
 
     /** What a route does. */
@@ -150,11 +283,7 @@ final class ManagementRoutes {
         TimelineInfo made;
         if (request.has("ancestor_timeline_id")) {
             TimelineId ancestor = TimelineId.parse(text(request, "ancestor_timeline_id"));
-            Lsn at =
-                    request.hasNonNull("ancestor_start_lsn")
-                            ? Lsn.parse(text(request, "ancestor_start_lsn"))
-                            : Lsn.INVALID;
-            made = management.createBranch(tenant, id, ancestor, at);
+            made = branch(tenant, id, ancestor, request);
         } else if (request.has("import_from")) {
             JsonNode source = request.get("import_from");
             made =
@@ -166,6 +295,21 @@ final class ManagementRoutes {
                             + " how is the timeline to be made?");
         }
         return new Answer(201, json(made));
+    }
+
+    private TimelineInfo branch(
+            TenantId tenant, TimelineId id, TimelineId ancestor, JsonNode request) {
+        boolean byLsn = request.hasNonNull("ancestor_start_lsn");
+        if (!request.hasNonNull("ancestor_start_time")) {
+            Lsn at = byLsn ? Lsn.parse(text(request, "ancestor_start_lsn")) : Lsn.INVALID;
+            return management.createBranch(tenant, id, ancestor, at);
+        }
+        if (byLsn) {
+            throw PageserverException.badRequest(
+                    "the body says both ancestor_start_lsn and ancestor_start_time");
+        }
+        return management.createBranch(
+                tenant, id, ancestor, moment(text(request, "ancestor_start_time")));
     }
 
     private JsonNode parse(byte[] body) {
@@ -209,6 +353,8 @@ final class ManagementRoutes {
         json.put("last_record_lsn", info.lastRecordLsn().toString())
                 .put("disk_consistent_lsn", info.diskConsistentLsn().toString())
                 .put("min_readable_lsn", info.oldestReadableLsn().toString())
+                .put("applied_gc_cutoff_lsn", info.oldestReadableLsn().toString())
+                .put("pitr_interval_seconds", info.kept().pitrSeconds())
                 .put("pg_version", info.pgVersion())
                 .put("current_physical_size", info.layerBytes())
                 .put("layer_count", info.layerCount());
@@ -216,6 +362,24 @@ final class ManagementRoutes {
             json.put("state", "Active");
         } else {
             json.putObject("state").putObject("Broken").put("reason", info.failure());
+        }
+        json.put("is_archived", info.archivedAt() != null);
+        if (info.archivedAt() != null) {
+            json.put("archived_at", info.archivedAt().toString());
+        }
+        if (info.diskFull() != null) {
+            json.put("disk_full", info.diskFull());
+        }
+        if (info.kept().blocked() != null) {
+            json.put("gc_blocked", info.kept().blocked());
+        }
+        ArrayNode branches = json.putArray("branches");
+        info.kept().branches().forEach(id -> branches.add(id.toString()));
+        ArrayNode leases = json.putArray("lsn_leases");
+        for (Lease lease : info.kept().leases()) {
+            leases.addObject()
+                    .put("lsn", Lsn.toString(lease.lsn()))
+                    .put("valid_until", Instant.ofEpochMilli(lease.validUntilMillis()).toString());
         }
         TimelineInfo.Receiver receiver = info.receiver();
         json.put("walreceiver_status", receiver == null ? "Not active" : receiver.status());
@@ -233,6 +397,7 @@ final class ManagementRoutes {
             case LSN_OUT_OF_RANGE -> 406;
             case LSN_TIMEOUT -> 408;
             case CONFLICT -> 409;
+            case PRECONDITION_FAILED -> 412;
             case SHUTTING_DOWN, NO_SPACE -> 503;
             case CORRUPTION, UNSUPPORTED, SOURCE_BROKEN, IO -> 500;
         };

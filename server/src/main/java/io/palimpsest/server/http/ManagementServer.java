@@ -19,6 +19,7 @@ import io.netty.handler.codec.http.HttpResponseStatus;
 import io.netty.handler.codec.http.HttpServerCodec;
 import io.netty.handler.codec.http.HttpUtil;
 import io.netty.handler.codec.http.HttpVersion;
+import io.netty.handler.codec.http.QueryStringDecoder;
 import io.netty.handler.flow.FlowControlHandler;
 import io.netty.handler.timeout.ReadTimeoutHandler;
 import io.palimpsest.port.Tasks;
@@ -117,18 +118,25 @@ public final class ManagementServer implements AutoCloseable {
                 return;
             }
             String method = request.method().name();
-            String uri = request.uri();
-            int query = uri.indexOf('?');
-            String path = query < 0 ? uri : uri.substring(0, query);
+            QueryStringDecoder uri = new QueryStringDecoder(request.uri());
+            String path = uri.rawPath();
             byte[] body = ByteBufUtil.getBytes(request.content());
             tasks.spawn(
                     Tasks.Lane.LATENCY,
                     method + " " + path,
                     () -> {
-                        ManagementRoutes.Answer answer = routes.answer(method, path, body);
+                        ManagementRoutes.Answer answer = answer(method, uri, body);
                         LOG.debug("{} {}: {}", method, path, answer.status());
                         send(ctx, answer, keepAlive);
                     });
+        }
+
+        private ManagementRoutes.Answer answer(String method, QueryStringDecoder uri, byte[] body) {
+            try {
+                return routes.answer(method, uri.rawPath(), uri.parameters(), body);
+            } catch (IllegalArgumentException e) {
+                return ManagementRoutes.failure(400, "the query is damaged: " + e.getMessage());
+            }
         }
 
         @Override

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.palimpsest.base.PageserverException;
+import io.palimpsest.base.TenantConfig;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -30,6 +31,55 @@ class ServerConfigTest {
         assertEquals(60_000_000_000L, config.limits().flushAgeNanos());
     }
 
+    @Test
+    void aTenantsPolicyHasItsKeys() {
+        ServerConfig config =
+                ServerConfig.read(
+                        "pageserver.toml",
+                        """
+                        max_file_descriptors = 77
+                        max_get_vectored_keys = 7
+                        [tenant_config]
+                        pitr_interval = '14 days'
+                        gc_horizon = 1000
+                        gc_period = '0 s'
+                        compaction_period = '5 s'
+                        compaction_threshold = 3
+                        compaction_upper_limit = 4
+                        compaction_target_size = 1000000
+                        image_creation_threshold = 2
+                        lsn_lease_length = '20 m'
+                        """,
+                        List.of());
+        long second = 1_000_000_000L;
+        assertEquals(
+                new TenantConfig(
+                        14 * 86_400 * second,
+                        1000,
+                        0,
+                        5 * second,
+                        3,
+                        4,
+                        1_000_000,
+                        2,
+                        1200 * second),
+                config.tenants());
+        assertEquals(77, config.limits().openLayerFiles());
+        assertEquals(7, config.limits().batchPages());
+        assertEquals(
+                TenantConfig.DEFAULT,
+                ServerConfig.read("pageserver.toml", "", List.of()).tenants());
+        assertEquals(
+                0,
+                ServerConfig.read(
+                                "pageserver.toml", "", List.of("tenant_config.pitr_interval = '0'"))
+                        .tenants()
+                        .pitrIntervalNanos());
+        assertTrue(
+                refusal("tenant_config.compaction_upper_limit = 9")
+                        .contains("less than tenant_config.compaction_threshold"));
+    }
+
     @ParameterizedTest
     @ValueSource(
             strings = {
@@ -51,6 +101,13 @@ class ServerConfigTest {
                 "tenant_config.checkpoint_distance = 1",
                 "tenant_config.checkpoint_distance = 68719476736",
                 "tenant_config.checkpoint_timeout = '0 ms'",
+                "tenant_config.pitr_interval = '40000 d'",
+                "tenant_config.gc_period = '31 d'",
+                "tenant_config.lsn_lease_length = '0 s'",
+                "tenant_config.compaction_threshold = 0",
+                "tenant_config.gc_horizon = -1",
+                "max_file_descriptors = 0",
+                "max_get_vectored_keys = 1025",
                 "tenant_config = 3",
                 "wait_lsn_timeout",
                 "\u0000"

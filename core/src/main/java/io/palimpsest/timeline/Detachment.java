@@ -1,0 +1,177 @@
+package io.palimpsest.timeline;
+
+import io.palimpsest.base.ErrorCode;
+import io.palimpsest.base.LsnRange;
+import io.palimpsest.base.PageserverException;
+import io.palimpsest.layer.DeltaLayerWriter;
+import io.palimpsest.layer.LayerCursor;
+import io.palimpsest.layer.LayerDescriptor;
+import io.palimpsest.layer.LayerFile;
+import io.palimpsest.layer.LayerName;
+import io.palimpsest.port.Disk;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.TreeSet;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Makes a branch a timeline without an ancestor: all layers of its ancestors that its history needs
+ * become its own. Those that lie at or below the branch point are linked, so that no data moves; a
+ * delta layer that goes past it is written again up to there. Then one index says it all.
+ *
+ * <p>A crash before that index leaves files that no index names, and the work is done again when it
+ * is asked for again.
+ */
+final class Detachment {
+    /** An ancestor's layers may be exchanged meanwhile; then all is done anew, so often. */
+    private static final int TRIES = 16;
+
+    private final Surroundings surroundings;
+    private final Timeline branch;
+    private final TreeSet<Long> crossed = new TreeSet<>(Long::compareUnsigned);
+    private final List<LayerFile> taken = new ArrayList<>();
+
+    private Detachment(Surroundings surroundings, Timeline branch) {
+        this.surroundings = surroundings;
+        this.branch = branch;
+    }
+
+    /** The branch points crossed are the index's when this returns, and the layers the map's. */
+    static void run(Surroundings surroundings, Timeline branch, TimelineLayers layers) {
+        for (int i = 0; i < TRIES; i++) {
+            Detachment attempt = new Detachment(surroundings, branch);
+            boolean done = false;
+            try {
+                if (attempt.takeAll()) {
+                    layers.adopt(List.copyOf(attempt.crossed), attempt.taken);
+                    done = true;
+                    return;
+                }
+            } finally {
+                if (!done && branch.failure() == null) {
+                    attempt.giveUp();
+                }
+            }
+        }
+        throw PageserverException.of(
+                ErrorCode.CONFLICT,
+                "the layers of the ancestors of timeline %s change faster than they can be taken over; try again",
+                branch.id());
+    }
+
+    /** What no index names is deleted. */
+    private void giveUp() {
+        for (LayerFile file : taken) {
+            file.close();
+            surroundings.disk().delete(file.path());
+        }
+    }
+
+    /** False if a layer was gone. */
+    private boolean takeAll() {
+        long bound = Long.MAX_VALUE;
+        for (BranchPoint at = branch.branchPoint(); at != null; at = at.ancestor().branchPoint()) {
+            bound = Math.min(bound, at.lsn());
+            crossed.add(bound);
+            TimelineIndex index = at.ancestor().index();
+            for (long adopted : index.adopted()) {
+                if (adopted < bound) {
+                    crossed.add(adopted);
+                }
+            }
+            for (LayerDescriptor layer : index.layers()) {
+                if (layer.name().startLsn() <= bound && !take(at.ancestor(), layer, bound)) {
+                    return false;
+                }
+            }
+        }
+        surroundings.disk().syncDirectory(branch.directory());
+        return true;
+    }
+
+    private boolean take(Timeline ancestor, LayerDescriptor layer, long bound) {
+        LayerName name = layer.name();
+        if (!name.image() && name.endLsn() > bound + 1) {
+            return rewrite(ancestor, layer, bound);
+        }
+        String path = branch.layerPath(name);
+        // Left over from an attempt that was given up.
+        surroundings.disk().delete(path);
+        try {
+            surroundings.disk().link(ancestor.layerPath(name), path);
+        } catch (PageserverException e) {
+            if (e.code() == ErrorCode.NOT_FOUND) {
+                return false;
+            }
+            throw e;
+        }
+        take(layer);
+        return true;
+    }
+
+    private void take(LayerDescriptor layer) {
+        taken.add(
+                LayerFile.lazy(
+                        surroundings.disk(), branch.directory(), layer, surroundings.cache()));
+    }
+
+    private boolean rewrite(Timeline ancestor, LayerDescriptor layer, long bound) {
+        LayerFile file = ancestor.layers().file(layer.name());
+        if (file == null || !file.acquire()) {
+            return false;
+        }
+        try {
+            LayerDescriptor written = write(file, bound);
+            if (written != null) {
+                take(written);
+            }
+            return true;
+        } finally {
+            file.release();
+        }
+    }
+
+    /** The layer up to the LSN, or null if there is nothing up to it. */
+    private @Nullable LayerDescriptor write(LayerFile file, long bound) {
+        Disk disk = surroundings.disk();
+        LsnRange lsns = new LsnRange(file.name().startLsn(), bound + 1);
+        LayerName name =
+                LayerName.delta(file.keys(), lsns, branch.tenant(), branch.index().generation());
+        String temporary = branch.temporaryPath();
+        long size;
+        long entries;
+        boolean done = false;
+        try {
+            try (Disk.Output out = disk.create(temporary)) {
+                DeltaLayerWriter writer =
+                        new DeltaLayerWriter(
+                                out, branch.tenant(), branch.id(), lsns, surroundings.limits());
+                LayerCursor c = file.entries();
+                while (c.next()) {
+                    if (Long.compareUnsigned(c.lsn(), bound) <= 0) {
+                        writer.append(
+                                c.hi(),
+                                c.mid(),
+                                c.lo(),
+                                c.lsn(),
+                                c.bytes(),
+                                c.offset(),
+                                c.length());
+                    }
+                }
+                entries = writer.entries();
+                size = writer.finish(file.keys(), lsns);
+                out.sync();
+            }
+            if (entries > 0) {
+                disk.rename(temporary, branch.layerPath(name));
+                done = true;
+            }
+        } finally {
+            if (!done) {
+                disk.delete(temporary);
+            }
+        }
+        return entries == 0 ? null : new LayerDescriptor(name, size, false);
+    }
+}

@@ -1,0 +1,189 @@
+package io.palimpsest.server.http;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import io.palimpsest.base.Limits;
+import io.palimpsest.base.TenantConfig;
+import io.palimpsest.port.Environment;
+import io.palimpsest.server.config.ServerConfig;
+import io.palimpsest.server.disk.NioDisk;
+import io.palimpsest.server.runtime.LogTracer;
+import io.palimpsest.server.runtime.SecureIds;
+import io.palimpsest.server.runtime.SocketNet;
+import io.palimpsest.server.runtime.SystemClock;
+import io.palimpsest.server.runtime.SystemTasks;
+import io.palimpsest.service.Management;
+import io.palimpsest.tenant.Tenants;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Instant;
+import java.util.zip.CRC32C;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** What the API does to a timeline's branches: of a root without a layer, written by hand. */
+class ManagementTimelinesTest {
+    private static final String TENANT = "7a1f0c4e5d6b48a99e0f112233445566";
+    private static final String ROOT = "d87061ac791d44a963416f8fe634a26c";
+    private static final String BRANCH = "00000000000000000000000000000001";
+    private static final String TWIG = "00000000000000000000000000000002";
+    private static final String TIMELINES = "/v1/tenant/" + TENANT + "/timeline";
+
+    @TempDir private Path directory;
+    private ManagementServer server;
+    private Tenants tenants;
+    private final HttpClient http = HttpClient.newHttpClient();
+
+    @BeforeEach
+    void start() throws Exception {
+        String body =
+                """
+                palimpsest timeline index 1
+                tenant %s
+                timeline %s
+                generation 00000001
+                postgres 17
+                origin stock
+                system_identifier 7576021984203157541
+                segment_size 16777216
+                wal_timeline 1
+                ancestor none
+                state active
+                oldest_readable_lsn 0/3000120
+                disk_consistent_lsn 0/3000120
+                prev_record_lsn 0/0
+                """
+                        .formatted(TENANT, ROOT);
+        CRC32C crc = new CRC32C();
+        crc.update(body.getBytes(StandardCharsets.UTF_8));
+        Path root = directory.resolve("tenants/" + TENANT + "/timelines/" + ROOT);
+        Files.createDirectories(root);
+        Files.writeString(root.resolve("index"), body + "crc32c %08x\n".formatted(crc.getValue()));
+        LogTracer tracer = new LogTracer("test");
+        SystemTasks tasks = new SystemTasks(2, tracer, (task, failure) -> {});
+        Environment environment =
+                new Environment(
+                        new SystemClock(),
+                        tasks,
+                        new NioDisk(directory),
+                        new SocketNet(),
+                        new SecureIds(),
+                        tracer);
+        tenants = Tenants.load(environment, Limits.DEFAULT, TenantConfig.DEFAULT);
+        server =
+                ManagementServer.start(
+                        new ServerConfig.Address("127.0.0.1", 0), new Management(tenants), tasks);
+    }
+
+    @AfterEach
+    void stop() {
+        server.close();
+        tenants.close();
+        http.close();
+    }
+
+    private JsonNode send(int status, String method, String path, String body) throws Exception {
+        HttpResponse<String> answer =
+                http.send(
+                        HttpRequest.newBuilder(
+                                        URI.create(
+                                                "http://127.0.0.1:"
+                                                        + server.address().getPort()
+                                                        + TIMELINES
+                                                        + path))
+                                .method(method, HttpRequest.BodyPublishers.ofString(body))
+                                .build(),
+                        HttpResponse.BodyHandlers.ofString());
+        assertEquals(status, answer.statusCode(), answer.body());
+        return new ObjectMapper().readTree(answer.body());
+    }
+
+    private void branch(String id, String of) throws Exception {
+        JsonNode made =
+                send(
+                        201,
+                        "POST",
+                        "",
+                        "{\"new_timeline_id\":\"%s\",\"ancestor_timeline_id\":\"%s\"}"
+                                .formatted(id, of));
+        assertEquals(of, made.get("ancestor_timeline_id").textValue());
+    }
+
+    @Test
+    void branchesAreMadeArchivedDetachedAndDeleted() throws Exception {
+        branch(BRANCH, ROOT);
+        branch(TWIG, BRANCH);
+        JsonNode root = send(200, "GET", "/" + ROOT, "");
+        assertEquals("[\"" + BRANCH + "\"]", root.get("branches").toString());
+        assertEquals("0/3000120", root.get("applied_gc_cutoff_lsn").textValue());
+        assertEquals(7 * 86_400, root.get("pitr_interval_seconds").longValue());
+        assertFalse(root.get("is_archived").booleanValue());
+
+        String archived = "{\"state\":\"Archived\"}";
+        send(412, "PUT", "/" + BRANCH + "/archival_config", archived);
+        send(400, "PUT", "/" + BRANCH + "/archival_config", "{\"state\":\"asleep\"}");
+        send(200, "PUT", "/" + TWIG + "/archival_config", archived);
+        JsonNode twig = send(200, "GET", "/" + TWIG, "");
+        assertTrue(twig.get("is_archived").booleanValue());
+        assertTrue(Instant.parse(twig.get("archived_at").textValue()).isAfter(Instant.EPOCH));
+        send(200, "PUT", "/" + TWIG + "/archival_config", "{\"state\":\"Unarchived\"}");
+
+        send(412, "DELETE", "/" + BRANCH, "");
+        JsonNode detached = send(200, "PUT", "/" + TWIG + "/detach_ancestor", "");
+        assertEquals("{\"reparented_timelines\":[]}", detached.toString());
+        assertNull(send(200, "GET", "/" + TWIG, "").get("ancestor_timeline_id"));
+        send(202, "DELETE", "/" + BRANCH, "");
+        send(404, "DELETE", "/" + BRANCH, "");
+        send(404, "GET", "/" + BRANCH, "");
+    }
+
+    @Test
+    void leasesTimesAndLayersAreAskedFor() throws Exception {
+        JsonNode lease = send(200, "POST", "/" + ROOT + "/lsn_lease", "{\"lsn\":\"0/3000120\"}");
+        Instant until = Instant.parse(lease.get("valid_until").textValue());
+        assertTrue(until.isAfter(Instant.now().plusSeconds(500)), until.toString());
+        assertEquals(
+                "0/3000120",
+                send(200, "GET", "/" + ROOT, "").get("lsn_leases").get(0).get("lsn").textValue());
+        send(406, "POST", "/" + ROOT + "/lsn_lease", "{\"lsn\":\"0/3000118\"}");
+        send(406, "POST", "/" + ROOT + "/lsn_lease", "{\"lsn\":\"0/3000128\"}");
+        send(400, "POST", "/" + ROOT + "/lsn_lease", "{\"lsn\":3}");
+
+        String byTime = "/" + ROOT + "/get_lsn_by_timestamp";
+        JsonNode found = send(200, "GET", byTime + "?timestamp=2026-11-24T13%3A10%3A15Z", "");
+        assertEquals("nodata", found.get("kind").textValue());
+        assertEquals("0/3000120", found.get("lsn").textValue());
+        send(400, "GET", byTime, "");
+        send(400, "GET", byTime + "?timestamp=yesterday", "");
+        send(412, "GET", "/" + ROOT + "/get_timestamp_of_lsn?lsn=0/3000120", "");
+        send(406, "GET", "/" + ROOT + "/get_timestamp_of_lsn?lsn=0/1000", "");
+        assertEquals(
+                "{\"historic_layers\":[]}", send(200, "GET", "/" + ROOT + "/layer", "").toString());
+        send(
+                400,
+                "POST",
+                "",
+                ("{\"new_timeline_id\":\"%s\",\"ancestor_timeline_id\":\"%s\","
+                                + "\"ancestor_start_lsn\":\"0/3000120\",\"ancestor_start_time\":\"2026-11-24T13:10:15Z\"}")
+                        .formatted(BRANCH, ROOT));
+        send(
+                406,
+                "POST",
+                "",
+                ("{\"new_timeline_id\":\"%s\",\"ancestor_timeline_id\":\"%s\","
+                                + "\"ancestor_start_time\":\"2026-11-24T13:10:15Z\"}")
+                        .formatted(BRANCH, ROOT));
+    }
+}

@@ -7,7 +7,7 @@ import java.util.List;
 
 /** One step of background work on a timeline's layers: made by a planner, done by an executor. */
 public sealed interface CompactionPlan {
-    /** The layers that are read. */
+    /** The layers that are read (with the base of a {@link DropHistory}). */
     List<LayerDescriptor> inputs();
 
     /**
@@ -48,17 +48,21 @@ public sealed interface CompactionPlan {
      * complete image outside of the key range: what it hides would come to light.
      *
      * @param retention what is kept. Its cutoff may be below the timeline's, which keeps more
-     * @param keepsBase complete images as of the lowest LSN are there already, over all of the key
-     *     range. They are no inputs and stay; no image is written, and what inputs hold at or below
-     *     the lowest LSN goes
+     * @param base complete images as of the lowest LSN that are there already, over all of the key
+     *     range, or none. They are read like the inputs but stay; no image is written then, and
+     *     what inputs hold at or below the lowest LSN goes
      * @param inputs all layers that overlap the key range and start at or below the cutoff, but for
      *     that base
      */
     record DropHistory(
-            KeyRange keys, Retention retention, boolean keepsBase, List<LayerDescriptor> inputs)
+            KeyRange keys,
+            Retention retention,
+            List<LayerDescriptor> base,
+            List<LayerDescriptor> inputs)
             implements CompactionPlan {
         public DropHistory {
             inputs = List.copyOf(inputs);
+            base = List.copyOf(base);
             Check.that(!inputs.isEmpty(), "no history to drop");
         }
     }

@@ -51,6 +51,9 @@ final class HistoryPlanner {
     private final boolean[] hasBase;
     private final boolean[] blocked;
 
+    /** An image at the lowest LSN says nothing about layers that start at or below this one. */
+    private final long adopted;
+
     HistoryPlanner(LayerInventory inventory, Retention wanted, TenantConfig config) {
         this.inventory = inventory;
         this.config = config;
@@ -73,11 +76,19 @@ final class HistoryPlanner {
         starting = new long[count + 1];
         overlapping = new long[count + 1];
         long[] bases = new long[count + 1];
+        long[] belowAdopted = new long[count + 1];
+        adopted =
+                inventory.adopted().stream()
+                        .filter(a -> Long.compareUnsigned(a, retention.lowest()) < 0)
+                        .reduce(0L, (a, b) -> b);
         long[] blocks = new long[count + 1];
         long[] closed = new long[count + 1];
         long[] open = new long[count + 1];
         for (LayerDescriptor d : below) {
             count(d, bases, blocks, closed, open);
+            if (atOrBelow(d.name().startLsn(), adopted)) {
+                spread(belowAdopted, d, 1);
+            }
         }
         StretchTree kept = new StretchTree(count, 0);
         below.stream()
@@ -90,7 +101,8 @@ final class HistoryPlanner {
                 spread(imageAbove, d, 1);
             }
         }
-        for (long[] a : List.of(overlapping, bases, blocks, closed, open, imageAbove)) {
+        for (long[] a :
+                List.of(overlapping, bases, belowAdopted, blocks, closed, open, imageAbove)) {
             sum(a);
         }
         hasBase = new boolean[count];
@@ -99,7 +111,7 @@ final class HistoryPlanner {
         long[] settled = kept.values();
         for (int i = 0; i < count; i++) {
             hasBase[i] = bases[i] > 0;
-            blocked[i] = blocks[i] > 0;
+            blocked[i] = blocks[i] > 0 || hasBase[i] && belowAdopted[i] > 0;
             fresh[i + 1] = fresh[i] + closed[i] - settled[i] + (imageAbove[i] > 0 ? 0 : open[i]);
         }
     }
@@ -118,10 +130,9 @@ final class HistoryPlanner {
         }
         if (atLowest && d.complete()) {
             spread(bases, d, 1);
-        } else {
-            starting[stretches.from(d)] += d.size();
-            spread(overlapping, d, d.size());
         }
+        starting[stretches.from(d)] += d.size();
+        spread(overlapping, d, d.size());
         if (settledDelta || !atOrBelow(top, retention.cutoff())) {
             return;
         }
@@ -224,14 +235,15 @@ final class HistoryPlanner {
 
     private CompactionPlan.DropHistory plan(int from, int to) {
         KeyRange keys = stretches.keys(from, to);
+        List<LayerDescriptor> base = new ArrayList<>();
         List<LayerDescriptor> inputs = new ArrayList<>();
         for (LayerDescriptor d : below) {
-            boolean isBase = d.complete() && d.name().startLsn() == retention.lowest();
-            if (!isBase && d.name().keys().overlaps(keys)) {
-                inputs.add(d);
+            if (d.name().keys().overlaps(keys)) {
+                boolean isBase = d.complete() && d.name().startLsn() == retention.lowest();
+                (isBase ? base : inputs).add(d);
             }
         }
-        return new CompactionPlan.DropHistory(keys, retention, hasBase[from], inputs);
+        return new CompactionPlan.DropHistory(keys, retention, base, inputs);
     }
 
     /** Bytes that jobs which pay would read. */

@@ -3,9 +3,12 @@ package io.palimpsest.compaction;
 import io.palimpsest.base.ByteSink;
 import io.palimpsest.base.Bytes;
 import io.palimpsest.base.Check;
+import io.palimpsest.layer.LayerDescriptor;
 import io.palimpsest.value.Keys;
 import io.palimpsest.value.StoredValue;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -29,16 +32,22 @@ import org.jspecify.annotations.Nullable;
  * intervals it spans. At most that many values (or one) are held in memory, besides two images of a
  * page: a longer chain is counted, not kept, since an image will take its place.
  *
+ * <p>A complete image may lack a key that is not there, which is to say so: where such an image is
+ * among the layers read, a key that it lacks gets the tombstone it stands for, or what is older
+ * would come to light.
+ *
  * <p>Of the commit times at or below the cutoff only the newest stays. Each sink gets its values in
  * order; one may be a few keys behind another.
  */
 public final class RetainedHistory {
+    private static final byte[] TOMBSTONE = {StoredValue.IMAGE};
 
     /** Ends (inclusive) of the intervals, ascending; the last one is the cutoff. */
     private final long[] ends;
 
     private final boolean keepsBase;
     private final boolean keepsTombstones;
+    private final Absences absences;
     private final long commitCutoff;
     private final int chainDeltas;
     private final Pages pages;
@@ -64,7 +73,7 @@ public final class RetainedHistory {
     private boolean newestIsImage;
     private long newestLsn;
 
-    /** Of this key: what was passed on below the cutoff, and how long the chain is by now. */
+    /** Of this key: is anything of it kept so far, and how long is the chain by now? */
     private boolean emitted;
 
     private int chain;
@@ -78,6 +87,7 @@ public final class RetainedHistory {
             long[] ends,
             boolean keepsBase,
             boolean keepsTombstones,
+            Absences absences,
             long commitCutoff,
             int chainDeltas,
             Pages pages,
@@ -86,6 +96,7 @@ public final class RetainedHistory {
         this.ends = ends;
         this.keepsBase = keepsBase;
         this.keepsTombstones = keepsTombstones;
+        this.absences = absences;
         this.commitCutoff = commitCutoff;
         this.chainDeltas = chainDeltas;
         this.pages = pages;
@@ -100,12 +111,14 @@ public final class RetainedHistory {
      *
      * @param hasAncestor the timeline has an ancestor, or layers adopted from one: tombstones hide
      *     what is there
+     * @param adopted as in {@link LayerInventory#adopted}
      * @param base takes contents as of the lowest LSN; nothing if the plan keeps its base
      * @param history takes values above that, up to the cutoff
      */
     public static RetainedHistory of(
             CompactionPlan.DropHistory plan,
             boolean hasAncestor,
+            List<Long> adopted,
             int chainDeltas,
             Pages pages,
             ContentSink base,
@@ -116,10 +129,13 @@ public final class RetainedHistory {
             ends[i] = retention.points().get(i);
         }
         ends[ends.length - 1] = retention.cutoff();
+        List<LayerDescriptor> read = new ArrayList<>(plan.base());
+        read.addAll(plan.inputs());
         return new RetainedHistory(
                 ends,
-                plan.keepsBase(),
+                !plan.base().isEmpty(),
                 hasAncestor,
+                new Absences(read, adopted),
                 retention.cutoff(),
                 chainDeltas,
                 pages,
@@ -136,12 +152,14 @@ public final class RetainedHistory {
             CompactionPlan.CreateImages plan,
             long cutoff,
             boolean hasAncestor,
+            List<Long> adopted,
             Pages pages,
             ContentSink base) {
         return new RetainedHistory(
                 new long[] {plan.lsn()},
                 false,
                 hasAncestor,
+                new Absences(plan.inputs(), adopted),
                 cutoff,
                 0,
                 pages,
@@ -159,6 +177,21 @@ public final class RetainedHistory {
         if (!started || keyHi != hi || keyMid != mid || keyLo != lo) {
             startKey(keyHi, keyMid, keyLo);
         }
+        fill(lsn);
+        add(lsn, b, at, length);
+    }
+
+    /** Adds the tombstones that complete images below the LSN (exclusive) stand for. */
+    private void fill(long lsn) {
+        long absent = absences.next(lsn);
+        while (absent != Absences.NONE) {
+            add(absent, TOMBSTONE, 0, 1);
+            absent = absences.next(lsn);
+        }
+    }
+
+    private void add(long lsn, byte[] b, int at, int length) {
+        absences.seen(lsn);
         if (interval < ends.length && Long.compareUnsigned(lsn, ends[interval]) > 0) {
             close();
             interval = intervalOf(lsn);
@@ -171,15 +204,20 @@ public final class RetainedHistory {
     /** After the last entry. */
     public void finish() {
         if (started) {
-            close();
+            endKey();
             commit.pass();
         }
         started = false;
     }
 
+    private void endKey() {
+        fill(-1L);
+        close();
+    }
+
     private void startKey(long keyHi, long keyMid, long keyLo) {
         if (started) {
-            close();
+            endKey();
             if (keyHi >>> 32 != Keys.COMMIT_TIME) {
                 commit.pass();
             }
@@ -188,6 +226,7 @@ public final class RetainedHistory {
         hi = keyHi;
         mid = keyMid;
         lo = keyLo;
+        absences.startKey(keyHi, keyMid, keyLo);
         interval = 0;
         count = 0;
         emitted = false;
@@ -238,6 +277,10 @@ public final class RetainedHistory {
             return;
         }
         if (interval == 0 && keepsBase) {
+            emitted = newestIsImage && newestLsn == ends[0] && !isTombstone();
+            if (emitted) {
+                know(held.array(), 1, held.size() - 1);
+            }
             count = 0;
             return;
         }
@@ -253,14 +296,17 @@ public final class RetainedHistory {
         count = 0;
     }
 
+    private boolean isTombstone() {
+        return newestIsImage && held.size() == 1 && !Keys.isPage(hi);
+    }
+
     private boolean isDead() {
         boolean justMade = newestIsImage && newestLsn == ends[interval];
         return Keys.isPage(hi) && !justMade && !pages.live(hi, mid, lo, ends[interval]);
     }
 
     private void closeBase() {
-        boolean droppable = newestIsImage && held.size() == 1 && !Keys.isPage(hi);
-        if (droppable && !keepsTombstones || isDead()) {
+        if (isTombstone() && !keepsTombstones || isDead()) {
             return;
         }
         if (newestIsImage) {
@@ -280,8 +326,7 @@ public final class RetainedHistory {
     private void closeInterval() {
         int length = startsInitial ? count : chain + count;
         if (newestIsImage) {
-            boolean tombstone = held.size() == 1 && !Keys.isPage(hi);
-            boolean hidesNothing = tombstone && !emitted && !keepsBase && !keepsTombstones;
+            boolean hidesNothing = isTombstone() && !emitted && !keepsTombstones;
             if (hidesNothing || isUnchanged(held.array(), 1, held.size() - 1)) {
                 return;
             }
@@ -318,14 +363,6 @@ public final class RetainedHistory {
 
     /** Is it what a read just below the interval gets anyway? Image layers repeat what is old. */
     private boolean isUnchanged(byte[] b, int at, int length) {
-        if (!emitted && keepsBase && Keys.isPage(hi)) {
-            byte[] content =
-                    pages.live(hi, mid, lo, ends[0]) ? pages.at(hi, mid, lo, ends[0]) : null;
-            if (content == null) {
-                return false;
-            }
-            know(content, 0, content.length);
-        }
         return contentKnown
                 && Arrays.equals(lastContent.array(), 0, lastContent.size(), b, at, at + length);
     }

@@ -13,6 +13,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.TreeMap;
 
 /**
  * Runs the scenarios by seed.
@@ -23,14 +24,16 @@ import java.util.Locale;
  * </pre>
  *
  * Runs seeds {@code seed .. seed+seeds-1} (defaults 1 and 1) in {@code jobs} processes (default 1).
- * One seed in twenty is run twice, to see that it does the same. The last line is {@code sim:
- * seeds=N failed=0 sim_hours=H wall_seconds=W steps=S trace=HASH}; the trace hash depends on the
- * seeds alone. Each failure is told with its seed, what was violated, and the command that replays
- * it; then the exit status is 1. Wrong arguments are exit status 2.
+ * One seed in twenty is run twice, to see that it does the same. The last line but one, {@code
+ * probes: what=N ...}, says how often which interesting thing happened. The last line is {@code
+ * sim: seeds=N failed=0 sim_hours=H wall_seconds=W steps=S trace=HASH}; the trace hash depends on
+ * the seeds alone. Each failure is told with its seed, what was violated, and the command that
+ * replays it; then the exit status is 1. Wrong arguments are exit status 2.
  */
 public final class Main {
     private static final int RERUN_ONE_IN = 20;
     private static final int FAILURES_TOLD = 5;
+    private static final String PROBES = "probes: ";
 
     /** What the arguments ask for. */
     private record Request(long seed, long seeds, int jobs, String scenario) {
@@ -75,13 +78,16 @@ public final class Main {
 
     /** What came out; sums over seeds, so that parts can be added in any order. */
     private static final class Total {
+        private int ended;
         private long seeds;
         private long failed;
         private double hours;
         private long steps;
         private long trace;
+        private final TreeMap<String, Long> probes = new TreeMap<>();
 
         void add(Outcome o) {
+            o.probes().forEach((what, n) -> probes.merge(what, n, Long::sum));
             hours += o.nanos() / 3.6e12;
             steps += o.steps();
             long h = (o.seed() + 1) * 0x9E3779B97F4A7C15L ^ o.hash() ^ o.scenario().hashCode();
@@ -89,11 +95,22 @@ public final class Main {
             trace += h ^ h >>> 31;
         }
 
-        /** Adds the last line of another process. */
+        /** Adds one of the last lines of another process. */
         boolean add(String line) {
+            if (line.startsWith(PROBES)) {
+                for (String field : line.substring(PROBES.length()).split(" ", -1)) {
+                    int equals = field.indexOf('=');
+                    probes.merge(
+                            field.substring(0, equals),
+                            Long.parseLong(field.substring(equals + 1)),
+                            Long::sum);
+                }
+                return true;
+            }
             if (!line.startsWith("sim: ")) {
                 return false;
             }
+            ended++;
             for (String field : line.substring(5).split(" ", -1)) {
                 String value = field.substring(field.indexOf('=') + 1);
                 switch (field.substring(0, field.indexOf('='))) {
@@ -106,6 +123,12 @@ public final class Main {
                 }
             }
             return true;
+        }
+
+        String probes() {
+            StringBuilder out = new StringBuilder("probes:");
+            probes.forEach((what, n) -> out.append(' ').append(what).append('=').append(n));
+            return out.toString();
         }
 
         String line(long startNanos) {
@@ -151,6 +174,7 @@ public final class Main {
         } else {
             runInProcesses(request, total, out);
         }
+        out.println(total.probes());
         out.println(total.line(start));
         return total.failed == 0 ? 0 : 1;
     }
@@ -213,18 +237,16 @@ public final class Main {
                                 .start());
             }
             for (Process p : processes) {
-                boolean summed = false;
+                int before = total.ended;
                 try (BufferedReader lines = p.inputReader(StandardCharsets.UTF_8)) {
                     for (String line = lines.readLine(); line != null; line = lines.readLine()) {
-                        if (total.add(line)) {
-                            summed = true;
-                        } else {
+                        if (!total.add(line)) {
                             out.println(line);
                         }
                     }
                 }
                 int status = p.waitFor();
-                if (!summed) {
+                if (total.ended == before) {
                     out.println("a process of the simulator ended with status " + status);
                     total.failed++;
                 }

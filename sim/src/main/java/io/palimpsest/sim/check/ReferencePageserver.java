@@ -9,10 +9,13 @@ import io.palimpsest.pg.Slru;
 import io.palimpsest.timeline.Timeline;
 import io.palimpsest.value.Keys;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.SortedSet;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A page server without any cleverness: every version of every page and size, whole, in a map. It
@@ -22,8 +25,24 @@ import java.util.TreeSet;
 public final class ReferencePageserver {
     private static final byte[] GONE = {};
 
+    private final @Nullable ReferencePageserver ancestor;
+    private final long branchLsn;
     private final TreeMap<Key, TreeMap<Long, byte[]>> pages = new TreeMap<>();
     private final TreeMap<Key, TreeMap<Long, Integer>> sizes = new TreeMap<>();
+
+    public ReferencePageserver() {
+        this(null, Long.MAX_VALUE);
+    }
+
+    private ReferencePageserver(@Nullable ReferencePageserver ancestor, long branchLsn) {
+        this.ancestor = ancestor;
+        this.branchLsn = branchLsn;
+    }
+
+    /** Goes on from here by itself: what is put here later than {@code lsn} is not in it. */
+    public ReferencePageserver branch(long lsn) {
+        return new ReferencePageserver(this, lsn);
+    }
 
     /** The page as it is from {@code lsn} on; the fork must be long enough. */
     public void put(RelTag tag, int block, long lsn, byte[] page) {
@@ -61,7 +80,25 @@ public final class ReferencePageserver {
     private int size(Key key, long lsn) {
         TreeMap<Long, Integer> history = sizes.get(key);
         Map.Entry<Long, Integer> e = history == null ? null : history.floorEntry(lsn);
-        return e == null ? -1 : e.getValue();
+        if (e != null) {
+            return e.getValue();
+        }
+        return ancestor == null ? -1 : ancestor.size(key, Math.min(lsn, branchLsn));
+    }
+
+    /** Keys of all sizes there ever were. */
+    private SortedSet<Key> sizeKeys() {
+        SortedSet<Key> keys = ancestor == null ? new TreeSet<>() : ancestor.sizeKeys();
+        keys.addAll(sizes.keySet());
+        return keys;
+    }
+
+    /** The forks there are at that LSN, in order. */
+    public List<RelTag> relations(long lsn) {
+        return sizeKeys().stream()
+                .filter(key -> key.kind() == Keys.REL_SIZE && size(key, lsn) >= 0)
+                .map(Keys::relation)
+                .toList();
     }
 
     /** A copy of the page; zeros if nothing was written to it, or not since it was cut off. */
@@ -76,6 +113,9 @@ public final class ReferencePageserver {
     private byte[] content(Key key, long lsn) {
         TreeMap<Long, byte[]> history = pages.get(key);
         Map.Entry<Long, byte[]> e = history == null ? null : history.floorEntry(lsn);
+        if (e == null && ancestor != null) {
+            return ancestor.content(key, Math.min(lsn, branchLsn));
+        }
         return e == null || e.getValue().length == 0 ? new byte[Page.SIZE] : e.getValue().clone();
     }
 
@@ -87,7 +127,7 @@ public final class ReferencePageserver {
     public long compareAll(Timeline timeline, long lsn) {
         TreeSet<Key> expected = new TreeSet<>();
         long compared = 0;
-        for (Key size : sizes.keySet()) {
+        for (Key size : sizeKeys()) {
             if (size(size, lsn) >= 0) {
                 expected.add(size);
             }
@@ -111,8 +151,9 @@ public final class ReferencePageserver {
 
     /** Compares one fork or segment, the one with number {@code choice} modulo their count. */
     public long compareSome(Timeline timeline, int choice, long lsn) {
-        int n = Math.floorMod(choice, sizes.size());
-        for (Key size : sizes.keySet()) {
+        SortedSet<Key> keys = sizeKeys();
+        int n = Math.floorMod(choice, keys.size());
+        for (Key size : keys) {
             if (n-- == 0) {
                 return compareOne(timeline, size, lsn);
             }

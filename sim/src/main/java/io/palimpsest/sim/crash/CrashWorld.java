@@ -78,7 +78,15 @@ final class CrashWorld {
         server = new Machine(net, "pageserver", FaultPlan.quiet());
         random = s.random("workload");
         PgVersion version = PgVersion.ofMajor(14 + random.nextInt(5));
-        workload = new WalWorkload(random.split("records"), version, START_LSN, reference, wal);
+        workload =
+                new WalWorkload(
+                        random.split("records"),
+                        version,
+                        START_LSN,
+                        reference,
+                        wal,
+                        source.clock()::wallMillis);
+        workload.init();
         postgres = new SimPostgres(source, version, wal, workload::backup);
         disk = new JournalDisk(DiskState.EMPTY, this::noteExpected);
     }

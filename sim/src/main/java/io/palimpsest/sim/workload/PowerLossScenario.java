@@ -117,7 +117,15 @@ public final class PowerLossScenario implements Scenario {
             limits = hostileLimits();
             records = 50 + random.nextInt(300);
             pauseNanos = 1L + random.nextInt(10_000_000);
-            workload = new WalWorkload(random.split("records"), version, START_LSN, reference, wal);
+            workload =
+                    new WalWorkload(
+                            random.split("records"),
+                            version,
+                            START_LSN,
+                            reference,
+                            wal,
+                            source.clock()::wallMillis);
+            workload.init();
             postgres = new SimPostgres(source, version, wal, workload::backup);
         }
 

@@ -3,30 +3,32 @@ package io.palimpsest.sim.workload;
 import io.palimpsest.base.ByteSink;
 import io.palimpsest.base.Bytes;
 import io.palimpsest.base.Prng;
-import io.palimpsest.pg.CheckPoint;
-import io.palimpsest.pg.ControlFile;
 import io.palimpsest.pg.Page;
 import io.palimpsest.pg.PgVersion;
 import io.palimpsest.pg.RelTag;
 import io.palimpsest.pg.Slru;
+import io.palimpsest.pg.VisibilityMap;
 import io.palimpsest.sim.check.ReferencePageserver;
 import io.palimpsest.sim.fault.SimPostgres;
 import io.palimpsest.sim.fault.SimWalSource;
 import io.palimpsest.wal.Rmgr;
 import io.palimpsest.wal.WalWriter;
-import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
+import java.util.NavigableSet;
 import java.util.TreeMap;
 import java.util.TreeSet;
-import java.util.zip.CRC32C;
+import java.util.function.LongSupplier;
 
 /**
  * Writes a cluster's WAL, record by record, and tells the reference what each record does. Kinds:
  * page images (many blocks, gaps, with and without a hole), generic deltas, heap inserts (with and
  * without initialisation and page image), sequences, creation, truncation, commits and aborts that
- * drop relations and have subtransactions, new pages of transaction status, segment switches, and
- * records without effect. Records cross pages and segments, which are small.
+ * drop relations and have subtransactions, new pages of transaction status, visibility maps,
+ * databases copied and dropped, segment switches, and records without effect. Some pages get hot,
+ * numbers of relations and databases that are gone are used again. Records cross pages and
+ * segments, which are small.
  */
 public final class WalWorkload {
     private static final int DATABASE = 5;
@@ -41,6 +43,10 @@ public final class WalWorkload {
     private static final int XINFO_SUBXACTS = 2;
     private static final int XINFO_RELATIONS = 4;
     private static final int HEAP_INIT_PAGE = 0x80;
+    private static final int INSERT_ALL_VISIBLE_CLEARED = 1;
+    private static final int ALL_FORKS = 7;
+    private static final int DBASE_DROP = 0x20;
+    private static final int DBASE_DROP_14 = 0x10;
     private static final int SEQUENCE_MAGIC = 0x1717;
 
     /** Of what kind the pages of a relation are. */
@@ -50,7 +56,16 @@ public final class WalWorkload {
         SEQUENCE
     }
 
-    private static final List<Kind> KINDS = List.of(Kind.RAW, Kind.HEAP, Kind.SEQUENCE);
+    /** By number, so that a number that is used again is used for the same. */
+    private static final List<Kind> KINDS = List.of(Kind.RAW, Kind.HEAP, Kind.RAW, Kind.SEQUENCE);
+
+    private static final int FIRST_RELATION = 16_384;
+
+    /** Soon at the end of a page of transaction status. */
+    private static final int FIRST_XID = Slru.XACTS_PER_PAGE - 30;
+
+    /** 2000-01-01 in milliseconds since 1970. */
+    private static final long POSTGRES_EPOCH_MILLIS = 946_684_800_000L;
 
     private final Prng random;
     private final PgVersion version;
@@ -59,23 +74,34 @@ public final class WalWorkload {
     private final ByteSink out = new ByteSink(1 << 16);
     private final WalWriter wal;
     private final long startLsn;
-    private final TreeMap<Integer, Kind> relations = new TreeMap<>();
-    private int nextRelation = 16_384;
+    private final LongSupplier wallMillis;
+    private final TreeSet<Integer> relations = new TreeSet<>();
 
-    /** Soon at the end of a page of transaction status. */
-    private int nextXid = Slru.XACTS_PER_PAGE - 30;
+    /** Databases that were copied. */
+    private final TreeSet<Integer> copies = new TreeSet<>();
 
+    /** By where it was so: the ends of all records. */
+    private final TreeMap<Long, Integer> xids = new TreeMap<>();
+
+    private int nextRelation = FIRST_RELATION;
+    private int nextXid = FIRST_XID;
+
+    /**
+     * @param wallMillis the source's date
+     */
     public WalWorkload(
             Prng random,
             PgVersion version,
             long startLsn,
             ReferencePageserver reference,
-            SimWalSource source) {
+            SimWalSource source,
+            LongSupplier wallMillis) {
         this.random = random;
         this.version = version;
         this.reference = reference;
         this.source = source;
         this.startLsn = startLsn;
+        this.wallMillis = wallMillis;
         wal =
                 new WalWriter(
                         version,
@@ -85,92 +111,96 @@ public final class WalWorkload {
                         1,
                         startLsn - 32,
                         out);
+    }
+
+    /** The cluster is new. */
+    public void init() {
         reference.put(Slru.CLOG, 0, startLsn, new byte[Page.SIZE]);
         for (int i = 0; i < 3; i++) {
-            RelTag tag = tag(nextRelation);
-            relations.put(nextRelation++, Kind.RAW);
-            reference.resize(tag, i, startLsn);
+            int relation = FIRST_RELATION + 2 * i;
+            relations.add(relation);
+            reference.resize(tag(relation), i, startLsn);
             for (int block = 0; block < i; block++) {
                 byte[] page = rawPage();
                 Page.setLsn(page, startLsn - 8);
-                reference.put(tag, block, startLsn, page);
+                reference.put(tag(relation), block, startLsn, page);
             }
         }
+        nextRelation = FIRST_RELATION + 6;
+    }
+
+    /** LSNs at which a record ends. */
+    public NavigableSet<Long> recordEnds() {
+        return xids.navigableKeySet();
+    }
+
+    /**
+     * The WAL of a server that was started on a branch.
+     *
+     * @param lsn the end of a record
+     */
+    public WalWorkload branch(
+            Prng branchRandom, long lsn, ReferencePageserver ofBranch, SimWalSource branchSource) {
+        WalWorkload branch =
+                new WalWorkload(branchRandom, version, lsn, ofBranch, branchSource, wallMillis);
+        for (RelTag tag : ofBranch.relations(lsn)) {
+            if (tag.db() == DATABASE && tag.fork() == RelTag.MAIN) {
+                branch.relations.add(tag.rel());
+            }
+        }
+        Map.Entry<Long, Integer> at = xids.floorEntry(lsn);
+        branch.nextXid = at == null ? nextXid : at.getValue();
+        branch.nextRelation = nextRelation;
+        return branch;
     }
 
     private static RelTag tag(int relation) {
         return new RelTag(RelTag.DEFAULT_TABLESPACE, DATABASE, relation, RelTag.MAIN);
     }
 
-    /** The cluster's files as they were at the start; the WAL goes on from there. */
-    public SimPostgres.Backup backup() {
-        TreeMap<String, byte[]> files = new TreeMap<>();
-        byte[] major = (version.major() + "\n").getBytes(StandardCharsets.UTF_8);
-        files.put("PG_VERSION", major);
-        files.put("base/" + DATABASE + "/PG_VERSION", major);
-        files.put("global/pg_control", controlFile());
-        files.put("pg_xact/0000", reference.page(Slru.CLOG, 0, startLsn));
-        for (int relation : relations.keySet()) {
-            int blocks = reference.blocks(tag(relation), startLsn);
-            if (blocks >= 0) {
-                ByteSink file = new ByteSink(1);
-                for (int block = 0; block < blocks; block++) {
-                    file.bytes(reference.page(tag(relation), block, startLsn));
-                }
-                files.put("base/" + DATABASE + "/" + relation, file.toByteArray());
-            }
-        }
-        String lsn = String.format("%X/%X", startLsn >>> 32, (int) startLsn);
-        files.put(
-                "backup_label",
-                ("START WAL LOCATION: "
-                                + lsn
-                                + " (file x)\nCHECKPOINT LOCATION: "
-                                + lsn
-                                + "\nSTART TIMELINE: 1\n")
-                        .getBytes(StandardCharsets.UTF_8));
-        return new SimPostgres.Backup(startLsn, source.end(), files);
+    private static RelTag map(int relation) {
+        return new RelTag(RelTag.DEFAULT_TABLESPACE, DATABASE, relation, RelTag.VM);
     }
 
-    private byte[] controlFile() {
-        CheckPoint c = CheckPoint.read(new byte[CheckPoint.BYTES], 0);
-        c.setRedo(startLsn);
-        c.setNextXid(Slru.XACTS_PER_PAGE - 30);
-        c.setOldestXid(3, 1);
-        c.setNextMulti(1);
-        c.setNextMultiOffset(1);
-        c.setOldestMulti(1, 1);
-        c.setTimelines(1, 1);
-        byte[] b = new byte[ControlFile.BYTES];
-        Bytes.putI64(b, 0, SimPostgres.SYSTEM_IDENTIFIER);
-        Bytes.putI32(b, 8, version.controlVersion());
-        Bytes.putI32(b, 12, version.catalogVersion());
-        Bytes.putI32(b, 16, 6);
-        Bytes.putI64(b, 32, startLsn);
-        System.arraycopy(c.toBytes(), 0, b, 40, CheckPoint.BYTES);
-        Bytes.putI32(b, 204, 8);
-        Bytes.putF64(b, 208, 1234567.0);
-        Bytes.putI32(b, 216, Page.SIZE);
-        Bytes.putI32(b, 220, 131_072);
-        Bytes.putI32(b, 224, 8192);
-        Bytes.putI32(b, 228, SimPostgres.SEGMENT_SIZE);
-        int at = version.atLeast(PgVersion.V18) ? 292 : 288;
-        CRC32C crc = new CRC32C();
-        crc.update(b, 0, at);
-        Bytes.putI32(b, at, (int) crc.getValue());
-        return b;
+    private static Kind kind(int relation) {
+        return KINDS.get(relation % KINDS.size());
+    }
+
+    /** The cluster's files as they were at the start; the WAL goes on from there. */
+    public SimPostgres.Backup backup() {
+        TreeMap<String, byte[]> relationFiles = new TreeMap<>();
+        for (RelTag tag : reference.relations(startLsn)) {
+            ByteSink file = new ByteSink(1);
+            for (int block = 0; block < reference.blocks(tag, startLsn); block++) {
+                file.bytes(reference.page(tag, block, startLsn));
+            }
+            relationFiles.put("base/" + tag.db() + "/" + tag.rel(), file.toByteArray());
+        }
+        byte[] status = reference.page(Slru.CLOG, 0, startLsn);
+        return new SimPostgres.Backup(
+                startLsn,
+                source.end(),
+                BackupFiles.of(version, startLsn, FIRST_XID, DATABASE, status, relationFiles));
     }
 
     /** Writes a record of a random kind. */
     public void write() {
-        switch (random.nextInt(20)) {
+        switch (random.nextInt(24)) {
             case 0, 1 -> create();
             case 2, 3, 4, 5 -> images();
-            case 6, 7, 8 -> generic();
-            case 9, 10, 11, 12, 13 -> heapInsert();
-            case 14, 15 -> sequence();
-            case 16 -> truncate();
-            case 17, 18 -> finishTransaction();
+            case 6, 7, 8, 9 -> generic();
+            case 10, 11, 12, 13, 14 -> heapInsert();
+            case 15, 16 -> sequence();
+            case 17, 18 -> truncate();
+            case 19, 20 -> finishTransaction();
+            case 21 -> visibilityMap();
+            case 22 -> {
+                if (random.oneIn(4)) {
+                    database();
+                } else {
+                    generic();
+                }
+            }
             default -> {
                 if (random.oneIn(8)) {
                     wal.switchSegment();
@@ -182,6 +212,7 @@ public final class WalWorkload {
                 }
             }
         }
+        xids.put(wal.position(), nextXid);
         publish();
     }
 
@@ -190,28 +221,29 @@ public final class WalWorkload {
         out.clear();
     }
 
-    private List<Integer> ofKind(Kind kind) {
-        List<Integer> found = new ArrayList<>();
-        relations.forEach((relation, k) -> {
-            if (k == kind) {
-                found.add(relation);
-            }
-        });
-        return found;
-    }
-
-    /** A relation of that kind, or -1 if there is none. */
+    /** A relation of that kind, or -1 if there is none; often the first, whose pages get hot. */
     private int pick(Kind kind) {
-        List<Integer> all = ofKind(kind);
-        return all.isEmpty() ? -1 : all.get(random.nextInt(all.size()));
+        List<Integer> all = relations.stream().filter(r -> kind(r) == kind).toList();
+        if (all.isEmpty()) {
+            return -1;
+        }
+        return all.get(random.oneIn(3) ? 0 : random.nextInt(all.size()));
     }
 
+    /** A new relation, or one whose number was in use before. */
     private void create() {
         if (relations.size() >= RELATIONS) {
             return;
         }
-        int relation = nextRelation++;
-        relations.put(relation, KINDS.get(random.nextInt(KINDS.size())));
+        int relation = nextRelation;
+        if (random.nextBoolean()) {
+            relation = FIRST_RELATION + random.nextInt(nextRelation - FIRST_RELATION);
+        } else {
+            nextRelation++;
+        }
+        if (!relations.add(relation)) {
+            return;
+        }
         wal.begin(Rmgr.SMGR, SMGR_CREATE, nextXid);
         wal.mainData(ints(RelTag.DEFAULT_TABLESPACE, DATABASE, relation, RelTag.MAIN));
         wal.end();
@@ -240,12 +272,16 @@ public final class WalWorkload {
 
     /** The page is this after the record just written. */
     private void changed(int relation, int block, byte[] page) {
+        changed(tag(relation), block, page);
+    }
+
+    private void changed(RelTag tag, int block, byte[] page) {
         long lsn = wal.position();
         Page.setLsn(page, lsn);
-        if (block >= blocks(relation)) {
-            reference.resize(tag(relation), block + 1, lsn);
+        if (block >= reference.blocks(tag, lsn)) {
+            reference.resize(tag, block + 1, lsn);
         }
-        reference.put(tag(relation), block, lsn, page);
+        reference.put(tag, block, lsn, page);
     }
 
     /** A page whose header is in order and whose hole is zero; all else is random. */
@@ -291,7 +327,7 @@ public final class WalWorkload {
         }
         TreeSet<Integer> chosen = new TreeSet<>();
         for (int i = 0; i < 4; i++) {
-            int block = random.nextInt(blocks(relation));
+            int block = random.nextBoolean() ? 0 : random.nextInt(blocks(relation));
             if (!Page.isNew(page(relation, block))) {
                 chosen.add(block);
             }
@@ -370,9 +406,67 @@ public final class WalWorkload {
         wal.blockData(data, 0, data.length);
         byte[] main = new byte[3];
         Bytes.putU16(main, 0, number);
+        boolean clears = random.nextBoolean();
+        main[2] = (byte) (clears ? INSERT_ALL_VISIBLE_CLEARED : 0);
         wal.mainData(main);
         wal.end();
         changed(relation, block, page);
+        RelTag map = map(relation);
+        if (clears && reference.blocks(map, wal.position()) > 0) {
+            byte[] bits = reference.page(map, 0, wal.position());
+            VisibilityMap.clear(bits, block, VisibilityMap.ALL_VISIBLE | VisibilityMap.ALL_FROZEN);
+            reference.put(map, 0, wal.position(), bits);
+        }
+    }
+
+    /** An image of a heap's visibility map, all bits as may be. */
+    private void visibilityMap() {
+        int relation = pick(Kind.HEAP);
+        if (relation < 0) {
+            return;
+        }
+        byte[] page = new byte[Page.SIZE];
+        Page.init(page, 0);
+        random.nextBytes(page, Page.HEADER, 40);
+        wal.begin(Rmgr.XLOG, XLOG_FPI, 0);
+        wal.block(0, RelTag.VM, RelTag.DEFAULT_TABLESPACE, DATABASE, relation, 0);
+        wal.image(page, false, true);
+        wal.end();
+        changed(map(relation), 0, page);
+    }
+
+    /** A copy of the database, file by file; or one of the copies goes. */
+    private void database() {
+        if (copies.size() >= 2) {
+            int gone = copies.removeFirst();
+            boolean walLog = version.atLeast(PgVersion.V15);
+            wal.begin(Rmgr.DBASE, walLog ? DBASE_DROP : DBASE_DROP_14, nextXid);
+            wal.mainData(ints(gone, 1, RelTag.DEFAULT_TABLESPACE));
+            wal.end();
+            reference.relations(wal.position()).stream()
+                    .filter(t -> t.db() == gone)
+                    .forEach(t -> reference.resize(t, -1, wal.position()));
+            return;
+        }
+        // An oid that was in use before, now and then.
+        int oid = DATABASE + 1 + random.nextInt(4);
+        if (!copies.add(oid)) {
+            return;
+        }
+        long before = wal.position();
+        wal.begin(Rmgr.DBASE, 0, nextXid);
+        wal.mainData(ints(oid, RelTag.DEFAULT_TABLESPACE, DATABASE, RelTag.DEFAULT_TABLESPACE));
+        wal.end();
+        for (RelTag from : reference.relations(before)) {
+            if (from.db() == DATABASE) {
+                RelTag to = new RelTag(from.spc(), oid, from.rel(), from.fork());
+                int blocks = reference.blocks(from, before);
+                reference.resize(to, blocks, wal.position());
+                for (int block = 0; block < blocks; block++) {
+                    reference.put(to, block, wal.position(), reference.page(from, block, before));
+                }
+            }
+        }
     }
 
     /** One page with one tuple, logged whole. */
@@ -407,9 +501,18 @@ public final class WalWorkload {
         }
         int blocks = random.nextInt(blocks(relation));
         wal.begin(Rmgr.SMGR, SMGR_TRUNCATE, nextXid);
-        wal.mainData(ints(blocks, RelTag.DEFAULT_TABLESPACE, DATABASE, relation, 1));
+        wal.mainData(ints(blocks, RelTag.DEFAULT_TABLESPACE, DATABASE, relation, ALL_FORKS));
         wal.end();
-        reference.resize(tag(relation), blocks, wal.position());
+        long lsn = wal.position();
+        reference.resize(tag(relation), blocks, lsn);
+        RelTag map = map(relation);
+        if (blocks == 0 && reference.blocks(map, lsn) > 0) {
+            reference.resize(map, 0, lsn);
+        } else if (reference.blocks(map, lsn) > 0) {
+            byte[] bits = reference.page(map, 0, lsn);
+            VisibilityMap.truncate(bits, blocks);
+            reference.put(map, 0, lsn, bits);
+        }
     }
 
     /** Ends the current transaction, perhaps with subtransactions, perhaps dropping relations. */
@@ -421,7 +524,7 @@ public final class WalWorkload {
         boolean commit = !random.oneIn(4);
         List<Integer> dropped = new ArrayList<>();
         if (relations.size() > 4 && random.oneIn(2)) {
-            for (int relation : relations.keySet()) {
+            for (int relation : relations) {
                 if (random.oneIn(6)) {
                     dropped.add(relation);
                 }
@@ -429,7 +532,7 @@ public final class WalWorkload {
         }
         int xinfo = (subxacts > 0 ? XINFO_SUBXACTS : 0) | (dropped.isEmpty() ? 0 : XINFO_RELATIONS);
         ByteSink main = new ByteSink(64);
-        main.i64(source.end());
+        main.i64((wallMillis.getAsLong() - POSTGRES_EPOCH_MILLIS) * 1000);
         if (xinfo != 0) {
             main.i32(xinfo);
         }
@@ -458,6 +561,9 @@ public final class WalWorkload {
         for (int relation : dropped) {
             relations.remove(relation);
             reference.resize(tag(relation), -1, lsn);
+            if (reference.blocks(map(relation), lsn) >= 0) {
+                reference.resize(map(relation), -1, lsn);
+            }
         }
     }
 

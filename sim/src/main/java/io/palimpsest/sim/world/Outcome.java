@@ -1,6 +1,7 @@
 package io.palimpsest.sim.world;
 
 import java.util.List;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -9,10 +10,17 @@ import org.jspecify.annotations.Nullable;
  * @param hash of its trace
  * @param steps how often a task was picked to run
  * @param nanos virtual time that passed
+ * @param probes how often which interesting thing happened, see {@link Simulation#probe}
  * @param failure null if all went well
  */
 public record Outcome(
-        String scenario, long seed, long hash, long steps, long nanos, @Nullable Failure failure) {
+        String scenario,
+        long seed,
+        long hash,
+        long steps,
+        long nanos,
+        Map<String, Long> probes,
+        @Nullable Failure failure) {
     /**
      * What went wrong, in words.
      *

@@ -7,6 +7,7 @@ import io.palimpsest.port.Tracer;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.TreeMap;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
@@ -74,6 +75,7 @@ public final class Simulation {
     private final int yieldOneIn;
     private final int spuriousOneIn;
     private final Trace trace = new Trace();
+    private final TreeMap<String, Long> probes = new TreeMap<>();
     private final EventHeap events = new EventHeap();
     private final List<Node> nodes = new ArrayList<>();
     private final CountDownLatch ended = new CountDownLatch(1);
@@ -139,7 +141,7 @@ public final class Simulation {
                 throw new IllegalStateException("interrupted while a simulation runs", e);
             }
             if (done) {
-                return new Outcome(scenario.name(), seed, trace.hash(), steps, now, failure);
+                return outcome(failure);
             }
             long moved = steps;
             if (moved == seen) {
@@ -164,13 +166,20 @@ public final class Simulation {
                         + " holds the baton and made no step for "
                         + patienceMillis
                         + " ms";
+        return outcome(new Outcome.Failure(what, null, stack, trace.lastEvents()));
+    }
+
+    private Outcome outcome(Outcome.@Nullable Failure why) {
         return new Outcome(
-                scenario.name(),
-                seed,
-                trace.hash(),
-                steps,
-                now,
-                new Outcome.Failure(what, null, stack, trace.lastEvents()));
+                scenario.name(), seed, trace.hash(), steps, now, new TreeMap<>(probes), why);
+    }
+
+    /**
+     * Counts that something interesting happened. What is never counted over many seeds is not
+     * tested by them. Events of the {@link Tracer} are counted by themselves.
+     */
+    public void probe(String what) {
+        probes.merge(what, 1L, Long::sum);
     }
 
     public long seed() {
@@ -390,6 +399,7 @@ public final class Simulation {
     }
 
     void event(Node node, Tracer.Level level, String event, String detail) {
+        probe(event);
         trace.event(now, node.name() + ": " + level + " " + event + ": " + detail);
     }
 

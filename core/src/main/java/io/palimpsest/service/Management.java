@@ -14,8 +14,10 @@ import io.palimpsest.timeline.TimelineState;
 import io.palimpsest.timeline.WalReceiver;
 import io.palimpsest.timeline.WalSource;
 import java.time.Instant;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.OptionalLong;
+import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
 /** What operators ask of a page server. Methods may block; errors are {@link Tenants}'. */
@@ -33,7 +35,17 @@ public final class Management {
 
     /** The timelines of a tenant, by id; NOT_FOUND if the tenant has none here. */
     public List<TimelineInfo> timelines(TenantId tenant) {
-        return tenants.timelines(tenant).stream().map(t -> info(tenant, t)).toList();
+        List<Timeline> all = tenants.timelines(tenant);
+        TreeMap<TimelineId, List<TimelineId>> branches = new TreeMap<>();
+        for (Timeline timeline : all) {
+            Timeline ancestor = timeline.ancestor();
+            if (ancestor != null) {
+                branches.computeIfAbsent(ancestor.id(), id -> new ArrayList<>()).add(timeline.id());
+            }
+        }
+        return all.stream()
+                .map(t -> info(tenant, t, branches.getOrDefault(t.id(), List.of())))
+                .toList();
     }
 
     public TimelineInfo timeline(TenantId tenant, TimelineId timeline) {
@@ -124,6 +136,11 @@ public final class Management {
     }
 
     private TimelineInfo info(TenantId tenant, Timeline timeline) {
+        return info(
+                tenant, timeline, tenants.branches(timeline).stream().map(Timeline::id).toList());
+    }
+
+    private TimelineInfo info(TenantId tenant, Timeline timeline, List<TimelineId> branches) {
         Timeline ancestor = timeline.ancestor();
         WalReceiver receiver = tenants.receiver(tenant, timeline.id());
         RuntimeException failure = timeline.failure();
@@ -146,7 +163,7 @@ public final class Management {
                 new Kept(
                         timeline.config().pitrIntervalNanos() / 1_000_000_000L,
                         timeline.leases(),
-                        tenants.branches(timeline).stream().map(Timeline::id).toList(),
+                        branches,
                         timeline.collectionBlocked()),
                 receiver == null
                         ? withoutReceiver(tenants.receiverFailure(tenant, timeline.id()), timeline)

@@ -37,7 +37,7 @@ final class TenantLoading {
             try {
                 Outline outline = store.outline(tenant, id);
                 if (outline.deleting()) {
-                    store.deleteFiles(tenant, id);
+                    deleteRest(id);
                 } else {
                     outlines.put(id, outline);
                 }
@@ -54,6 +54,16 @@ final class TenantLoading {
             PageserverException why = store.unfinished(tenant, id);
             tracer.warn("import-unfinished", String.valueOf(why.getMessage()));
             table.put(name(id), Entry.broken(null, why));
+        }
+    }
+
+    /** Nobody needs anything of it, whether that works or not. */
+    private void deleteRest(TimelineId id) {
+        try {
+            store.deleteFiles(tenant, id);
+        } catch (PageserverException e) {
+            tracer.error("deletion-unfinished", "timeline " + id + ": " + e.getMessage());
+            table.put(name(id), Entry.broken(null, Tenants.halfDeleted(id, e)));
         }
     }
 

@@ -318,7 +318,7 @@ public final class Tenants {
         }
     }
 
-    private static PageserverException halfDeleted(TimelineId id, PageserverException e) {
+    static PageserverException halfDeleted(TimelineId id, PageserverException e) {
         return new PageserverException(
                 ErrorCode.CONFLICT,
                 "timeline "

@@ -250,6 +250,11 @@ public final class LayerFile implements AutoCloseable {
         if (!HOLDERS.compareAndSet(this, 1, EVICTING)) {
             return holders == 0;
         }
+        if (closed) {
+            // The one who holds it is not its maker but the last of its readers.
+            holders = 1;
+            return false;
+        }
         LayerReader open = reader;
         reader = null;
         slot = -1;

@@ -32,6 +32,7 @@ import org.jspecify.annotations.Nullable;
  */
 public final class Tenants {
     private final Environment environment;
+    private final Housekeeper housekeeper;
     private final TimelineStore store;
     private final TimelineTable table;
 
@@ -40,9 +41,9 @@ public final class Tenants {
 
     private Tenants(Environment environment, Limits limits, TenantConfig config) {
         this.environment = environment;
+        this.housekeeper = new Housekeeper(environment, limits);
         this.store =
-                new TimelineStore(
-                        environment, limits, config, new BlockCache(limits), timeline -> {});
+                new TimelineStore(environment, limits, config, new BlockCache(limits), housekeeper);
         this.table = new TimelineTable(environment.tasks().monitor("tenants"));
         this.archiving = environment.tasks().monitor("archiving");
     }
@@ -54,8 +55,12 @@ public final class Tenants {
         for (TenantShardId id : tenants.store.tenantsOnDisk()) {
             new TenantLoading(tenants.store, tenants.table, environment.tracer(), id).run();
         }
+        tenants.housekeeper.start();
         tenants.table.forEach((name, entry) -> {
             if (entry.timeline() != null) {
+                if (entry.timeline().layerCount() > 0) {
+                    tenants.housekeeper.changed(entry.timeline());
+                }
                 tenants.table.put(name, tenants.receiving(entry.timeline()));
             }
         });
@@ -128,6 +133,11 @@ public final class Tenants {
     public @Nullable String receiverFailure(TenantId tenant, TimelineId timeline) {
         Entry entry = table.get(new Name(tenant, timeline));
         return entry == null || entry.broken() == null ? null : entry.broken().getMessage();
+    }
+
+    /** Who does the background work of all timelines. */
+    public Housekeeper housekeeper() {
+        return housekeeper;
     }
 
     public List<TenantId> tenants() {
@@ -298,6 +308,7 @@ public final class Tenants {
                 store.tree().requireNoBranches(timeline);
                 stop(before.receiver());
                 left = Entry.of(timeline, null);
+                housekeeper.forget(timeline);
                 store.delete(timeline);
             }
             left = null;
@@ -448,6 +459,8 @@ public final class Tenants {
                 entry.receiver().beginStop();
             }
         }
+        // What holds flushes back must not hold the end back.
+        housekeeper.stop();
         all.forEach(entry -> stop(entry.receiver()));
         for (Entry entry : all) {
             Timeline timeline = entry.timeline();

@@ -143,6 +143,9 @@ final class Flusher {
                 monitor.unlock();
             }
             try {
+                if (next.commits()) {
+                    timeline.housekeeping().makeRoom(timeline);
+                }
                 flush(next);
                 room();
                 pause = FIRST_PAUSE;

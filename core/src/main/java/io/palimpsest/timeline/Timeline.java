@@ -8,6 +8,7 @@ import io.palimpsest.base.PageserverException;
 import io.palimpsest.base.TenantConfig;
 import io.palimpsest.base.TenantShardId;
 import io.palimpsest.base.TimelineId;
+import io.palimpsest.compaction.LayerInventory;
 import io.palimpsest.compaction.Retention;
 import io.palimpsest.layer.BlockCache;
 import io.palimpsest.layer.LayerDescriptor;
@@ -27,6 +28,7 @@ import io.palimpsest.value.Modifications;
 import io.palimpsest.value.ReadView;
 import java.util.Arrays;
 import java.util.Collection;
+import java.util.Collections;
 import java.util.List;
 import java.util.OptionalLong;
 import org.jspecify.annotations.Nullable;
@@ -301,6 +303,22 @@ public final class Timeline {
      */
     public boolean advanceCutoff(long to) {
         return window.advanceCutoff(to);
+    }
+
+    /** The layers that the index on disk names, to plan with. */
+    public LayerInventory inventory() {
+        TimelineIndex now = index();
+        return new LayerInventory(
+                now.layers(), now.diskConsistentLsn(), now.adopted(), Collections.emptySet());
+    }
+
+    /** L0 layers, each of which every read looks into. */
+    public long l0Count() {
+        return layers().l0Count();
+    }
+
+    Housekeeping housekeeping() {
+        return surroundings.housekeeping();
     }
 
     /** The layers that the index on disk names. */
@@ -602,7 +620,7 @@ public final class Timeline {
         }
         layers.flushed(frozen.layer(), file, frozen.lastRecordLsn(), frozen.prevRecordLsn());
         diskConsistent.advance(frozen.lastRecordLsn());
-        surroundings.changed().accept(this);
+        surroundings.housekeeping().flushed(this);
     }
 
     void fail(RuntimeException why) {

@@ -12,7 +12,6 @@ import io.palimpsest.port.Environment;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.function.Consumer;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
@@ -42,16 +41,15 @@ public final class TimelineStore {
     private final TimelineTree tree;
 
     /**
-     * @param changed told when there may be background work for a timeline; must be brief and never
-     *     block
+     * @param housekeeping who does the timelines' background work
      */
     public TimelineStore(
             Environment environment,
             Limits limits,
             TenantConfig config,
             BlockCache cache,
-            Consumer<Timeline> changed) {
-        surroundings = new Surroundings(environment, limits, config, cache, changed);
+            Housekeeping housekeeping) {
+        surroundings = new Surroundings(environment, limits, config, cache, housekeeping);
         this.environment = environment;
         tree = new TimelineTree(surroundings);
     }

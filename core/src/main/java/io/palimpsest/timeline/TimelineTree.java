@@ -63,7 +63,7 @@ public final class TimelineTree {
     private void release(@Nullable BranchPoint at) {
         if (at != null) {
             at.ancestor().window().releaseBranchPoint(at.lsn());
-            surroundings.changed().accept(at.ancestor());
+            surroundings.housekeeping().changed(at.ancestor());
         }
     }
 

@@ -73,7 +73,11 @@ class NeonTimelineTest {
             BlockCache cache = new BlockCache(Limits.DEFAULT);
             TimelineStore store =
                     new TimelineStore(
-                            environment, Limits.DEFAULT, TenantConfig.DEFAULT, cache, t -> {});
+                            environment,
+                            Limits.DEFAULT,
+                            TenantConfig.DEFAULT,
+                            cache,
+                            Housekeeping.NONE);
             Timeline timeline =
                     create(
                             new Surroundings(
@@ -81,7 +85,7 @@ class NeonTimelineTest {
                                     Limits.DEFAULT,
                                     TenantConfig.DEFAULT,
                                     cache,
-                                    t -> {}));
+                                    Housekeeping.NONE));
             ByteSink wal = new ByteSink(1024);
             long end = insert(wal);
             new WalWriting(timeline, Limits.DEFAULT, START)

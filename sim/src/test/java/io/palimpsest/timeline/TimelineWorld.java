@@ -158,8 +158,8 @@ final class TimelineWorld {
     /** Forgets all that is in memory; timelines must have been shut down. */
     void restart() {
         BlockCache cache = new BlockCache(limits);
-        store = new TimelineStore(environment, limits, config, cache, t -> {});
-        surroundings = new Surroundings(environment, limits, config, cache, t -> {});
+        store = new TimelineStore(environment, limits, config, cache, Housekeeping.NONE);
+        surroundings = new Surroundings(environment, limits, config, cache, Housekeeping.NONE);
     }
 
     /** A small open layer and so many flushes. */

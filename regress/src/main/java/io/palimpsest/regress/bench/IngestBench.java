@@ -17,6 +17,7 @@ import io.palimpsest.server.runtime.SecureIds;
 import io.palimpsest.server.runtime.SocketNet;
 import io.palimpsest.server.runtime.SystemClock;
 import io.palimpsest.server.runtime.SystemTasks;
+import io.palimpsest.timeline.Housekeeping;
 import io.palimpsest.timeline.Timeline;
 import io.palimpsest.timeline.TimelineStore;
 import io.palimpsest.timeline.WalSource;
@@ -84,7 +85,7 @@ final class IngestBench implements AutoCloseable {
                         Limits.DEFAULT,
                         TenantConfig.DEFAULT,
                         new BlockCache(Limits.DEFAULT),
-                        timeline -> {});
+                        Housekeeping.NONE);
         base =
                 store.importFrom(
                         TenantShardId.unsharded(new TenantId(1, 1)),

@@ -13,6 +13,7 @@ import io.palimpsest.server.runtime.SecureIds;
 import io.palimpsest.server.runtime.SocketNet;
 import io.palimpsest.server.runtime.SystemClock;
 import io.palimpsest.server.runtime.SystemTasks;
+import io.palimpsest.timeline.Housekeeping;
 import io.palimpsest.timeline.Timeline;
 import io.palimpsest.timeline.TimelineStore;
 import java.io.IOException;
@@ -51,7 +52,7 @@ final class Storage {
                         limits,
                         TenantConfig.DEFAULT,
                         new BlockCache(limits),
-                        timeline -> {});
+                        Housekeeping.NONE);
     }
 
     Environment environment() {

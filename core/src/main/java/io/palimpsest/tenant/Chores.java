@@ -1,0 +1,128 @@
+package io.palimpsest.tenant;
+
+import io.palimpsest.timeline.Timeline;
+import io.palimpsest.timeline.TimelineState;
+
+/** What is to be done for one timeline, and when. Guarded by the housekeeper's monitor. */
+final class Chores {
+    /** Kinds of work, the most urgent first. */
+    enum Kind {
+        MERGE,
+        IMAGES,
+        COLLECT,
+        HISTORY
+    }
+
+    /** No time at all. */
+    static final long NEVER = Long.MAX_VALUE;
+
+    /** Work of one kind: when to look whether there is some. */
+    static final class Errand {
+        private long at = NEVER;
+        final CircuitBreaker breaker = new CircuitBreaker();
+
+        /** Asks for it at that time, or when it was asked for already if that is earlier. */
+        void want(long time) {
+            at = Math.min(at, time);
+        }
+
+        void done() {
+            at = NEVER;
+        }
+
+        boolean due(long now) {
+            return at <= now && breaker.closed(now);
+        }
+
+        long dueAt(long now) {
+            return at == NEVER ? NEVER : Math.max(at, breaker.notBefore(now));
+        }
+    }
+
+    final Timeline timeline;
+    private final Errand merge = new Errand();
+    private final Errand images = new Errand();
+    private final Errand collection = new Errand();
+    private final Errand history = new Errand();
+
+    /** Images are not looked for again before. */
+    long imagesNotBefore = Long.MIN_VALUE;
+
+    /** The timeline is leaving: no work on it begins, and what is under way ends. */
+    volatile boolean gone;
+
+    Chores(Timeline timeline) {
+        this.timeline = timeline;
+    }
+
+    Errand errand(Kind kind) {
+        return switch (kind) {
+            case MERGE -> merge;
+            case IMAGES -> images;
+            case COLLECT -> collection;
+            case HISTORY -> history;
+        };
+    }
+
+    /** Its layers, or what must be kept of them, have changed. */
+    void changed(long now) {
+        if (timeline.config().compactionPeriodNanos() > 0) {
+            wantMerge(now);
+            images.want(Math.max(now, imagesNotBefore));
+        }
+        if (timeline.config().gcPeriodNanos() > 0) {
+            collection.want(now + timeline.config().gcPeriodNanos());
+        }
+    }
+
+    void wantMerge(long now) {
+        if (timeline.l0Count() >= timeline.config().compactionThreshold()) {
+            merge.want(now);
+        }
+    }
+
+    /** Nothing can be done for a timeline that is leaving, or that stopped writing. */
+    boolean usable() {
+        return !gone
+                && timeline.failure() == null
+                && !(timeline.state() instanceof TimelineState.Deleting);
+    }
+
+    boolean due(Kind kind, long now) {
+        return usable() && errand(kind).due(now);
+    }
+
+    /** Both are due: is this one to be done before the other? */
+    boolean before(Chores other, Kind kind) {
+        return kind == Kind.MERGE
+                ? timeline.l0Count() > other.timeline.l0Count()
+                : errand(kind).at < other.errand(kind).at;
+    }
+
+    /** When something is due, or NEVER. */
+    long dueAt(long now) {
+        long at = NEVER;
+        if (usable()) {
+            for (Kind kind : Kind.values()) {
+                at = Math.min(at, errand(kind).dueAt(now));
+            }
+        }
+        return at;
+    }
+
+    boolean idle() {
+        return !usable()
+                || merge.at == NEVER
+                        && images.at == NEVER
+                        && collection.at == NEVER
+                        && history.at == NEVER;
+    }
+
+    /** Must flushes wait until L0s have been merged? */
+    boolean holdsBack(int factor) {
+        return usable()
+                && timeline.config().compactionPeriodNanos() > 0
+                && !merge.breaker.off()
+                && timeline.l0Count() >= (long) factor * timeline.config().compactionThreshold();
+    }
+}

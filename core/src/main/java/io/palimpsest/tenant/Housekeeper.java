@@ -1,0 +1,523 @@
+package io.palimpsest.tenant;
+
+import io.palimpsest.base.ErrorCode;
+import io.palimpsest.base.Limits;
+import io.palimpsest.base.PageserverException;
+import io.palimpsest.base.TenantConfig;
+import io.palimpsest.base.TenantShardId;
+import io.palimpsest.base.TimelineId;
+import io.palimpsest.compaction.CompactionDebt;
+import io.palimpsest.port.Environment;
+import io.palimpsest.port.Tasks;
+import io.palimpsest.port.Tasks.Lane;
+import io.palimpsest.port.Tasks.Monitor;
+import io.palimpsest.tenant.Chores.Errand;
+import io.palimpsest.tenant.Chores.Kind;
+import io.palimpsest.timeline.GarbageCollector;
+import io.palimpsest.timeline.Housekeeping;
+import io.palimpsest.timeline.Timeline;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.TreeMap;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Does the background work of all timelines of the server, one job after the other, in one task.
+ * What is most urgent comes first, whichever timeline it is of:
+ *
+ * <ol>
+ *   <li>L0s are merged, where most of them lie about: every read looks into each;
+ *   <li>images are created;
+ *   <li>garbage is collected;
+ *   <li>history is dropped.
+ * </ol>
+ *
+ * A job of the last and the second kind gives way between two layers it writes once some timeline
+ * has L0s enough to be merged. Timelines that nothing happens to are not looked at. Each job is one
+ * commit; what is cut short is planned anew.
+ */
+public final class Housekeeper implements Housekeeping {
+    /** Flushes wait while there are this many times the L0s that are worth a merge. */
+    private static final int STALL_FACTOR = 3;
+
+    private static final long SECOND = 1_000_000_000L;
+
+    private record Name(TenantShardId tenant, TimelineId timeline) implements Comparable<Name> {
+        static Name of(Timeline timeline) {
+            return new Name(timeline.tenant(), timeline.id());
+        }
+
+        @Override
+        public int compareTo(Name o) {
+            int c = tenant.compareTo(o.tenant);
+            return c != 0 ? c : timeline.compareTo(o.timeline);
+        }
+    }
+
+    /** What somebody asked for and waits for. */
+    private static final class Request {
+        final Chores chores;
+        final Consumer<Chores> body;
+        boolean done;
+        @Nullable RuntimeException failure;
+
+        Request(Chores chores, Consumer<Chores> body) {
+            this.chores = chores;
+            this.body = body;
+        }
+    }
+
+    private final Environment environment;
+    private final BackgroundCounters counters = new BackgroundCounters();
+    private final BackgroundJobs jobs;
+
+    /** Guards what follows; waited on by the task for work, and by others for the task. */
+    private final Monitor monitor;
+
+    private final TreeMap<Name, Chores> known = new TreeMap<>();
+
+    /** Those of them there is something to do for, now or later. */
+    private final TreeMap<Name, Chores> active = new TreeMap<>();
+
+    private final ArrayDeque<Request> requests = new ArrayDeque<>();
+
+    private volatile boolean stopped;
+    private Tasks.@Nullable Task task;
+
+    /** Whose job runs. */
+    private volatile @Nullable Chores current;
+
+    public Housekeeper(Environment environment, Limits limits) {
+        this.environment = environment;
+        this.jobs =
+                new BackgroundJobs(environment, limits, counters, this::check, this::mergeWaits);
+        this.monitor = environment.tasks().monitor("housekeeper");
+    }
+
+    /** Begins to work. Once. */
+    public void start() {
+        task = environment.tasks().spawn(Lane.BACKGROUND, "housekeeper", this::run);
+    }
+
+    /** Ends the work: a job under way stops within one portion of I/O and leaves nothing behind. */
+    public void stop() {
+        monitor.lock();
+        try {
+            stopped = true;
+            monitor.signalAll();
+        } finally {
+            monitor.unlock();
+        }
+        Tasks.Task running = task;
+        if (running != null) {
+            running.cancel();
+            running.join();
+        }
+    }
+
+    public BackgroundCounters.Snapshot counters() {
+        return counters.snapshot();
+    }
+
+    // ---- what timelines tell ----
+
+    @Override
+    public void flushed(Timeline timeline) {
+        counters.flushes.incrementAndGet();
+        changed(timeline);
+    }
+
+    @Override
+    public void changed(Timeline timeline) {
+        long now = now();
+        monitor.lock();
+        try {
+            Chores chores = chores(timeline);
+            chores.changed(now);
+            wake(chores);
+        } finally {
+            monitor.unlock();
+        }
+    }
+
+    @Override
+    public void makeRoom(Timeline timeline) {
+        monitor.lock();
+        try {
+            Chores chores = chores(timeline);
+            if (!stopped && chores.holdsBack(STALL_FACTOR)) {
+                counters.stalls.incrementAndGet();
+                chores.wantMerge(now());
+                wake(chores);
+            }
+            while (!stopped && chores.holdsBack(STALL_FACTOR)) {
+                monitor.await(SECOND);
+            }
+        } finally {
+            monitor.unlock();
+        }
+    }
+
+    /** No more work for this timeline, which is about to be closed. Waits until none is done. */
+    public void forget(Timeline timeline) {
+        monitor.lock();
+        try {
+            Name name = Name.of(timeline);
+            Chores chores = known.remove(name);
+            active.remove(name);
+            if (chores != null) {
+                chores.gone = true;
+                monitor.signalAll();
+                while (current == chores) {
+                    monitor.await();
+                }
+            }
+        } finally {
+            monitor.unlock();
+        }
+    }
+
+    private Chores chores(Timeline timeline) {
+        return known.computeIfAbsent(Name.of(timeline), _ -> new Chores(timeline));
+    }
+
+    private void wake(Chores chores) {
+        if (!chores.idle()) {
+            active.put(Name.of(chores.timeline), chores);
+            monitor.signalAll();
+        }
+    }
+
+    // ---- what people ask for ----
+
+    /**
+     * Merges all L0s, creates all images and drops all history there is any use in, whatever the
+     * thresholds and periods say.
+     *
+     * @throws PageserverException what went wrong; SHUTTING_DOWN if it was cut short
+     */
+    public void compactNow(Timeline timeline) {
+        ask(
+                timeline,
+                chores -> {
+                    TenantConfig eager = eager(timeline.config());
+                    boolean more = true;
+                    while (more) {
+                        more =
+                                jobs.compact(chores, Kind.MERGE, eager, true)
+                                        || jobs.compact(chores, Kind.IMAGES, eager, true)
+                                        || jobs.compact(chores, Kind.HISTORY, eager, true);
+                    }
+                });
+    }
+
+    private static TenantConfig eager(TenantConfig c) {
+        return new TenantConfig(
+                c.pitrIntervalNanos(),
+                c.gcHorizonBytes(),
+                c.gcPeriodNanos(),
+                c.compactionPeriodNanos(),
+                1,
+                c.compactionUpperLimit(),
+                c.compactionTargetBytes(),
+                1,
+                c.leaseNanos());
+    }
+
+    /** Collects garbage as the policy has it. Fails as {@link #compactNow} does. */
+    public GarbageCollector.Result gcNow(Timeline timeline) {
+        return gc(timeline, timeline.planCutoff());
+    }
+
+    /**
+     * Collects garbage.
+     *
+     * @param horizonBytes WAL before the last record that stays readable
+     */
+    public GarbageCollector.Result gcNow(Timeline timeline, long horizonBytes) {
+        long cutoff = Math.max(0, timeline.lastRecordLsn() - horizonBytes);
+        return gc(timeline, Math.min(cutoff, timeline.diskConsistentLsn()));
+    }
+
+    private GarbageCollector.Result gc(Timeline timeline, long cutoff) {
+        List<GarbageCollector.Result> result = new ArrayList<>();
+        ask(timeline, chores -> result.add(jobs.collect(chores, cutoff)));
+        return result.getFirst();
+    }
+
+    /**
+     * Works on the timeline until there is nothing left to do by its thresholds, periods aside.
+     * Fails as {@link #compactNow} does.
+     */
+    public void runToQuiescence(Timeline timeline) {
+        ask(
+                timeline,
+                chores -> {
+                    boolean more = true;
+                    while (more) {
+                        more = false;
+                        for (Kind kind : Kind.values()) {
+                            more |= jobs.run(chores, kind, true);
+                        }
+                    }
+                });
+    }
+
+    /** Has the task do it, and waits. */
+    private void ask(Timeline timeline, Consumer<Chores> body) {
+        Request request;
+        monitor.lock();
+        try {
+            request = new Request(chores(timeline), body);
+            requests.addLast(request);
+            monitor.signalAll();
+            while (!request.done && !stopped) {
+                monitor.await();
+            }
+        } finally {
+            monitor.unlock();
+        }
+        if (!request.done) {
+            throw PageserverException.of(ErrorCode.SHUTTING_DOWN, "shutting down");
+        }
+        RuntimeException failure = request.failure;
+        if (failure != null) {
+            throw failure;
+        }
+    }
+
+    /** What lies ahead for the timeline's layers. */
+    public CompactionDebt debt(Timeline timeline) {
+        return jobs.debt(timeline);
+    }
+
+    /** Kinds of work that are off for the timeline because they failed again and again. */
+    public List<String> broken(Timeline timeline) {
+        monitor.lock();
+        try {
+            Chores chores = known.get(Name.of(timeline));
+            List<String> off = new ArrayList<>();
+            for (Kind kind : Kind.values()) {
+                if (chores != null && chores.errand(kind).breaker.off()) {
+                    off.add(kind.toString().toLowerCase(Locale.ROOT));
+                }
+            }
+            return off;
+        } finally {
+            monitor.unlock();
+        }
+    }
+
+    /** Work that is off for the timeline is tried again. */
+    public void reset(Timeline timeline) {
+        long now = now();
+        monitor.lock();
+        try {
+            Chores chores = chores(timeline);
+            for (Kind kind : Kind.values()) {
+                chores.errand(kind).breaker.reset();
+            }
+            chores.changed(now);
+            wake(chores);
+        } finally {
+            monitor.unlock();
+        }
+    }
+
+    // ---- the task ----
+
+    private void run() {
+        try {
+            while (true) {
+                Runnable next = next();
+                if (next == null) {
+                    return;
+                }
+                next.run();
+                idle();
+            }
+        } catch (Tasks.Cancelled e) {
+            // Only stop() cancels.
+            idle();
+        }
+    }
+
+    private void idle() {
+        monitor.lock();
+        try {
+            current = null;
+            monitor.signalAll();
+        } finally {
+            monitor.unlock();
+        }
+    }
+
+    /** Waits for something to do; null: stop. */
+    private @Nullable Runnable next() {
+        monitor.lock();
+        try {
+            while (!stopped) {
+                Request request = requests.pollFirst();
+                if (request != null) {
+                    current = request.chores;
+                    return () -> serve(request);
+                }
+                long now = now();
+                active.values().removeIf(Chores::idle);
+                for (Kind kind : Kind.values()) {
+                    Chores chores = mostUrgent(kind, now);
+                    if (chores != null) {
+                        chores.errand(kind).done();
+                        current = chores;
+                        return () -> attempt(chores, kind);
+                    }
+                }
+                long dueAt = Chores.NEVER;
+                for (Chores chores : active.values()) {
+                    dueAt = Math.min(dueAt, chores.dueAt(now));
+                }
+                if (dueAt == Chores.NEVER) {
+                    monitor.await();
+                } else {
+                    boolean _ = monitor.await(Math.max(1, dueAt - now));
+                }
+            }
+            return null;
+        } finally {
+            monitor.unlock();
+        }
+    }
+
+    private @Nullable Chores mostUrgent(Kind kind, long now) {
+        Chores best = null;
+        for (Chores chores : active.values()) {
+            if (chores.due(kind, now) && (best == null || chores.before(best, kind))) {
+                best = chores;
+            }
+        }
+        return best;
+    }
+
+    private void serve(Request request) {
+        try {
+            request.body.accept(request.chores);
+        } catch (Tasks.Cancelled e) {
+            request.failure =
+                    PageserverException.of(ErrorCode.SHUTTING_DOWN, "the timeline is going away");
+            if (stopped) {
+                throw e;
+            }
+        } catch (RuntimeException e) {
+            request.failure = e;
+        } finally {
+            monitor.lock();
+            request.done = true;
+            monitor.signalAll();
+            monitor.unlock();
+        }
+    }
+
+    private void attempt(Chores chores, Kind kind) {
+        Errand errand = chores.errand(kind);
+        try {
+            boolean more = jobs.run(chores, kind, false);
+            monitor.lock();
+            try {
+                errand.breaker.succeeded();
+                plan(chores, kind, more);
+            } finally {
+                monitor.unlock();
+            }
+        } catch (Tasks.Cancelled e) {
+            if (stopped) {
+                throw e;
+            }
+        } catch (RuntimeException e) {
+            failed(chores, kind, e);
+        }
+    }
+
+    /**
+     * What follows from a job of some kind.
+     *
+     * @param more it has done something
+     */
+    private void plan(Chores chores, Kind kind, boolean more) {
+        long now = now();
+        TenantConfig config = chores.timeline.config();
+        switch (kind) {
+            case MERGE -> {
+                if (more) {
+                    chores.changed(now);
+                }
+            }
+            case IMAGES -> {
+                chores.imagesNotBefore = more ? now : now + config.compactionPeriodNanos();
+                chores.errand(more ? Kind.IMAGES : Kind.HISTORY).want(now);
+            }
+            case COLLECT -> {
+                boolean byTime =
+                        config.pitrIntervalNanos() > 0
+                                        && chores.timeline.oldestReadableLsn()
+                                                < chores.timeline.diskConsistentLsn()
+                                || !chores.timeline.retention().points().isEmpty();
+                if (more || byTime) {
+                    chores.errand(kind).want(now + config.gcPeriodNanos());
+                }
+                chores.errand(Kind.HISTORY).want(now);
+            }
+            case HISTORY -> {
+                if (more) {
+                    chores.errand(kind).want(now);
+                }
+            }
+        }
+        wake(chores);
+    }
+
+    /** A job of these chores is to go on; Cancelled if not. */
+    private void check(Chores chores) {
+        if (stopped || chores.gone) {
+            throw new Tasks.Cancelled();
+        }
+    }
+
+    /** Are there L0s that ought to be merged before anything else? */
+    private boolean mergeWaits() {
+        monitor.lock();
+        try {
+            return mostUrgent(Kind.MERGE, now()) != null;
+        } finally {
+            monitor.unlock();
+        }
+    }
+
+    private long now() {
+        return environment.clock().monotonicNanos();
+    }
+
+    private void failed(Chores chores, Kind kind, RuntimeException e) {
+        boolean waits = e instanceof PageserverException p && p.code() == ErrorCode.NO_SPACE;
+        boolean off;
+        counters.failures.incrementAndGet();
+        monitor.lock();
+        try {
+            Errand errand = chores.errand(kind);
+            off = errand.breaker.failed(now(), !waits);
+            errand.want(now());
+            wake(chores);
+        } finally {
+            monitor.unlock();
+        }
+        String what = kind + " of timeline " + chores.timeline.id() + ": ";
+        environment.tracer().warn("compaction-failed", what + e.getMessage());
+        if (off) {
+            environment
+                    .tracer()
+                    .error("compaction-broken", what + "off for a day, or until it is reset");
+        }
+    }
+}

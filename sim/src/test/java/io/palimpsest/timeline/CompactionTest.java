@@ -1,0 +1,269 @@
+package io.palimpsest.timeline;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.palimpsest.base.KeyRange;
+import io.palimpsest.base.Limits;
+import io.palimpsest.base.Prng;
+import io.palimpsest.base.TenantConfig;
+import io.palimpsest.base.TimelineId;
+import io.palimpsest.compaction.CompactionPlan;
+import io.palimpsest.compaction.CompactionPlanner;
+import io.palimpsest.compaction.LayerInventory;
+import io.palimpsest.compaction.Retention;
+import io.palimpsest.layer.LayerDescriptor;
+import io.palimpsest.pg.PgVersion;
+import io.palimpsest.sim.fault.FaultPlan;
+import io.palimpsest.sim.fault.Machine;
+import io.palimpsest.sim.fault.SimNet;
+import io.palimpsest.sim.world.Scenario;
+import io.palimpsest.sim.world.Simulation;
+import io.palimpsest.tenant.Tenants;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.TreeMap;
+import java.util.TreeSet;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.Test;
+
+/**
+ * Metamorphic: whatever is flushed, merged, imaged, collected and dropped, and when, on a root and
+ * on branches of branches, with restarts between, every legal read is as if nothing of that had
+ * been done. The truth is {@link GeneratedHistory}'s.
+ */
+class CompactionTest {
+    private static final long START = 0x0200_0028L;
+    private static final int SEEDS = 12;
+    private static final int STEPS = 120;
+
+    /** What happened, over all seeds: a test that never does a thing does not test it. */
+    private static final TreeMap<String, Integer> DONE = new TreeMap<>();
+
+    private static final class Run implements Scenario {
+        private final Prng random;
+        private final TreeMap<TimelineId, GeneratedHistory> histories = new TreeMap<>();
+
+        Run(long seed) {
+            random = new Prng(seed);
+        }
+
+        @Override
+        public String name() {
+            return "compaction";
+        }
+
+        @Override
+        public void run(Simulation s) {
+            Machine machine =
+                    new Machine(new SimNet(s, FaultPlan.quiet()), "server", FaultPlan.quiet());
+            machine.start("test", () -> onMachine(machine)).join();
+            machine.checkIdle();
+        }
+
+        private void onMachine(Machine machine) {
+            Limits limits = StoredTimelines.limits(random);
+            TenantConfig config = StoredTimelines.onDemand(2048L << random.nextInt(6));
+            StoredTimelines.create(
+                    StoredTimelines.environment(machine),
+                    limits,
+                    config,
+                    PgVersion.ofMajor(17),
+                    77,
+                    1 << 24,
+                    START);
+            histories.put(StoredTimelines.ROOT, new GeneratedHistory(random.split("root"), START));
+            Tenants tenants = Tenants.load(StoredTimelines.environment(machine), limits, config);
+            for (int i = 0; i < STEPS; i++) {
+                if (random.oneIn(20)) {
+                    tenants.close();
+                    tenants = Tenants.load(StoredTimelines.environment(machine), limits, config);
+                    histories.forEach((id, history) -> checkDirectory(machine, id));
+                    did("restart");
+                } else {
+                    step(tenants, limits, config);
+                }
+            }
+            for (TimelineId id : histories.keySet()) {
+                compareAll(tenants.timeline(StoredTimelines.TENANT, id));
+            }
+            tenants.close();
+        }
+
+        private void step(Tenants tenants, Limits limits, TenantConfig config) {
+            List<TimelineId> ids = new ArrayList<>(histories.keySet());
+            TimelineId id = ids.get(random.nextInt(ids.size()));
+            Timeline timeline = tenants.timeline(StoredTimelines.TENANT, id);
+            GeneratedHistory history = histories.get(id);
+            switch (random.nextInt(12)) {
+                case 0, 1, 2, 3 -> history.write(timeline, 1 + random.nextInt(40));
+                case 4, 5 -> timeline.flushUpTo(timeline.lastRecordLsn());
+                case 6 -> compact(timeline, limits, config, 0);
+                case 7 -> compact(timeline, limits, config, 1);
+                case 8 -> compact(timeline, limits, config, 2);
+                case 9 -> collect(timeline);
+                case 10 -> branch(tenants, timeline, history);
+                default -> compareSome(timeline);
+            }
+        }
+
+        private void compact(Timeline timeline, Limits limits, TenantConfig c, int kind) {
+            TenantConfig eager =
+                    new TenantConfig(
+                            0,
+                            c.gcHorizonBytes(),
+                            0,
+                            0,
+                            1 + random.nextInt(3),
+                            4,
+                            random.nextBoolean() ? 1 : c.compactionTargetBytes(),
+                            1 + random.nextInt(3),
+                            c.leaseNanos());
+            CompactionPlanner planner = new CompactionPlanner(eager, limits);
+            CompactionPlan plan =
+                    switch (kind) {
+                        case 0 -> planner.mergeL0(timeline.inventory());
+                        case 1 ->
+                                random.oneIn(3)
+                                        ? images(timeline.inventory())
+                                        : planner.createImages(timeline.inventory());
+                        default -> planner.dropHistory(timeline.inventory(), timeline.retention());
+                    };
+            if (plan == null) {
+                return;
+            }
+            Retention before = timeline.retention();
+            long bytes = timeline.layerBytes();
+            Compactor.Result result = Compactor.run(timeline, plan, pace());
+            did(plan.getClass().getSimpleName() + " " + result.outcome());
+            if (plan instanceof CompactionPlan.DropHistory && timeline.layerBytes() < bytes) {
+                did("less history");
+            }
+            assertEquals(before, timeline.retention());
+            compareSome(timeline);
+        }
+
+        /** Of all keys at once, more than a planner would ask for. */
+        private static @Nullable CompactionPlan images(LayerInventory layers) {
+            long lsn = layers.mergedLsn();
+            List<LayerDescriptor> inputs =
+                    layers.layers().stream()
+                            .filter(l -> !l.name().isL0() && l.name().startLsn() <= lsn)
+                            .toList();
+            boolean taken =
+                    inputs.stream().anyMatch(l -> l.name().image() && l.name().startLsn() == lsn);
+            return taken || inputs.isEmpty()
+                    ? null
+                    : new CompactionPlan.CreateImages(KeyRange.ALL, lsn, inputs);
+        }
+
+        private Pace pace() {
+            boolean hurried = random.oneIn(3);
+            return new Pace() {
+                @Override
+                public void spent(long bytes) {
+                    assertTrue(bytes > 0);
+                }
+
+                @Override
+                public boolean giveWay() {
+                    return hurried && random.oneIn(2);
+                }
+            };
+        }
+
+        private void collect(Timeline timeline) {
+            long cutoff =
+                    timeline.oldestReadableLsn()
+                            + random.nextLong(
+                                    1
+                                            + Math.max(
+                                                    0,
+                                                    timeline.diskConsistentLsn()
+                                                            - timeline.oldestReadableLsn()));
+            GarbageCollector.Result result = GarbageCollector.run(timeline, cutoff);
+            did(result.layers() > 0 ? "layers collected" : "nothing to collect");
+            compareSome(timeline);
+        }
+
+        private void branch(Tenants tenants, Timeline timeline, GeneratedHistory history) {
+            if (histories.size() == 4) {
+                return;
+            }
+            long at = Math.max(timeline.oldestReadableLsn(), readable(timeline));
+            TimelineId id = new TimelineId(9, histories.size());
+            Timeline branch = tenants.createBranch(StoredTimelines.TENANT, id, timeline.id(), at);
+            histories.put(id, history.branch(random.split("branch " + id), branch.ancestorLsn()));
+            did(timeline.ancestor() == null ? "branch" : "branch of a branch");
+        }
+
+        private long readable(Timeline timeline) {
+            Retention retention = timeline.retention();
+            if (!retention.points().isEmpty() && random.oneIn(3)) {
+                did("read below the cutoff");
+                return retention.points().get(random.nextInt(retention.points().size()));
+            }
+            long span = timeline.lastRecordLsn() - timeline.oldestReadableLsn();
+            return timeline.oldestReadableLsn() + random.nextLong(1 + span) & ~7L;
+        }
+
+        private void compareSome(Timeline timeline) {
+            for (int i = 0; i < 3; i++) {
+                long lsn = Math.max(timeline.oldestReadableLsn(), readable(timeline));
+                compare(timeline, lsn);
+            }
+        }
+
+        private void compareAll(Timeline timeline) {
+            for (long point : timeline.retention().points()) {
+                compare(timeline, point);
+            }
+            compare(timeline, timeline.oldestReadableLsn());
+            compare(timeline, timeline.lastRecordLsn());
+            for (int i = 0; i < 10; i++) {
+                compareSome(timeline);
+            }
+        }
+
+        private void compare(Timeline timeline, long lsn) {
+            GeneratedHistory history = histories.get(timeline.id());
+            assertEquals(lsn, timeline.effectiveLsn(lsn, lsn));
+            history.compare(timeline, lsn);
+        }
+    }
+
+    private static void did(String what) {
+        DONE.merge(what, 1, Integer::sum);
+    }
+
+    /** Nothing lies about that the index does not name, and all that it names is there. */
+    static void checkDirectory(Machine machine, TimelineId id) {
+        String directory = StoredTimelines.directory(id);
+        TreeSet<String> expected = new TreeSet<>(List.of(TimelineIndex.FILE));
+        TimelineIndex.read(machine.disk(), directory)
+                .layers()
+                .forEach(layer -> expected.add(layer.name().toString()));
+        assertEquals(expected, new TreeSet<>(machine.disk().list(directory)));
+    }
+
+    @Test
+    void anyScheduleGivesTheSamePages() {
+        for (long seed = 1; seed <= SEEDS; seed++) {
+            Simulation.run(new Run(seed), seed).check();
+        }
+        for (String what :
+                Arrays.asList(
+                        "MergeL0 DONE",
+                        "CreateImages DONE",
+                        "CreateImages GAVE_WAY",
+                        "DropHistory DONE",
+                        "less history",
+                        "layers collected",
+                        "branch of a branch",
+                        "read below the cutoff",
+                        "restart")) {
+            assertTrue(DONE.getOrDefault(what, 0) > 0, () -> what + " never: " + DONE);
+        }
+    }
+}

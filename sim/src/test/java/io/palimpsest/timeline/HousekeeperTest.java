@@ -1,0 +1,423 @@
+package io.palimpsest.timeline;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.palimpsest.base.ErrorCode;
+import io.palimpsest.base.Limits;
+import io.palimpsest.base.PageserverException;
+import io.palimpsest.base.Prng;
+import io.palimpsest.base.TenantConfig;
+import io.palimpsest.base.TimelineId;
+import io.palimpsest.pg.PgVersion;
+import io.palimpsest.sim.fault.FaultPlan;
+import io.palimpsest.sim.fault.Machine;
+import io.palimpsest.sim.fault.SimNet;
+import io.palimpsest.sim.world.Scenario;
+import io.palimpsest.sim.world.Simulation;
+import io.palimpsest.tenant.BackgroundCounters;
+import io.palimpsest.tenant.Housekeeper;
+import io.palimpsest.tenant.Tenants;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+
+/** The housekeeper in virtual time: when it works, what it does first, and what failures do. */
+class HousekeeperTest {
+    private static final long START = 0x0200_0028L;
+    private static final long SECOND = 1_000_000_000L;
+    private static final int THRESHOLD = 3;
+
+    /** What a test does with a server that has one timeline. */
+    private abstract static class Server implements Scenario {
+        Limits limits = limits(0);
+        TenantConfig config = config(SECOND, 10 * SECOND);
+        Machine machine;
+        FaultyDisk disk;
+        Tenants tenants;
+        Housekeeper housekeeper;
+        Timeline timeline;
+        final GeneratedHistory history = new GeneratedHistory(new Prng(5), START);
+
+        static Limits limits(long bytesPerSecond) {
+            Limits d = Limits.DEFAULT;
+            return new Limits(
+                    16 << 10,
+                    d.flushDistance(),
+                    d.flushAgeNanos(),
+                    100,
+                    1 << 20,
+                    1024,
+                    d.recordBytes(),
+                    d.waitLsnNanos(),
+                    1 << 20,
+                    8,
+                    4,
+                    3,
+                    bytesPerSecond);
+        }
+
+        static TenantConfig config(long compactionPeriod, long gcPeriod) {
+            return config(compactionPeriod, gcPeriod, 16 << 10);
+        }
+
+        static TenantConfig config(long compactionPeriod, long gcPeriod, long target) {
+            TenantConfig d = TenantConfig.DEFAULT;
+            return new TenantConfig(
+                    0, 30_000, gcPeriod, compactionPeriod, THRESHOLD, 4, target, 2, d.leaseNanos());
+        }
+
+        @Override
+        public String name() {
+            return "housekeeper";
+        }
+
+        @Override
+        public void run(Simulation s) {
+            machine = new Machine(new SimNet(s, FaultPlan.quiet()), "server", FaultPlan.quiet());
+            machine.start(
+                            "test",
+                            () -> {
+                                disk = new FaultyDisk(machine.disk());
+                                StoredTimelines.create(
+                                        StoredTimelines.environment(machine),
+                                        limits,
+                                        config,
+                                        PgVersion.ofMajor(17),
+                                        77,
+                                        1 << 24,
+                                        START);
+                                load();
+                                act();
+                                tenants.close();
+                            })
+                    .join();
+            machine.checkIdle();
+            CompactionTest.checkDirectory(machine, StoredTimelines.ROOT);
+        }
+
+        void load() {
+            tenants = Tenants.load(StoredTimelines.environment(machine, disk), limits, config);
+            housekeeper = tenants.housekeeper();
+            timeline = tenants.timeline(StoredTimelines.TENANT, StoredTimelines.ROOT);
+        }
+
+        abstract void act();
+
+        BackgroundCounters.Snapshot counters() {
+            return housekeeper.counters();
+        }
+
+        void writeL0s(int n) {
+            for (int i = 0; i < n; i++) {
+                history.write(timeline, 20);
+                timeline.flushUpTo(timeline.lastRecordLsn());
+            }
+        }
+
+        void sleep(long seconds) {
+            machine.tasks().sleep(seconds * SECOND);
+        }
+
+        void compareAll() {
+            history.compare(timeline, timeline.oldestReadableLsn());
+            history.compare(timeline, timeline.lastRecordLsn());
+        }
+    }
+
+    private static void run(Server server) {
+        Simulation.run(server, 1).check();
+    }
+
+    @Test
+    void worksByItselfAndThenRests() {
+        run(
+                new Server() {
+                    @Override
+                    void act() {
+                        for (int i = 0; i < 60; i++) {
+                            writeL0s(1);
+                            machine.tasks().sleep(SECOND / 4);
+                        }
+                        sleep(60);
+                        BackgroundCounters.Snapshot c = counters();
+                        assertEquals(0, c.failures());
+                        assertTrue(c.merges() > 3 && c.images() > 0, c.toString());
+                        assertTrue(c.collections() > 1 && c.layersCollected() > 0, c.toString());
+                        assertTrue(timeline.l0Count() < THRESHOLD, "L0s: " + timeline.l0Count());
+                        assertTrue(timeline.oldestReadableLsn() > START);
+                        assertEquals(0, housekeeper.debt(timeline).bytes());
+                        compareAll();
+                        sleep(10_000);
+                        assertEquals(c, counters(), "nothing happened, and it worked");
+                    }
+                });
+    }
+
+    @Test
+    void periodsOfZeroAreNever() {
+        run(
+                new Server() {
+                    {
+                        config = config(0, 0);
+                    }
+
+                    @Override
+                    void act() {
+                        writeL0s(20);
+                        sleep(1000);
+                        assertEquals(20, timeline.l0Count());
+                        assertEquals(0, counters().compactions() + counters().collections());
+                        assertTrue(housekeeper.debt(timeline).bytes() > 0);
+                        housekeeper.compactNow(timeline);
+                        assertEquals(0, timeline.l0Count());
+                        housekeeper.gcNow(timeline, 0);
+                        assertEquals(timeline.diskConsistentLsn(), timeline.oldestReadableLsn());
+                        compareAll();
+                    }
+                });
+    }
+
+    @Test
+    void startsWhereTheLastRunLeftOff() {
+        run(
+                new Server() {
+                    @Override
+                    void act() {
+                        TenantConfig working = config;
+                        tenants.close();
+                        config = config(0, 0);
+                        load();
+                        writeL0s(8);
+                        tenants.close();
+                        config = working;
+                        load();
+                        assertEquals(8, timeline.l0Count());
+                        sleep(5);
+                        assertTrue(timeline.l0Count() < THRESHOLD, "L0s: " + timeline.l0Count());
+                        compareAll();
+                    }
+                });
+    }
+
+    /** Merging is slow, flushing waits, and reads never find more L0s than three thresholds. */
+    @Test
+    void writingWaitsForMerges() {
+        run(
+                new Server() {
+                    {
+                        limits = limits(4000);
+                    }
+
+                    @Override
+                    void act() {
+                        for (int i = 0; i < 40; i++) {
+                            writeL0s(1);
+                            assertTrue(
+                                    timeline.l0Count() <= 3 * THRESHOLD,
+                                    "L0s: " + timeline.l0Count());
+                        }
+                        assertTrue(counters().stalls() > 0, counters().toString());
+                        compareAll();
+                    }
+                });
+    }
+
+    @Test
+    void isThrottled() {
+        run(
+                new Server() {
+                    {
+                        limits = limits(4000);
+                        config = config(0, 0);
+                    }
+
+                    @Override
+                    void act() {
+                        writeL0s(8);
+                        long begun = machine.clock().monotonicNanos();
+                        housekeeper.compactNow(timeline);
+                        double seconds = (machine.clock().monotonicNanos() - begun) / 1e9;
+                        BackgroundCounters.Snapshot c = counters();
+                        double bytes = c.bytesRead() + c.bytesWritten();
+                        assertEquals(bytes / 4000, seconds, 0.1 * bytes / 4000 + 1, c.toString());
+                    }
+                });
+    }
+
+    @Test
+    void damagedInputIsNamedAndNothingIsWrittenOfIt() {
+        run(
+                new Server() {
+                    {
+                        config = config(0, 0);
+                    }
+
+                    @Override
+                    void act() {
+                        writeL0s(6);
+                        String damaged = timeline.inventory().layers().getFirst().name().toString();
+                        disk.damaged = path -> path.endsWith(damaged);
+                        List<String> before =
+                                machine.disk().list(StoredTimelines.directory(timeline.id()));
+                        PageserverException e =
+                                assertThrows(
+                                        PageserverException.class,
+                                        () -> housekeeper.compactNow(timeline));
+                        assertEquals(ErrorCode.CORRUPTION, e.code());
+                        assertTrue(
+                                String.valueOf(e.getMessage()).contains(damaged), e.getMessage());
+                        assertEquals(
+                                before,
+                                machine.disk().list(StoredTimelines.directory(timeline.id())));
+                        disk.damaged = path -> false;
+                        housekeeper.compactNow(timeline);
+                        compareAll();
+                    }
+                });
+    }
+
+    @Test
+    void aFailedSyncLeavesTheTimelineAsItWas() {
+        run(
+                new Server() {
+                    {
+                        config = config(0, 0);
+                    }
+
+                    @Override
+                    void act() {
+                        writeL0s(6);
+                        disk.unsynced = path -> !path.contains("/index");
+                        List<String> before =
+                                machine.disk().list(StoredTimelines.directory(timeline.id()));
+                        assertThrows(
+                                PageserverException.class, () -> housekeeper.compactNow(timeline));
+                        assertEquals(
+                                before,
+                                machine.disk().list(StoredTimelines.directory(timeline.id())));
+                        assertEquals(null, timeline.failure());
+                        disk.unsynced = path -> false;
+                        compareAll();
+                        housekeeper.compactNow(timeline);
+                        compareAll();
+                    }
+                });
+    }
+
+    /** Off after five failures, flushes do not wait for it any more; a reset turns it on again. */
+    @Test
+    void workThatFailsAgainAndAgainIsSwitchedOff() {
+        run(
+                new Server() {
+                    @Override
+                    void act() {
+                        writeL0s(1);
+                        String damaged = timeline.inventory().layers().getFirst().name().toString();
+                        String other = timeline.inventory().layers().getLast().name().toString();
+                        disk.damaged = path -> path.endsWith(damaged) || path.endsWith(other);
+                        writeL0s(20);
+                        sleep(100);
+                        assertTrue(housekeeper.broken(timeline).contains("merge"));
+                        writeL0s(5);
+                        assertTrue(timeline.l0Count() > 3 * THRESHOLD);
+                        long failures = counters().failures();
+                        sleep(3600);
+                        assertEquals(failures, counters().failures());
+                        disk.damaged = path -> false;
+                        sleep(86_400);
+                        writeL0s(1);
+                        sleep(60);
+                        assertTrue(timeline.l0Count() < THRESHOLD, "after a day it is tried again");
+                        assertEquals(List.of(), housekeeper.broken(timeline));
+                        compareAll();
+                    }
+                });
+    }
+
+    @Test
+    void aFullDiskIsWaitedForHoweverLong() {
+        run(
+                new Server() {
+                    @Override
+                    void act() {
+                        writeL0s(2);
+                        disk.refused =
+                                path -> !path.contains("/index") && timeline.l0Count() >= THRESHOLD;
+                        writeL0s(1);
+                        sleep(7200);
+                        assertTrue(counters().failures() > 10);
+                        assertEquals(List.of(), housekeeper.broken(timeline));
+                        disk.refused = path -> false;
+                        sleep(120);
+                        assertTrue(timeline.l0Count() < THRESHOLD);
+                        compareAll();
+                    }
+                });
+    }
+
+    @Test
+    void workEndsWhenTheServerStops() {
+        run(
+                new Server() {
+                    {
+                        limits = limits(500);
+                    }
+
+                    @Override
+                    void act() {
+                        writeL0s(2 * THRESHOLD);
+                        sleep(3);
+                        long begun = machine.clock().monotonicNanos();
+                        tenants.close();
+                        assertTrue(machine.clock().monotonicNanos() - begun < 10 * SECOND);
+                        CompactionTest.checkDirectory(machine, StoredTimelines.ROOT);
+                        limits = limits(0);
+                        load();
+                        compareAll();
+                    }
+                });
+    }
+
+    /** Images of one timeline are being made, slowly, when another one has L0s to merge. */
+    @Test
+    void mergesComeFirst() {
+        run(
+                new Server() {
+                    {
+                        limits = limits(3000);
+                        config = config(SECOND, 10 * SECOND, 1024);
+                    }
+
+                    @Override
+                    void act() {
+                        writeL0s(3 * THRESHOLD);
+                        TimelineId id = new TimelineId(9, 9);
+                        Timeline branch =
+                                tenants.createBranch(
+                                        StoredTimelines.TENANT,
+                                        id,
+                                        timeline.id(),
+                                        timeline.lastRecordLsn());
+                        GeneratedHistory its = history.branch(new Prng(7), branch.ancestorLsn());
+                        while (counters().images() == 0) {
+                            machine.tasks().sleep(SECOND / 10);
+                        }
+                        for (int i = 0; i < THRESHOLD; i++) {
+                            its.write(branch, 20);
+                            branch.flushUpTo(branch.lastRecordLsn());
+                        }
+                        long images = counters().images();
+                        while (branch.l0Count() >= THRESHOLD) {
+                            machine.tasks().sleep(SECOND / 10);
+                        }
+                        assertTrue(counters().images() <= images + 1, counters().toString());
+                        sleep(600);
+                        assertTrue(counters().images() > images + 2, counters().toString());
+                        compareAll();
+                        its.compare(branch, branch.lastRecordLsn());
+                        its.compare(branch, branch.oldestReadableLsn());
+                    }
+                });
+    }
+}

@@ -7,8 +7,10 @@ import io.palimpsest.base.Check;
 import io.palimpsest.base.Key;
 import io.palimpsest.base.KeyRange;
 import io.palimpsest.base.Lsn;
+import io.palimpsest.base.PageserverException;
 import io.palimpsest.port.Disk;
 import io.palimpsest.value.StoredValue;
+import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -164,7 +166,7 @@ final class LayerReader {
         int i = LayerFormat.lastRow(root, r.hi(), r.mid(), r.lo(), r.below() - 1);
         boolean newest = true;
         for (; i >= 0; i--) {
-            byte[] rows = block(root, i, LayerFormat.TYPE_INDEX, mayBlock);
+            byte[] rows = block(r, root, i, LayerFormat.TYPE_INDEX, mayBlock);
             if (rows == null) {
                 return Collected.NOT_READY;
             }
@@ -174,7 +176,7 @@ final class LayerReader {
                 newest = false;
             }
             for (; j >= 0; j--) {
-                byte[] data = block(rows, j, LayerFormat.TYPE_DATA, mayBlock);
+                byte[] data = block(r, rows, j, LayerFormat.TYPE_DATA, mayBlock);
                 if (data == null) {
                     return Collected.NOT_READY;
                 }
@@ -207,6 +209,7 @@ final class LayerReader {
         int i = line / KeyFilter.BLOCK_LINES;
         byte[] block =
                 block(
+                        r.shared(),
                         footer.filterPosition() + KeyFilter.blockPosition(i),
                         LayerFormat.FRAME_BYTES + KeyFilter.blockBytes(i, lines),
                         LayerFormat.TYPE_FILTER,
@@ -279,20 +282,76 @@ final class LayerReader {
 
     /**
      * The block that a row of an index points to, decoded; null if it would block to get it and
-     * that is not allowed.
+     * that is not allowed. Data blocks that the reads to come begin in are read with it.
      */
-    private byte @Nullable [] block(byte[] rows, int row, int type, boolean mayBlock) {
-        return block(
-                LayerFormat.position(rows, row),
-                LayerFormat.length(rows, row),
-                type,
-                mayBlock,
-                true);
+    private byte @Nullable [] block(
+            Reconstruction r, byte[] rows, int row, int type, boolean mayBlock) {
+        long position = LayerFormat.position(rows, row);
+        int length = LayerFormat.length(rows, row);
+        SharedBlocks shared = r.shared();
+        if (shared != null && type == LayerFormat.TYPE_DATA && mayBlock && !has(shared, position)) {
+            int wanted = shared.lastTogether(rows, row);
+            int last = row;
+            while (last < wanted && !has(shared, LayerFormat.position(rows, last + 1))) {
+                last++;
+            }
+            if (last > row) {
+                return together(shared, rows, row, last);
+            }
+        }
+        return block(shared, position, length, type, mayBlock, true);
+    }
+
+    private boolean has(SharedBlocks shared, long position) {
+        return shared.find(id, position) != null || cache.find(id, position) != null;
+    }
+
+    /** Reads blocks that lie next to each other at once, and answers the first. */
+    private byte[] together(SharedBlocks shared, byte[] rows, int first, int last) {
+        long from = LayerFormat.position(rows, first);
+        long end = LayerFormat.position(rows, last) + LayerFormat.length(rows, last);
+        byte[] bytes = new byte[(int) (end - from)];
+        input.read(from, bytes, 0, bytes.length);
+        byte[] answer = bytes;
+        // Backwards, so that in a set of the cache that is full the first ones stay.
+        for (int row = last; row >= first; row--) {
+            long position = LayerFormat.position(rows, row);
+            int at = (int) (position - from);
+            byte[] block = Arrays.copyOfRange(bytes, at, at + LayerFormat.length(rows, row));
+            byte[] decoded;
+            try {
+                decoded = cache.decoder().decode(path, position, block, LayerFormat.TYPE_DATA);
+            } catch (PageserverException e) {
+                if (row > first) {
+                    // Whoever needs it fails, and nobody else.
+                    continue;
+                }
+                throw e;
+            }
+            keep(shared, position, decoded);
+            answer = decoded;
+        }
+        return answer;
+    }
+
+    private void keep(@Nullable SharedBlocks shared, long position, byte[] decoded) {
+        cache.insert(id, position, decoded);
+        if (shared != null && shared.find(id, position) == null) {
+            shared.keep(id, position, decoded);
+        }
     }
 
     private byte @Nullable [] block(
-            long position, int length, int type, boolean mayBlock, boolean keep) {
+            @Nullable SharedBlocks shared,
+            long position,
+            int length,
+            int type,
+            boolean mayBlock,
+            boolean keep) {
         byte[] cached = cache.find(id, position);
+        if (cached == null && shared != null) {
+            cached = shared.find(id, position);
+        }
         if (cached != null) {
             return cached;
         }
@@ -315,7 +374,7 @@ final class LayerReader {
                     decoded.length);
         }
         if (keep) {
-            cache.insert(id, position, decoded);
+            keep(shared, position, decoded);
         }
         return decoded;
     }
@@ -327,6 +386,7 @@ final class LayerReader {
     byte[] blockNow(byte[] rows, int row, int type, boolean keep) {
         byte[] b =
                 block(
+                        null,
                         LayerFormat.position(rows, row),
                         LayerFormat.length(rows, row),
                         type,

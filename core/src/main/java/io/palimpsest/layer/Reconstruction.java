@@ -28,6 +28,7 @@ public final class Reconstruction implements RedoEngine.Values {
     private int most;
     private int searches;
     private @Nullable ReadTrace trace;
+    private @Nullable SharedBlocks shared;
     private long[] lsn = new long[32];
     private int[] offset = new int[33];
     private byte[] bytes = new byte[64 << 10];
@@ -70,6 +71,15 @@ public final class Reconstruction implements RedoEngine.Values {
      */
     public void trace(@Nullable ReadTrace newTrace) {
         trace = newTrace;
+    }
+
+    /** From now on, not only until reset, this is one of a batch of reads; null: it is not. */
+    public void share(@Nullable SharedBlocks blocks) {
+        shared = blocks;
+    }
+
+    @Nullable SharedBlocks shared() {
+        return shared;
     }
 
     public @Nullable ReadTrace trace() {

@@ -38,6 +38,7 @@ final class PageConnection {
     private final ServerSession session = new ServerSession();
     private PageCommand.@Nullable Pagestream pagestream;
     private @Nullable PageSource source;
+    private @Nullable PipelinedPages pipelined;
     private RelTag lastTag = new RelTag(0, 0, 0, 0);
 
     PageConnection(PageSource.Directory directory, Net.Connection connection) {
@@ -52,8 +53,16 @@ final class PageConnection {
             ServerSession.Event event = session.next();
             try {
                 switch (event) {
-                    case COMMAND -> run(session.command());
-                    case REQUEST -> answer(session.request());
+                    case COMMAND -> {
+                        readPipelined();
+                        run(session.command());
+                    }
+                    case REQUEST -> {
+                        if (!joins(session.request())) {
+                            readPipelined();
+                            answer(session.request());
+                        }
+                    }
                     case NEED_BYTES, END -> {
                         send();
                         return event == ServerSession.Event.NEED_BYTES;
@@ -76,6 +85,7 @@ final class PageConnection {
     }
 
     private void send() {
+        readPipelined();
         ByteSink out = session.out();
         if (out.size() > 0) {
             connection.write(out.array(), 0, out.size());
@@ -89,11 +99,67 @@ final class PageConnection {
                 // Which timeline it is, is asked at the first request: a wrong one shows up there.
                 pagestream = p;
                 source = null;
+                pipelined = null;
                 session.startPagestream(p.version());
                 send();
             }
             case PageCommand.Set set -> session.complete();
             case PageCommand.Keyspace k -> keyspace(k);
+        }
+    }
+
+    /**
+     * Is it a page that can be read with those before and after it: there, without waiting? What is
+     * wrong with it shows when it is answered by itself.
+     */
+    private boolean joins(PagestreamRequest request) {
+        PageSource from = source;
+        if (from == null || request.operation() != Operation.PAGE || from.batchPages() < 2) {
+            return false;
+        }
+        if (Long.compareUnsigned(request.notModifiedSince(), from.lastRecordLsn()) > 0) {
+            return false;
+        }
+        RelTag tag;
+        long lsn;
+        try {
+            tag = tag(request);
+            lsn = from.effectiveLsn(request.requestLsn(), request.notModifiedSince());
+        } catch (PageserverException e) {
+            return false;
+        }
+        PipelinedPages pages = pipelined;
+        if (pages == null) {
+            pages = new PipelinedPages(request.version(), from.batchPages());
+            pipelined = pages;
+        }
+        pages.add(request, tag, lsn, session.out());
+        if (pages.isFull()) {
+            readPipelined();
+        }
+        return true;
+    }
+
+    /**
+     * Answers what has joined so far; if that fails, one by one, so that each gets its own answer.
+     */
+    private void readPipelined() {
+        PipelinedPages pages = pipelined;
+        PageSource from = source;
+        if (pages == null || from == null || pages.isEmpty()) {
+            return;
+        }
+        try {
+            pages.read(from, session.out());
+        } catch (PageserverException e) {
+            PagestreamRequest[] requests = pages.take();
+            if (e.code() == ErrorCode.SHUTTING_DOWN) {
+                failed(requests[0], session.out().size(), e);
+                return;
+            }
+            for (PagestreamRequest request : requests) {
+                answer(request);
+            }
         }
     }
 

@@ -4,7 +4,9 @@ import io.palimpsest.base.TenantId;
 import io.palimpsest.base.TimelineId;
 import io.palimpsest.pg.RelTag;
 import io.palimpsest.pg.Slru;
+import io.palimpsest.timeline.PageBatch;
 import io.palimpsest.timeline.Timeline;
+import io.palimpsest.value.Keys;
 import io.palimpsest.value.ReadView;
 
 /**
@@ -27,6 +29,17 @@ public interface PageSource {
     int relationBlocks(RelTag tag, long lsn);
 
     void readPage(RelTag tag, int block, long lsn, byte[] into, int at);
+
+    /** Pages that {@link #readPages} takes at once, at most; 1: none. */
+    default int batchPages() {
+        return 1;
+    }
+
+    /** {@link #readPage} of each, or a failure of any. */
+    default void readPages(PageBatch batch, byte[] into) {
+        batch.forEach(
+                (key, lsn, place) -> readPage(Keys.relation(key), key.field6(), lsn, into, place));
+    }
 
     /** -1 if there is no such segment. */
     int slruBlocks(Slru slru, int segment, long lsn);
@@ -55,6 +68,16 @@ public interface PageSource {
         @Override
         public void readPage(RelTag tag, int block, long lsn, byte[] into, int at) {
             timeline.readPage(tag, block, lsn, into, at);
+        }
+
+        @Override
+        public int batchPages() {
+            return timeline.batchPages();
+        }
+
+        @Override
+        public void readPages(PageBatch batch, byte[] into) {
+            timeline.readPages(batch, into);
         }
 
         @Override

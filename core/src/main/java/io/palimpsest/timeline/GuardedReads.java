@@ -1,9 +1,16 @@
 package io.palimpsest.timeline;
 
+import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.Key;
 import io.palimpsest.base.KeyRange;
+import io.palimpsest.base.Lsn;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.layer.ImageScan;
+import io.palimpsest.layer.ReadTrace;
+import io.palimpsest.pg.Page;
+import io.palimpsest.pg.RelTag;
+import io.palimpsest.value.Keys;
+import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -29,6 +36,55 @@ record GuardedReads(ReadPath reads, HistoryWindow window) {
         } catch (PageserverException e) {
             throw window.explained(lsn, e);
         }
+    }
+
+    void page(Key key, long lsn, byte[] into, int at, ReadTrace trace) {
+        try {
+            reads.page(key, lsn, into, at, trace);
+            window.checkReadable(lsn);
+        } catch (PageserverException e) {
+            throw window.explained(lsn, e);
+        }
+    }
+
+    /** Pages of relations, zeros past their ends; see {@link ReadPath#pages}. */
+    void pages(PageBatch batch, byte[] into) {
+        int blocks = -1;
+        for (int i = 0; i < batch.size(); i++) {
+            if (!batch.followsOn(i)) {
+                blocks = blocks(batch, i);
+            }
+            if (Integer.compareUnsigned((int) batch.lo(i), blocks) >= 0) {
+                Arrays.fill(into, batch.at(i), batch.at(i) + Page.SIZE, (byte) 0);
+                batch.remove(i--);
+            }
+        }
+        try {
+            reads.pages(batch, into);
+            for (int i = 0; i < batch.size(); i++) {
+                if (!batch.followsOn(i)) {
+                    window.checkReadable(batch.lsn(i));
+                }
+            }
+        } catch (PageserverException e) {
+            throw window.explained(batch.lowestLsn(), e);
+        }
+    }
+
+    /** Of the relation that a page of the batch belongs to. */
+    private int blocks(PageBatch batch, int i) {
+        RelTag tag = Keys.relation(new Key(batch.hi(i), batch.mid(i), batch.lo(i)));
+        Key key = Keys.relationSize(tag);
+        int blocks = size(key.hi(), key.mid(), key.lo(), batch.lsn(i));
+        if (blocks < 0) {
+            throw noRelation(tag, batch.lsn(i));
+        }
+        return blocks;
+    }
+
+    static PageserverException noRelation(RelTag tag, long lsn) {
+        return PageserverException.of(
+                ErrorCode.NOT_FOUND, "relation %s does not exist at %s", tag, Lsn.toString(lsn));
     }
 
     /** See {@link ReadPath#image}. */

@@ -9,7 +9,9 @@ import io.palimpsest.base.PageserverException;
 import io.palimpsest.layer.Collected;
 import io.palimpsest.layer.ImageScan;
 import io.palimpsest.layer.LayerMap;
+import io.palimpsest.layer.ReadTrace;
 import io.palimpsest.layer.Reconstruction;
+import io.palimpsest.layer.SharedBlocks;
 import io.palimpsest.pg.Page;
 import io.palimpsest.port.Environment;
 import io.palimpsest.redo.RedoContext;
@@ -40,6 +42,7 @@ final class ReadPath {
     /** What a read works with; one reader at a time. */
     private static final class Scratch {
         final Reconstruction values = new Reconstruction();
+        final SharedBlocks blocks = new SharedBlocks();
         final byte[] page = new byte[Page.SIZE];
         final HistoryRedo redo;
 
@@ -119,18 +122,56 @@ final class ReadPath {
     void page(long hi, long mid, long lo, long lsn, byte[] into, int at) {
         Scratch s = take(timeline.redoContext());
         try {
-            Reconstruction values = s.values;
-            values.reset(hi, mid, lo, lsn);
-            if (collect(values, true) != Collected.COMPLETE) {
-                throw incomplete(values, hi, mid, lo, lsn);
-            }
-            if (!isImage(values)) {
-                s.redo.redo(values, s.page);
-                System.arraycopy(s.page, 0, into, at, Page.SIZE);
-            } else {
-                System.arraycopy(values.bytes(), values.offset(0) + 1, into, at, Page.SIZE);
+            page(s, hi, mid, lo, lsn, into, at);
+        } finally {
+            giveBack(s);
+        }
+    }
+
+    private void page(Scratch s, long hi, long mid, long lo, long lsn, byte[] into, int at) {
+        Reconstruction values = s.values;
+        values.reset(hi, mid, lo, lsn);
+        if (collect(values, true) != Collected.COMPLETE) {
+            throw incomplete(values, hi, mid, lo, lsn);
+        }
+        if (!isImage(values)) {
+            s.redo.redo(values, s.page);
+            System.arraycopy(s.page, 0, into, at, Page.SIZE);
+        } else {
+            System.arraycopy(values.bytes(), values.offset(0) + 1, into, at, Page.SIZE);
+        }
+    }
+
+    /**
+     * The pages of a batch to their places in {@code into}, without asking whether they are within
+     * their relations. A block of a layer file is decoded once for all of them, and blocks next to
+     * each other are read at once. At the first failure it ends: which page it is of, the pages one
+     * by one tell.
+     */
+    void pages(PageBatch batch, byte[] into) {
+        Scratch s = take(timeline.redoContext());
+        s.blocks.begin(batch.keys(), batch.size());
+        s.values.share(s.blocks);
+        try {
+            for (int i = 0; i < batch.size(); i++) {
+                s.blocks.current(i);
+                page(s, batch.hi(i), batch.mid(i), batch.lo(i), batch.lsn(i), into, batch.at(i));
             }
         } finally {
+            s.values.share(null);
+            s.blocks.clear();
+            giveBack(s);
+        }
+    }
+
+    /** The page under a key, and to whom it may concern how it came about. */
+    void page(Key key, long lsn, byte[] into, int at, ReadTrace trace) {
+        Scratch s = take(timeline.redoContext());
+        s.values.trace(trace);
+        try {
+            page(s, key.hi(), key.mid(), key.lo(), lsn, into, at);
+        } finally {
+            s.values.trace(null);
             giveBack(s);
         }
     }
@@ -210,6 +251,10 @@ final class ReadPath {
         while (true) {
             // Taken before the layers: those of a detached branch hold all that the ancestor had.
             BranchPoint at = t.branchPoint();
+            ReadTrace trace = values.trace();
+            if (trace != null) {
+                trace.timeline(t.id(), values.below());
+            }
             LayerMap layers = t.layers();
             Collected found = mayBlock ? layers.collect(values) : layers.tryCollect(values);
             if (found == Collected.STALE) {

@@ -3,7 +3,6 @@ package io.palimpsest.timeline;
 import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.Key;
 import io.palimpsest.base.Limits;
-import io.palimpsest.base.Lsn;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.base.TenantConfig;
 import io.palimpsest.base.TenantShardId;
@@ -15,6 +14,7 @@ import io.palimpsest.layer.LayerDescriptor;
 import io.palimpsest.layer.LayerFile;
 import io.palimpsest.layer.LayerMap;
 import io.palimpsest.layer.LayerName;
+import io.palimpsest.layer.ReadTrace;
 import io.palimpsest.pg.ControlFile;
 import io.palimpsest.pg.Page;
 import io.palimpsest.pg.PgVersion;
@@ -418,11 +418,7 @@ public final class Timeline {
     public void readPage(RelTag tag, int block, long lsn, byte[] into, int at) {
         int blocks = relationBlocks(tag, lsn);
         if (blocks < 0) {
-            throw PageserverException.of(
-                    ErrorCode.NOT_FOUND,
-                    "relation %s does not exist at %s",
-                    tag,
-                    Lsn.toString(lsn));
+            throw GuardedReads.noRelation(tag, lsn);
         }
         if (Integer.compareUnsigned(block, blocks) >= 0) {
             Arrays.fill(into, at, at + Page.SIZE, (byte) 0);
@@ -435,6 +431,20 @@ public final class Timeline {
                 lsn,
                 into,
                 at);
+    }
+
+    /** Pages of a batch that {@link #readPages} takes, about. */
+    public int batchPages() {
+        return limits().batchPages();
+    }
+
+    /**
+     * As {@link #readPage} of each page of the batch, which is used up, with less work. At the
+     * first failure it ends, and what was read is undefined: which page it is of, the pages one by
+     * one tell.
+     */
+    public void readPages(PageBatch batch, byte[] into) {
+        guarded.pages(batch, into);
     }
 
     /**
@@ -488,6 +498,11 @@ public final class Timeline {
      */
     public void readPageUnderKey(Key key, long lsn, byte[] into, int at) {
         reads.page(key.hi(), key.mid(), key.lo(), lsn, into, at);
+    }
+
+    /** The same, telling which layers were asked and what they gave. */
+    public void readPageUnderKey(Key key, long lsn, byte[] into, int at, ReadTrace trace) {
+        guarded.page(key, lsn, into, at, trace);
     }
 
     /** Directories as of an LSN (see {@link Keys}). */

@@ -47,7 +47,7 @@ class LayerMapTest {
         Store(long seed) {
             prng = new Prng(seed);
             h = History.random(prng, 1 + prng.nextInt(400));
-            limits = History.limits(History.randomBlockBytes(prng), 100_000);
+            limits = History.limits(History.randomBlockBytes(prng), prng.oneIn(3) ? 0 : 100_000);
             cache = new BlockCache(limits);
             long start = h.startLsn;
             while (start != h.endLsn()) {
@@ -287,6 +287,59 @@ class LayerMapTest {
             ImageScan scan = new ImageScan();
             assertEquals(Collected.MORE, s.map.scan(range, lsn, scan));
             History.assertSame(History.contents(s.h.entries, range, lsn), scan);
+        }
+        s.close();
+    }
+
+    /** Without a cache no byte of a block is read twice in a batch, and all reads find the same. */
+    @Property(tries = 150)
+    void readsTogetherFindTheSame(@ForAll long seed) {
+        Store s = new Store(seed);
+        Prng prng = s.prng;
+        Reconstruction r = new Reconstruction();
+        SharedBlocks shared = new SharedBlocks();
+        TreeMap<String, TreeSet<Long>> seen = new TreeMap<>();
+        r.share(shared);
+        for (int round = 0; round < 6; round++) {
+            TreeMap<Key, Long> wanted = new TreeMap<>();
+            long same = s.h.randomLsn(prng);
+            for (int i = prng.nextInt(60); i >= 0; i--) {
+                wanted.put(s.h.randomKeyOf(prng), prng.oneIn(3) ? s.h.randomLsn(prng) : same);
+            }
+            long[] keys = new long[4 * wanted.size()];
+            int n = 0;
+            for (Key key : wanted.keySet()) {
+                keys[n++] = key.hi();
+                keys[n++] = key.mid();
+                keys[n++] = key.lo();
+                keys[n++] = wanted.get(key);
+            }
+            shared.begin(keys, wanted.size());
+            seen.clear();
+            if (s.limits.blockCacheBytes() == 0) {
+                s.disk.onRead =
+                        (path, position, length) -> {
+                            boolean opening =
+                                    position == 0
+                                            || position + length + LayerFooter.BYTES
+                                                    >= s.disk.files.get(path).length;
+                            for (long p = position; p < position + length && !opening; p++) {
+                                assertTrue(
+                                        seen.computeIfAbsent(path, x -> new TreeSet<>()).add(p),
+                                        "read twice: " + path + " at " + p);
+                            }
+                        };
+            }
+            int i = 0;
+            for (Key key : wanted.keySet()) {
+                shared.current(i++);
+                r.reset(key.hi(), key.mid(), key.lo(), wanted.get(key));
+                Collected c = s.map.collect(r);
+                List<History.Entry> expected = s.expected(key, wanted.get(key));
+                History.assertSame(expected, r);
+                assertEquals(History.complete(expected) ? Collected.COMPLETE : Collected.MORE, c);
+            }
+            s.disk.onRead = (path, position, length) -> {};
         }
         s.close();
     }

@@ -18,6 +18,13 @@ final class MemoryDisk implements Disk {
 
     int open;
 
+    /** Is told of each read. */
+    Reads onRead = (path, position, length) -> {};
+
+    interface Reads {
+        void read(String path, long position, int length);
+    }
+
     @Override
     public Output create(String path) {
         ByteArrayOutputStream bytes = new ByteArrayOutputStream();
@@ -59,6 +66,7 @@ final class MemoryDisk implements Disk {
 
             @Override
             public void read(long position, byte[] into, int offset, int length) {
+                onRead.read(path, position, length);
                 if (position + length > content.length) {
                     throw PageserverException.of(
                             ErrorCode.IO, "%s: read past the end at %d", path, position);

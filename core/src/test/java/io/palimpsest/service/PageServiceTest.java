@@ -75,6 +75,11 @@ class PageServiceTest {
         }
 
         @Override
+        public int batchPages() {
+            return 7;
+        }
+
+        @Override
         public int slruBlocks(Slru slru, int segment, long lsn) {
             return sizes.getOrDefault(Keys.slruSize(slru, segment), -1);
         }
@@ -283,6 +288,31 @@ class PageServiceTest {
         assertEquals(1 + 4, pipe.writes.size());
         for (int i = 0; i < 100; i++) {
             assertEquals(i, ((PagestreamResponse.Pages) pipe.response(i + 1, pages[i])).bytes()[0]);
+        }
+    }
+
+    /** What is wrong with one of several pages that are read together is that one's answer. */
+    @Test
+    void pipelinedPagesFailOneByOne() {
+        PagestreamRequest[] pages = new PagestreamRequest[40];
+        for (int i = 0; i < pages.length; i++) {
+            pages[i] =
+                    new PagestreamRequest(3)
+                            .header(i, i % 11 == 3 ? 0 : -1L, 0)
+                            .page(1663, 5, i % 9 == 5 ? 16385 : 16384, 0, 50 - i);
+        }
+        pagestream(pages);
+        service.serve(pipe);
+        assertEquals("W" + "d".repeat(pages.length), pipe.types());
+        for (int i = 0; i < pages.length; i++) {
+            PagestreamResponse answer = pipe.response(i + 1, pages[i]);
+            if (i % 11 == 3) {
+                assertTrue(failure(answer).startsWith("Bad request: R is 0"));
+            } else if (i % 9 == 5) {
+                assertTrue(failure(answer).startsWith("Not found: no relation"));
+            } else {
+                assertEquals(50 - i, ((PagestreamResponse.Pages) answer).bytes()[8191]);
+            }
         }
     }
 

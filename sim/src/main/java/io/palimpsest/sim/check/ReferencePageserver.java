@@ -6,6 +6,7 @@ import io.palimpsest.base.Lsn;
 import io.palimpsest.pg.Page;
 import io.palimpsest.pg.RelTag;
 import io.palimpsest.pg.Slru;
+import io.palimpsest.timeline.PageBatch;
 import io.palimpsest.timeline.Timeline;
 import io.palimpsest.value.Keys;
 import java.util.Arrays;
@@ -179,11 +180,33 @@ public final class ReferencePageserver {
                 check(page(tag, block, lsn), found, tag + " block " + block + " at once", lsn);
             }
         }
+        compareTogether(timeline, tag, blocks, lsn);
         if (blocks >= 0) {
             timeline.readPage(tag, blocks, lsn, found, 0);
             check(new byte[Page.SIZE], found, tag + " past its end", lsn);
         }
         return Math.max(0, blocks);
+    }
+
+    /** The same read together, the last page first, and one past the end. */
+    private void compareTogether(Timeline timeline, RelTag tag, int blocks, long lsn) {
+        int most = timeline.batchPages();
+        PageBatch batch = new PageBatch(most);
+        byte[] found = new byte[most * Page.SIZE];
+        for (int from = 0; from <= blocks; from += most) {
+            int n = Math.min(most, blocks + 1 - from);
+            batch.clear();
+            for (int i = n - 1; i >= 0; i--) {
+                batch.add(tag, from + i, lsn, i * Page.SIZE);
+            }
+            timeline.readPages(batch, found);
+            for (int i = 0; i < n; i++) {
+                byte[] page = Arrays.copyOfRange(found, i * Page.SIZE, (i + 1) * Page.SIZE);
+                byte[] expected =
+                        from + i < blocks ? page(tag, from + i, lsn) : new byte[Page.SIZE];
+                check(expected, page, tag + " block " + (from + i) + " together", lsn);
+            }
+        }
     }
 
     private long compareSegment(Timeline timeline, int segment, long lsn) {

@@ -97,11 +97,12 @@ class LayeringTest {
                         "io.palimpsest.wal..",
                         "io.palimpsest.value..",
                         "io.palimpsest.redo..",
-                        "io.palimpsest.ingest..")
+                        "io.palimpsest.ingest..",
+                        "io.palimpsest.compaction..")
                 .should()
                 .dependOnClassesThat()
                 .resideInAPackage("io.palimpsest.port..")
-                .as("formats, decoding, redo and ingest are pure: no port")
+                .as("formats, decoding, redo, ingest and planning are pure: no port")
                 .check(CORE);
     }
 }

@@ -15,9 +15,10 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>What a stretch of keys holds below the cutoff is <i>settled</i> if it has the shape that
  * dropping history leaves, and <i>fresh</i> otherwise. Settled are the newest complete image at or
- * below the lowest retained LSN B, and a delta layer that starts at B + 1. All else is fresh; but
- * where a complete image lies above the cutoff, what is newer than the last point is not counted:
- * it goes by itself, without being rewritten, once the cutoff has passed that image.
+ * below the lowest retained LSN B, and a delta layer that starts at B + 1. All else is fresh, with
+ * exceptions above the last point: the newest complete image there serves reads; and where there is
+ * one above the cutoff nothing is counted, since it goes by itself, without being rewritten, once
+ * the cutoff has passed that image.
  *
  * <p>A job pays if at least a third of the bytes it reads are fresh. Each byte is fresh once, so
  * dropping history reads at most three times the bytes that compaction and ingest have written, and
@@ -90,11 +91,18 @@ final class HistoryPlanner {
                 spread(belowAdopted, d, 1);
             }
         }
-        StretchTree kept = new StretchTree(count, 0);
+        StretchTree keptClosed = new StretchTree(count, 0);
+        StretchTree keptOpen = new StretchTree(count, 0);
         below.stream()
-                .filter(d -> d.complete() && atOrBelow(d.name().startLsn(), retention.lowest()))
+                .filter(LayerDescriptor::complete)
                 .sorted(Comparator.comparingLong(d -> d.name().startLsn() ^ Long.MIN_VALUE))
-                .forEach(d -> kept.set(stretches.from(d), stretches.to(d), share(d)));
+                .forEach(d -> {
+                    boolean base = atOrBelow(d.name().startLsn(), retention.lowest());
+                    if (base || goesByItself(d.name())) {
+                        (base ? keptClosed : keptOpen)
+                                .set(stretches.from(d), stretches.to(d), share(d));
+                    }
+                });
         long[] imageAbove = new long[count + 1];
         for (LayerDescriptor d : deep) {
             if (d.complete() && !atOrBelow(d.name().startLsn(), cutoff)) {
@@ -108,11 +116,13 @@ final class HistoryPlanner {
         hasBase = new boolean[count];
         blocked = new boolean[count];
         fresh = new long[count + 1];
-        long[] settled = kept.values();
+        long[] base = keptClosed.values();
+        long[] newest = keptOpen.values();
         for (int i = 0; i < count; i++) {
             hasBase[i] = bases[i] > 0;
             blocked[i] = blocks[i] > 0 || hasBase[i] && belowAdopted[i] > 0;
-            fresh[i + 1] = fresh[i] + closed[i] - settled[i] + (imageAbove[i] > 0 ? 0 : open[i]);
+            fresh[i + 1] =
+                    fresh[i] + closed[i] - base[i] + (imageAbove[i] > 0 ? 0 : open[i] - newest[i]);
         }
     }
 
@@ -122,13 +132,15 @@ final class HistoryPlanner {
         long top = name.endLsn() - 1;
         boolean atLowest = name.image() && name.startLsn() == lowest;
         boolean settledDelta = !name.image() && name.startLsn() == lowest + 1;
-        // What would be written could get the name of what is there.
-        if (atLowest && !d.complete()
+        // What would be written could get the name of what is there; or the next image made after
+        // this the name of one that this has taken away, as of the cutoff.
+        boolean isBase = atLowest && d.complete();
+        if (!isBase && (atLowest || name.image() && name.startLsn() == retention.cutoff())
                 || settledDelta && top == retention.cutoff()
                 || inventory.avoided().contains(name)) {
             spread(blocks, d, 1);
         }
-        if (atLowest && d.complete()) {
+        if (isBase) {
             spread(bases, d, 1);
         }
         starting[stretches.from(d)] += d.size();
@@ -136,11 +148,14 @@ final class HistoryPlanner {
         if (settledDelta || !atOrBelow(top, retention.cutoff())) {
             return;
         }
-        boolean goesByItself =
-                retention.points().isEmpty()
-                        || !atOrBelow(name.startLsn(), retention.points().getLast());
         boolean perhapsBase = d.complete() && atOrBelow(name.startLsn(), lowest);
-        spread(goesByItself && !perhapsBase ? open : closed, d, share(d));
+        spread(goesByItself(name) && !perhapsBase ? open : closed, d, share(d));
+    }
+
+    /** Is it above the last point, so that an image above the cutoff will do in its place? */
+    private boolean goesByItself(LayerName name) {
+        return retention.points().isEmpty()
+                || !atOrBelow(name.startLsn(), retention.points().getLast());
     }
 
     private static boolean atOrBelow(long lsn, long bound) {

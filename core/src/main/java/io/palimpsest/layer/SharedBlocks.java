@@ -24,7 +24,7 @@ public final class SharedBlocks {
     private int current;
 
     // Open addressing, a power of two, at most half full.
-    private byte @Nullable [][] blocks = new byte[64][];
+    private byte[] @Nullable [] blocks = new byte[64][];
     private long[] files = new long[64];
     private long[] positions = new long[64];
     private int kept;
@@ -84,7 +84,7 @@ public final class SharedBlocks {
     }
 
     private void grow() {
-        byte[][] before = blocks;
+        byte[] @Nullable [] before = blocks;
         long[] ids = files;
         long[] at = positions;
         blocks = new byte[2 * before.length][];

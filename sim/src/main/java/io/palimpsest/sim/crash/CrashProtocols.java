@@ -1,6 +1,7 @@
 package io.palimpsest.sim.crash;
 
 import io.palimpsest.base.TimelineId;
+import io.palimpsest.sim.crash.Expected.Presence;
 import io.palimpsest.timeline.Timeline;
 import java.util.List;
 import java.util.function.Consumer;
@@ -29,7 +30,11 @@ final class CrashProtocols {
         return List.of(
                 new Steps("import", w -> w.write(20), CrashWorld::importMain),
                 new Steps("flush", CrashProtocols::history, CrashProtocols::flushes),
-                new Steps("branch-create", CrashProtocols::history, CrashProtocols::branches));
+                new Steps("branch-create", CrashProtocols::history, CrashProtocols::branches),
+                new Steps("branch-delete", CrashProtocols::tree, CrashProtocols::delete),
+                new Steps("archive", CrashProtocols::tree, CrashProtocols::archive),
+                new Steps("detach", CrashProtocols::tree, CrashProtocols::detach),
+                new Steps("lease", CrashProtocols::history, CrashProtocols::leases));
     }
 
     static CrashProtocol named(String name) {
@@ -60,5 +65,50 @@ final class CrashProtocols {
         w.branch(TWIG, BRANCH, middle);
         w.stream(5);
         w.branch(new TimelineId(5, 8), CrashWorld.MAIN, main.lastRecordLsn());
+    }
+
+    private static void tree(CrashWorld w) {
+        history(w);
+        branches(w);
+    }
+
+    private static void delete(CrashWorld w) {
+        for (TimelineId id : List.of(TWIG, BRANCH)) {
+            w.change(
+                    id,
+                    Presence.PERHAPS,
+                    () -> w.tenants().delete(CrashWorld.TENANT, id),
+                    Presence.GONE);
+        }
+    }
+
+    private static void archive(CrashWorld w) {
+        w.change(
+                TWIG,
+                Presence.PERHAPS_ARCHIVED,
+                () -> w.tenants().archive(CrashWorld.TENANT, TWIG),
+                Presence.ARCHIVED);
+        w.change(
+                TWIG,
+                Presence.PERHAPS_ARCHIVED,
+                () -> w.tenants().unarchive(CrashWorld.TENANT, TWIG),
+                Presence.THERE);
+    }
+
+    /** First from a branch, then from the root. */
+    private static void detach(CrashWorld w) {
+        w.tenants().detach(CrashWorld.TENANT, TWIG);
+        w.tenants().detach(CrashWorld.TENANT, BRANCH);
+    }
+
+    /** An LSN stays readable though the cutoff passes it. */
+    private static void leases(CrashWorld w) {
+        Timeline main = w.main();
+        long oldest = main.oldestReadableLsn();
+        long last = main.lastRecordLsn();
+        w.lease(CrashWorld.MAIN, oldest + (last - oldest) / 3);
+        boolean _ = main.advanceCutoff(oldest + (last - oldest) / 2);
+        w.lease(CrashWorld.MAIN, last);
+        boolean _ = main.advanceCutoff(main.diskConsistentLsn());
     }
 }

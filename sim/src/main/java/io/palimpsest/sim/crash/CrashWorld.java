@@ -140,10 +140,7 @@ final class CrashWorld {
     // ---- what was acknowledged ----
 
     private void noteExpected() {
-        expected.replaceAll((id, e) -> {
-            long durable = e.presence() == Presence.THERE ? durable(id) : e.durable();
-            return durable > e.durable() ? e.withDurable(durable) : e;
-        });
+        expected.replaceAll((id, e) -> e.presence() == Presence.THERE ? withLsns(e) : e);
         List<Expected> now = List.copyOf(expected.values());
         if (!now.equals(current)) {
             current = now;
@@ -151,12 +148,16 @@ final class CrashWorld {
         expectedAt.add(current);
     }
 
-    private long durable(TimelineId id) {
+    private Expected withLsns(Expected e) {
+        Timeline t;
         try {
-            return tenants().timeline(TENANT, id).diskConsistentLsn();
-        } catch (PageserverException e) {
-            return 0;
+            t = tenants().timeline(TENANT, e.timeline());
+        } catch (PageserverException busy) {
+            return e;
         }
+        long durable = t.diskConsistentLsn();
+        long cutoff = t.oldestReadableLsn();
+        return durable == e.durable() && cutoff == e.cutoff() ? e : e.withLsns(durable, cutoff);
     }
 
     /** What must be found after a loss of power before that operation. */
@@ -181,7 +182,7 @@ final class CrashWorld {
     // ---- what protocols do ----
 
     Timeline importMain() {
-        expect(new Expected(MAIN, Presence.PERHAPS, reference, 0, List.of()));
+        expect(new Expected(MAIN, Presence.PERHAPS, reference, 0, 0, List.of()));
         WalSource from =
                 WalSource.parse("host=postgres port=" + SimPostgres.PORT + " user=sim", "sim");
         Timeline made = tenants().createFromSource(TENANT, MAIN, from);
@@ -212,9 +213,27 @@ final class CrashWorld {
 
     /** A branch of a timeline without a WAL of its own. */
     Timeline branch(TimelineId id, TimelineId ancestor, long lsn) {
-        expect(new Expected(id, Presence.PERHAPS, expected(ancestor).reference(), 0, List.of(lsn)));
+        expect(
+                new Expected(
+                        id, Presence.PERHAPS, expected(ancestor).reference(), 0, 0, List.of(lsn)));
         Timeline made = tenants().createBranch(TENANT, id, ancestor, lsn);
         expect(expected(id).with(Presence.THERE));
         return made;
+    }
+
+    /** The LSN stays readable for a while. */
+    void lease(TimelineId id, long lsn) {
+        long _ = tenants().timeline(TENANT, id).lease(lsn);
+        Expected before = expected(id);
+        List<Long> readable = new ArrayList<>(before.readable());
+        readable.add(lsn);
+        expect(before.withReadable(readable));
+    }
+
+    /** Something that is asked for, done, and then acknowledged. */
+    void change(TimelineId id, Presence during, Runnable step, Presence after) {
+        expect(expected(id).with(during));
+        step.run();
+        expect(expected(id).with(after));
     }
 }

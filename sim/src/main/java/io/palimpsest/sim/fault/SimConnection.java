@@ -138,7 +138,10 @@ final class SimConnection implements Net.Connection {
         while (at < end) {
             usable("write to");
             int room = SimNet.WINDOW - out.underWay;
-            if (room <= 0) {
+            if (room <= 0 && peer().closed) {
+                // Nobody will ever read what fills the window.
+                broken();
+            } else if (room <= 0) {
                 out.room.await();
             } else {
                 int n = net.some(Math.min(room, end - at));

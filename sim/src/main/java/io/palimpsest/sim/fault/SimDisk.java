@@ -118,6 +118,11 @@ public final class SimDisk implements Disk, Device {
         rotShows = shows;
     }
 
+    /** Bytes of all files. */
+    public long used() {
+        return used;
+    }
+
     /** How many operations there have been. */
     public long operations() {
         return operations;

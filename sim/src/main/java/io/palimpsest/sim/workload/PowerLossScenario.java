@@ -140,7 +140,7 @@ public final class PowerLossScenario implements Scenario {
                     Limits.DEFAULT.recordBytes(),
                     10 * SECOND,
                     random.nextInt(3) * 65_536L,
-                    1 + random.nextInt(8),
+                    1 << random.nextInt(10),
                     1 + random.nextInt(8),
                     random.nextInt(6),
                     0);

@@ -83,6 +83,9 @@ public final class WalWorkload {
     /** By where it was so: the ends of all records. */
     private final TreeMap<Long, Integer> xids = new TreeMap<>();
 
+    /** When that was, milliseconds since 1970. */
+    private final TreeMap<Long, Long> dates = new TreeMap<>();
+
     private int nextRelation = FIRST_RELATION;
     private int nextXid = FIRST_XID;
 
@@ -132,6 +135,18 @@ public final class WalWorkload {
     /** LSNs at which a record ends. */
     public NavigableSet<Long> recordEnds() {
         return xids.navigableKeySet();
+    }
+
+    /** End of the last record that was written at that date or before, else of the first one. */
+    public long lsnAt(long millis) {
+        long found = startLsn;
+        for (Map.Entry<Long, Long> e : dates.entrySet()) {
+            if (e.getValue() > millis) {
+                break;
+            }
+            found = e.getKey();
+        }
+        return found;
     }
 
     /**
@@ -195,7 +210,7 @@ public final class WalWorkload {
             case 19, 20 -> finishTransaction();
             case 21 -> visibilityMap();
             case 22 -> {
-                if (random.oneIn(4)) {
+                if (random.oneIn(8)) {
                     database();
                 } else {
                     generic();
@@ -213,6 +228,7 @@ public final class WalWorkload {
             }
         }
         xids.put(wal.position(), nextXid);
+        dates.put(wal.position(), wallMillis.getAsLong());
         publish();
     }
 
@@ -437,7 +453,7 @@ public final class WalWorkload {
 
     /** A copy of the database, file by file; or one of the copies goes. */
     private void database() {
-        if (copies.size() >= 2) {
+        if (!copies.isEmpty()) {
             int gone = copies.removeFirst();
             boolean walLog = version.atLeast(PgVersion.V15);
             wal.begin(Rmgr.DBASE, walLog ? DBASE_DROP : DBASE_DROP_14, nextXid);

@@ -1,5 +1,6 @@
 package io.palimpsest.timeline;
 
+import io.palimpsest.base.Check;
 import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.LsnRange;
 import io.palimpsest.base.PageserverException;
@@ -95,6 +96,8 @@ final class Detachment {
             return rewrite(ancestor, layer, bound);
         }
         String path = branch.layerPath(name);
+        Check.that(
+                branch.layers().file(name) == null, "a branch has a layer of its past: %s", name);
         // Left over from an attempt that was given up.
         surroundings.disk().delete(path);
         try {

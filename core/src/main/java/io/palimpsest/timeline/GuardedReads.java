@@ -9,6 +9,7 @@ import io.palimpsest.layer.ImageScan;
 import io.palimpsest.layer.ReadTrace;
 import io.palimpsest.pg.Page;
 import io.palimpsest.pg.RelTag;
+import io.palimpsest.redo.RedoContext;
 import io.palimpsest.value.Keys;
 import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
@@ -36,6 +37,29 @@ record GuardedReads(ReadPath reads, HistoryWindow window) {
         } catch (PageserverException e) {
             throw window.explained(lsn, e);
         }
+    }
+
+    /** Of a page within its relation; false if it is not, may not be read or is not at hand. */
+    boolean tryPage(RelTag tag, int block, long lsn, byte[] into, int at, RedoContext context) {
+        long mid = Keys.mid(tag.db(), tag.rel());
+        int blocks =
+                reads.trySize(
+                        Keys.hi(Keys.REL_SIZE, tag.spc()),
+                        mid,
+                        Keys.lo(tag.fork(), 0),
+                        lsn,
+                        context);
+        return blocks >= 0
+                && Integer.compareUnsigned(block, blocks) < 0
+                && reads.tryPage(
+                        Keys.hi(Keys.REL_BLOCK, tag.spc()),
+                        mid,
+                        Keys.lo(tag.fork(), block),
+                        lsn,
+                        into,
+                        at,
+                        context)
+                && window.readable(lsn);
     }
 
     void page(Key key, long lsn, byte[] into, int at, ReadTrace trace) {

@@ -1,6 +1,7 @@
 package io.palimpsest.timeline;
 
 import io.palimpsest.port.Clock;
+import io.palimpsest.port.Environment;
 import io.palimpsest.port.Tasks.Monitor;
 
 /**
@@ -19,9 +20,9 @@ final class LsnWaiter {
 
     private volatile boolean ended;
 
-    LsnWaiter(Clock clock, Monitor monitor, long lsn) {
-        this.clock = clock;
-        this.monitor = monitor;
+    LsnWaiter(Environment environment, String name, long lsn) {
+        clock = environment.clock();
+        monitor = environment.tasks().monitor(name);
         this.lsn = lsn;
     }
 

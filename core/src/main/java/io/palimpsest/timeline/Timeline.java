@@ -79,14 +79,8 @@ public final class Timeline {
                         : new BranchPoint(ancestor, hangsOn.lsn());
         long lsn = index.diskConsistentLsn();
         Environment environment = surroundings.environment();
-        lastRecord =
-                new LsnWaiter(
-                        environment.clock(), environment.tasks().monitor("last-record-lsn"), lsn);
-        diskConsistent =
-                new LsnWaiter(
-                        environment.clock(),
-                        environment.tasks().monitor("disk-consistent-lsn"),
-                        lsn);
+        lastRecord = new LsnWaiter(environment, "last-record-lsn", lsn);
+        diskConsistent = new LsnWaiter(environment, "disk-consistent-lsn", lsn);
         layers = new TimelineLayers(this, surroundings, directory, index, files);
         commits = new CommitLog(this);
         window = new HistoryWindow(this, layers, commits);
@@ -459,24 +453,7 @@ public final class Timeline {
      */
     public boolean tryReadPage(RelTag tag, int block, long lsn, byte[] into, int at) {
         RedoContext known = redoContext;
-        if (known == null) {
-            return false;
-        }
-        long mid = Keys.mid(tag.db(), tag.rel());
-        int blocks =
-                reads.trySize(
-                        Keys.hi(Keys.REL_SIZE, tag.spc()), mid, Keys.lo(tag.fork(), 0), lsn, known);
-        return blocks >= 0
-                && Integer.compareUnsigned(block, blocks) < 0
-                && reads.tryPage(
-                        Keys.hi(Keys.REL_BLOCK, tag.spc()),
-                        mid,
-                        Keys.lo(tag.fork(), block),
-                        lsn,
-                        into,
-                        at,
-                        known)
-                && window.readable(lsn);
+        return known != null && guarded.tryPage(tag, block, lsn, into, at, known);
     }
 
     /** Pages in an SLRU segment, or -1 if it does not exist. */

@@ -44,9 +44,6 @@ import org.jspecify.annotations.Nullable;
  * <p>LSNs, never decreasing: {@code oldestReadable <= diskConsistent (once past it) <= lastRecord}.
  */
 public final class Timeline {
-    // Why this file is long: it is the one face that a timeline has, and most of its methods are a
-    // few lines that pass on to the part that does the work.
-
     private final Surroundings surroundings;
     private final String directory;
     private final LsnWaiter lastRecord;

@@ -53,7 +53,7 @@ class LocalDamageTest {
         TimelineId tornIndex = scene.branch(whole);
         TimelineId emptyIndex = scene.branch(whole);
         long lsn = scene.grow(5);
-        for (TimelineId id : List.of(whole, flipped, noSource)) {
+        for (TimelineId id : List.of(whole, cut, gone, flipped, noSource)) {
             scene.awaitArrival(id, lsn);
         }
         scene.server.stop();
@@ -78,12 +78,14 @@ class LocalDamageTest {
         Files.createDirectories(scene.directory(whole).resolveSibling("backup-of-yesterday"));
         scene.server.start();
 
-        broken(
+        refused(
                 cut,
+                lsn,
                 cutFile.getFileName().toString(),
                 "found " + (bytes.length - 1),
                 "expected " + bytes.length);
-        broken(gone, "no such file");
+        refused(gone, lsn, "no such file", "the index names this layer");
+        scene.assertLoggedOnce("layer-missing", gone);
         broken(noIndex, "index", "layers beside it");
         assertEquals(kept, layers(noIndex).size());
         broken(flippedIndex, "index: checksum is", "expected");
@@ -99,6 +101,17 @@ class LocalDamageTest {
         scene.awaitArrival(whole, later);
         assertTrue(scene.readsTable(whole, later) > 0);
         assertFalse(scene.server.log().contains("task-failed"), scene.server.logTail());
+    }
+
+    /** A layer is opened when it is read: what needs it is refused, the timeline goes on. */
+    private static void refused(TimelineId id, long lsn, String... words) throws Exception {
+        String refusal = scene.refusal(id, lsn);
+        for (String word : words) {
+            assertTrue(refusal.contains(word), "expected '" + word + "' in: " + refusal);
+        }
+        assertEquals(refusal, scene.refusal(id, lsn));
+        String detail = scene.http("GET", scene.timelinePath(id));
+        assertTrue(detail.startsWith("200"), detail);
     }
 
     private static void broken(TimelineId id, String... words) throws Exception {

@@ -194,24 +194,26 @@ public final class Housekeeper implements Housekeeping {
     // ---- what people ask for ----
 
     /**
-     * Merges all L0s, creates all images and drops all history there is any use in, whatever the
-     * thresholds and periods say.
+     * Merges all L0s, creates all images and drops all garbage and history there is any use in,
+     * whatever the thresholds and periods say; the cutoff stays where it is.
      *
      * @throws PageserverException what went wrong; SHUTTING_DOWN if it was cut short
      */
     public void compactNow(Timeline timeline) {
-        ask(
-                timeline,
-                chores -> {
-                    TenantConfig eager = eager(timeline.config());
-                    boolean more = true;
-                    while (more) {
-                        more =
-                                jobs.compact(chores, Kind.MERGE, eager, true)
-                                        || jobs.compact(chores, Kind.IMAGES, eager, true)
-                                        || jobs.compact(chores, Kind.HISTORY, eager, true);
-                    }
-                });
+        ask(timeline, chores -> compactAll(chores, eager(timeline.config())));
+    }
+
+    private void compactAll(Chores chores, TenantConfig config) {
+        boolean more = true;
+        while (more) {
+            mergeMeanwhile();
+            long cutoff = chores.timeline.oldestReadableLsn();
+            more =
+                    jobs.compact(chores, Kind.MERGE, config, true)
+                            || jobs.compact(chores, Kind.IMAGES, config, true)
+                            || jobs.collect(chores, cutoff).layers() > 0
+                            || jobs.compact(chores, Kind.HISTORY, config, true);
+        }
     }
 
     private static TenantConfig eager(TenantConfig c) {
@@ -253,17 +255,39 @@ public final class Housekeeper implements Housekeeping {
      * Fails as {@link #compactNow} does.
      */
     public void runToQuiescence(Timeline timeline) {
-        ask(
-                timeline,
-                chores -> {
-                    boolean more = true;
-                    while (more) {
-                        more = false;
-                        for (Kind kind : Kind.values()) {
-                            more |= jobs.run(chores, kind, true);
-                        }
-                    }
-                });
+        ask(timeline, this::doAll);
+    }
+
+    private void doAll(Chores chores) {
+        boolean more = true;
+        while (more) {
+            more = false;
+            for (Kind kind : Kind.values()) {
+                mergeMeanwhile();
+                more |= jobs.run(chores, kind, true);
+            }
+        }
+    }
+
+    /** Flushes may be waiting for merges: those that are due come between the jobs of a request. */
+    private void mergeMeanwhile() {
+        Chores asked = current;
+        while (true) {
+            Chores due;
+            monitor.lock();
+            try {
+                due = mostUrgent(Kind.MERGE, now());
+                if (due == null) {
+                    current = asked;
+                    return;
+                }
+                due.errand(Kind.MERGE).done();
+                current = due;
+            } finally {
+                monitor.unlock();
+            }
+            attempt(due, Kind.MERGE);
+        }
     }
 
     /** Has the task do it, and waits. */
@@ -456,18 +480,22 @@ public final class Housekeeper implements Housekeeping {
             }
             case IMAGES -> {
                 chores.imagesNotBefore = more ? now : now + config.compactionPeriodNanos();
-                chores.errand(more ? Kind.IMAGES : Kind.HISTORY).want(now);
+                if (more) {
+                    chores.errand(kind).want(now);
+                }
             }
             case COLLECT -> {
                 boolean byTime =
                         config.pitrIntervalNanos() > 0
                                         && chores.timeline.oldestReadableLsn()
                                                 < chores.timeline.diskConsistentLsn()
-                                || !chores.timeline.retention().points().isEmpty();
+                                || !chores.timeline.leases().isEmpty();
                 if (more || byTime) {
                     chores.errand(kind).want(now + config.gcPeriodNanos());
                 }
-                chores.errand(Kind.HISTORY).want(now);
+                if (config.compactionPeriodNanos() > 0) {
+                    chores.errand(Kind.HISTORY).want(now);
+                }
             }
             case HISTORY -> {
                 if (more) {

@@ -5,6 +5,7 @@ import io.palimpsest.fixtures.PostgresBinaries;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.Callable;
@@ -20,6 +21,20 @@ import picocli.CommandLine.Option;
 @Command(name = "demo", mixinStandardHelpOptions = true)
 public final class Demo implements Callable<Integer> {
     private static final int MOMENTS = 4;
+
+    /** The moments that are compared are leased, all else may go soon. */
+    private static final List<String> RESTLESS =
+            List.of(
+                    "tenant_config.checkpoint_distance=1048576",
+                    "tenant_config.compaction_target_size=1048576",
+                    "tenant_config.compaction_threshold=4",
+                    "tenant_config.compaction_upper_limit=8",
+                    "tenant_config.compaction_period='1 s'",
+                    "tenant_config.gc_period='2 s'",
+                    "tenant_config.pitr_interval='0 s'",
+                    "tenant_config.gc_horizon=1048576",
+                    "tenant_config.lsn_lease_length='1 d'");
+
     private static final PrintStream OUT =
             new PrintStream(
                     new java.io.FileOutputStream(java.io.FileDescriptor.out),
@@ -36,6 +51,11 @@ public final class Demo implements Callable<Integer> {
 
     @Option(names = "--selftest", description = "damage one stored byte, so that it must fail")
     private boolean selftest;
+
+    @Option(
+            names = "--compact",
+            description = "tiny layers and a short history, so that compaction and GC never rest")
+    private boolean compact;
 
     @Option(
             names = "--directory",
@@ -61,7 +81,7 @@ public final class Demo implements Callable<Integer> {
                         new EmbeddedSource(
                                 EmbeddedPostgres.create(
                                         binaries, home.resolve("postgres"), Map.of()));
-                ServerProcess server = new ServerProcess(home)) {
+                ServerProcess server = new ServerProcess(home, compact ? RESTLESS : List.of())) {
             say("PostgreSQL " + binaries.release() + " in " + home);
             try {
                 postgres.start();
@@ -74,6 +94,9 @@ public final class Demo implements Callable<Integer> {
                 OUT.println();
                 OUT.print(report.text());
                 ComparisonReport.Tally total = report.total();
+                if (compact && !worked(server.log())) {
+                    throw new IllegalStateException("background work failed, or was not done");
+                }
                 keep |= total.mismatches > 0 && !selftest;
                 OUT.printf(
                         Locale.ROOT,
@@ -99,6 +122,20 @@ public final class Demo implements Callable<Integer> {
                 EmbeddedPostgres.deleteDirectory(home);
             }
         }
+    }
+
+    /** Says what background work was done; was there enough, and did none of it fail? */
+    private boolean worked(String log) {
+        boolean all = true;
+        StringBuilder said = new StringBuilder("background work:");
+        for (String event :
+                List.of("l0-merged", "images-created", "layers-collected", "history-dropped")) {
+            long count = log.lines().filter(line -> line.contains(event)).count();
+            all &= count > 0 || event.equals("history-dropped");
+            said.append(' ').append(event).append('=').append(count);
+        }
+        say(said.toString());
+        return all && !log.contains("compaction-failed");
     }
 
     private void say(String text) {

@@ -73,17 +73,29 @@ public final class ManagementClient implements AutoCloseable {
         return Lsn.parse(state.get(field).asText()).value();
     }
 
+    /** Keeps an LSN readable for a while, whatever the cutoff. */
+    JsonNode lease(TenantId tenant, TimelineId timeline, long lsn) {
+        return post(
+                tenant + "/timeline/" + timeline + "/lsn_lease",
+                Map.of("lsn", Lsn.toString(lsn)),
+                200);
+    }
+
     private JsonNode post(TenantId tenant, Map<String, Object> body) {
+        return post(tenant + "/timeline/", body, 201);
+    }
+
+    private JsonNode post(String path, Map<String, ?> body, int expected) {
         try {
             return send(
-                    HttpRequest.newBuilder(URI.create(base + tenant + "/timeline/"))
+                    HttpRequest.newBuilder(URI.create(base + path))
                             .timeout(Duration.ofMinutes(5))
                             .header("Content-Type", "application/json")
                             .POST(
                                     HttpRequest.BodyPublishers.ofString(
                                             json.writeValueAsString(body)))
                             .build(),
-                    201);
+                    expected);
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }

@@ -153,6 +153,7 @@ final class Run {
         postgres.stop(STOP_LIMIT);
         DataDirectory files = postgres.copyData(directory.resolve("moment-" + number));
         awaitLsn(files.lsn());
+        management.lease(tenant, main, files.lsn());
         postgres.start();
         moments.add(new Moment(number, files.lsn(), files, catalog));
         progress.accept(

@@ -10,6 +10,7 @@ import java.net.Socket;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
@@ -21,6 +22,7 @@ import org.jspecify.annotations.Nullable;
 public final class ServerProcess implements AutoCloseable {
     private final Path workingDirectory;
     private final Path log;
+    private final List<String> configuration;
     private final InetSocketAddress pageService = free();
     private final InetSocketAddress management = free();
     private @Nullable Process process;
@@ -29,6 +31,15 @@ public final class ServerProcess implements AutoCloseable {
      * @param directory gets a working directory and a log
      */
     public ServerProcess(Path directory) {
+        this(directory, List.of());
+    }
+
+    /**
+     * @param directory gets a working directory and a log
+     * @param configuration keys that differ from the defaults, as TOML
+     */
+    ServerProcess(Path directory, List<String> configuration) {
+        this.configuration = List.copyOf(configuration);
         this.workingDirectory = directory.resolve("pageserver");
         this.log = directory.resolve("pageserver.log");
         try {
@@ -54,21 +65,7 @@ public final class ServerProcess implements AutoCloseable {
     public void start() {
         try {
             Process started =
-                    new ProcessBuilder(
-                                    Path.of(System.getProperty("java.home"), "bin", "java")
-                                            .toString(),
-                                    "-Xmx1g",
-                                    "--enable-native-access=ALL-UNNAMED",
-                                    "--sun-misc-unsafe-memory-access=allow",
-                                    "-cp",
-                                    System.getProperty("java.class.path"),
-                                    "io.palimpsest.server.Main",
-                                    "-D",
-                                    workingDirectory.toString(),
-                                    "-c",
-                                    "listen_pg_addr='127.0.0.1:" + pageService.getPort() + "'",
-                                    "-c",
-                                    "listen_http_addr='127.0.0.1:" + management.getPort() + "'")
+                    new ProcessBuilder(command())
                             .redirectErrorStream(true)
                             .redirectOutput(ProcessBuilder.Redirect.appendTo(log.toFile()))
                             .start();
@@ -86,6 +83,30 @@ public final class ServerProcess implements AutoCloseable {
             Thread.currentThread().interrupt();
             throw new IllegalStateException("interrupted while the page server starts", e);
         }
+    }
+
+    private List<String> command() {
+        List<String> command =
+                new ArrayList<>(
+                        List.of(
+                                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                                "-Xmx1g",
+                                "--enable-native-access=ALL-UNNAMED",
+                                "--sun-misc-unsafe-memory-access=allow",
+                                "-cp",
+                                System.getProperty("java.class.path"),
+                                "io.palimpsest.server.Main",
+                                "-D",
+                                workingDirectory.toString(),
+                                "-c",
+                                "listen_pg_addr='127.0.0.1:" + pageService.getPort() + "'",
+                                "-c",
+                                "listen_http_addr='127.0.0.1:" + management.getPort() + "'"));
+        for (String key : configuration) {
+            command.add("-c");
+            command.add(key);
+        }
+        return command;
     }
 
     /** SIGKILL. */

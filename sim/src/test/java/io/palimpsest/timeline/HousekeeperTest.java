@@ -11,6 +11,7 @@ import io.palimpsest.base.Prng;
 import io.palimpsest.base.TenantConfig;
 import io.palimpsest.base.TimelineId;
 import io.palimpsest.pg.PgVersion;
+import io.palimpsest.port.Tasks;
 import io.palimpsest.sim.fault.FaultPlan;
 import io.palimpsest.sim.fault.Machine;
 import io.palimpsest.sim.fault.SimNet;
@@ -417,6 +418,44 @@ class HousekeeperTest {
                         compareAll();
                         its.compare(branch, branch.lastRecordLsn());
                         its.compare(branch, branch.oldestReadableLsn());
+                    }
+                });
+    }
+
+    /** A long request for one timeline, and flushes of another one that wait for a merge. */
+    @Test
+    void requestsLetMergesThrough() {
+        run(
+                new Server() {
+                    {
+                        limits = limits(3000);
+                        config = config(SECOND, 10 * SECOND, 1024);
+                    }
+
+                    @Override
+                    void act() {
+                        writeL0s(2 * THRESHOLD);
+                        TimelineId id = new TimelineId(9, 9);
+                        Timeline branch =
+                                tenants.createBranch(
+                                        StoredTimelines.TENANT,
+                                        id,
+                                        timeline.id(),
+                                        timeline.lastRecordLsn());
+                        GeneratedHistory its = history.branch(new Prng(7), branch.ancestorLsn());
+                        Tasks.Task request =
+                                machine.start("request", () -> housekeeper.compactNow(timeline));
+                        for (int i = 0; i < 4 * THRESHOLD; i++) {
+                            its.write(branch, 20);
+                            branch.flushUpTo(branch.lastRecordLsn());
+                        }
+                        assertTrue(counters().stalls() > 0, counters().toString());
+                        assertTrue(
+                                !request.isDone(), "the merges did not wait for the whole request");
+                        request.join();
+                        assertEquals(0, timeline.l0Count());
+                        compareAll();
+                        its.compare(branch, branch.lastRecordLsn());
                     }
                 });
     }

@@ -1,3 +1,17 @@
+# The command line; server/palimpsest runs it once it is built.
+.PHONY: cli
+cli: jdk ## The command line: make cli ARGS="layer map work/tenants/T/timelines/ID"
+	@$(PACKAGE) -pl server -am
+	@server/palimpsest $(ARGS)
+
+# Files of the format as it is now, read by every later version: once for each version, never again.
+.PHONY: golden
+golden: jdk ## Write the golden store of a new format version: make golden VERSION=2
+	@test -n "$(VERSION)" -a ! -e fixtures/src/main/resources/store-v$(VERSION) || { echo "make golden VERSION=n: one that is not there yet"; exit 1; }
+	@$(MVN) -q -Dquick -pl core -am test-compile dependency:build-classpath -Dmdep.outputFile=target/test-classpath
+	@$(JAVA) -cp "core/target/test-classes:core/target/classes:fixtures/target/classes:$$(cat core/target/test-classpath)" \
+	  io.palimpsest.timeline.GoldenStoreWriter fixtures/src/main/resources/store-v$(VERSION)
+
 # The process redo engine: a library for each PostgreSQL whose server headers are installed.
 WALREDO_SOURCES := $(wildcard server/src/main/c/walredo/*.c)
 WALREDO_HEADERS := $(wildcard server/src/main/c/walredo/*.h)

@@ -21,11 +21,11 @@ import org.jspecify.annotations.Nullable;
 /**
  * A timeline as plain as can be: all values of all keys in a map. Holds no key twice at one LSN.
  */
-final class StoredHistory implements ReadView {
+public final class StoredHistory implements ReadView {
     private final TreeMap<Key, TreeMap<Long, byte[]>> values = new TreeMap<>();
     private final PageRedo redo;
 
-    StoredHistory(PgVersion version) {
+    public StoredHistory(PgVersion version) {
         this(version, WalOrigin.STOCK);
     }
 
@@ -33,7 +33,7 @@ final class StoredHistory implements ReadView {
         redo = new PageRedo(new RedoContext(version, origin, true));
     }
 
-    void commit(Modifications batch) {
+    public void commit(Modifications batch) {
         for (int i = 0; i < batch.count(); i++) {
             Key key = new Key(batch.hi(i), batch.mid(i), batch.lo(i));
             byte[] value =
@@ -45,7 +45,7 @@ final class StoredHistory implements ReadView {
         }
     }
 
-    TreeMap<Key, TreeMap<Long, byte[]>> values() {
+    public TreeMap<Key, TreeMap<Long, byte[]>> values() {
         return values;
     }
 
@@ -54,7 +54,7 @@ final class StoredHistory implements ReadView {
         return imageAt(key, Long.MAX_VALUE);
     }
 
-    byte @Nullable [] imageAt(Key key, long lsn) {
+    public byte @Nullable [] imageAt(Key key, long lsn) {
         Map.Entry<Long, byte[]> newest = values.getOrDefault(key, new TreeMap<>()).floorEntry(lsn);
         if (newest == null || newest.getValue().length == 1) {
             return null;
@@ -74,7 +74,7 @@ final class StoredHistory implements ReadView {
     }
 
     /** The page as of the LSN, as the read path makes it. */
-    byte[] page(Key key, long lsn) {
+    public byte[] page(Key key, long lsn) {
         assertTrue(Keys.isPage(key.hi()), "a page's key: " + key);
         TreeMap<Long, byte[]> history = values.getOrDefault(key, new TreeMap<>());
         Long from = history.floorKey(lsn);

@@ -10,8 +10,8 @@ import java.util.List;
 import java.util.TreeMap;
 
 /** Files in memory, without any of a disk's failures; what layer files need and no more. */
-final class MemoryDisk implements Disk {
-    final TreeMap<String, byte[]> files = new TreeMap<>();
+public final class MemoryDisk implements Disk {
+    public final TreeMap<String, byte[]> files = new TreeMap<>();
 
     /** While positive, each tryRead counts it down and fails. */
     int refusals;

@@ -11,3 +11,12 @@ bench-storage: jdk ## The storage engine beside limits and peers, with goals; AR
 	@$(PACKAGE) -pl regress -am
 	@$(JAVA) -Xmx512m \
 	  -cp 'regress/target/palimpsest-regress-0.1.0-SNAPSHOT.jar:regress/target/lib/*' io.palimpsest.regress.storage.StorageBench $(ARGS)
+
+.PHONY: soak
+soak: jdk ## Real PostgreSQL, tiny limits, kills; pages at random LSNs of random branches compared: MINUTES=10 PG=17 SEED=n SELFTEST=1 DIR=kept
+	@$(PACKAGE) -pl regress -am
+	@$(JAVA) -Xmx1g \
+	  -cp 'regress/target/palimpsest-regress-0.1.0-SNAPSHOT.jar:regress/target/lib/*' io.palimpsest.regress.Soak \
+	  --pg $(if $(filter command line environment,$(origin PG)),$(PG),17) --seed $(SEED) \
+	  --minutes $(if $(filter command line environment,$(origin MINUTES)),$(MINUTES),10) \
+	  $(if $(SELFTEST),--selftest) $(if $(DIR),--directory $(DIR))

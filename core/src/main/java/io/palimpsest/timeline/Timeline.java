@@ -516,7 +516,7 @@ public final class Timeline {
     // ---- writing: one task ----
 
     /** Start of the last record, 0 if not known. */
-    long prevRecordLsn() {
+    public long prevRecordLsn() {
         return writer.prevRecordLsn();
     }
 

@@ -1,5 +1,6 @@
 package io.palimpsest.regress;
 
+import io.palimpsest.base.Prng;
 import io.palimpsest.pg.Page;
 import io.palimpsest.pg.RelTag;
 import io.palimpsest.pg.Slru;
@@ -58,6 +59,43 @@ final class DataDirectoryComparison {
         report.skipped("temporary", disk.temporaryPages());
         relations(keyspace);
         slrus(keyspace);
+        return report;
+    }
+
+    /**
+     * Compares some runs of up to {@code most} pages of relations that PostgreSQL has, drawn at
+     * random.
+     */
+    ComparisonReport sample(Prng prng, int runs, int most) {
+        List<PageSource.Fork> forks = disk.forks();
+        for (int i = 0; i < runs; i++) {
+            PageSource.Fork fork = forks.get(prng.nextInt(forks.size()));
+            RelTag tag = fork.tag();
+            Catalog.Relation relation = catalog.find(tag);
+            if (fork.blocks() == 0
+                    || tag.fork() == RelTag.FSM
+                    || tag.fork() == RelTag.VM
+                    || relation == null
+                    || tag.fork() == RelTag.MAIN
+                            && (relation.unlogged() || disk.has(tag.withFork(RelTag.INIT)))) {
+                continue;
+            }
+            int first = prng.nextInt(fork.blocks());
+            int count = Math.min(most, fork.blocks() - first);
+            byte[] theirs = disk.read(tag, first, count);
+            List<Answer> ours = source.pages(tag, first, count, lsn);
+            for (int j = 0; j < count; j++) {
+                byte[] page = pageOf(theirs, j);
+                page(
+                        tag,
+                        first + j,
+                        relation.kind(),
+                        relation.label(),
+                        relation.name(),
+                        page,
+                        ours.get(j));
+            }
+        }
         return report;
     }
 

@@ -64,6 +64,24 @@ public final class ManagementClient implements AutoCloseable {
                 200);
     }
 
+    public boolean exists(TenantId tenant, TimelineId timeline) {
+        try {
+            HttpResponse<Void> answer =
+                    http.send(
+                            HttpRequest.newBuilder(
+                                            URI.create(base + tenant + "/timeline/" + timeline))
+                                    .timeout(Duration.ofSeconds(10))
+                                    .build(),
+                            HttpResponse.BodyHandlers.discarding());
+            return answer.statusCode() != 404;
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new IllegalStateException("interrupted", e);
+        }
+    }
+
     /** A field of {@link #timeline} that is an LSN. */
     public long lsn(TenantId tenant, TimelineId timeline, String field) {
         JsonNode state = timeline(tenant, timeline);
@@ -73,11 +91,32 @@ public final class ManagementClient implements AutoCloseable {
         return Lsn.parse(state.get(field).asText()).value();
     }
 
-    /** Keeps an LSN readable for a while, whatever the cutoff. */
-    JsonNode lease(TenantId tenant, TimelineId timeline, long lsn) {
+    /** Removes a timeline that no other branched off. */
+    public void delete(TenantId tenant, TimelineId timeline) {
+        JsonNode _ =
+                send(
+                        HttpRequest.newBuilder(
+                                        URI.create(base + tenant + "/timeline/" + timeline))
+                                .timeout(Duration.ofSeconds(60))
+                                .DELETE()
+                                .build(),
+                        202);
+    }
+
+    /** Keeps the LSN readable for as long as the tenant's lease length says. */
+    public JsonNode lease(TenantId tenant, TimelineId timeline, long lsn) {
         return post(
                 tenant + "/timeline/" + timeline + "/lsn_lease",
                 Map.of("lsn", Lsn.toString(lsn)),
+                200);
+    }
+
+    /** What background work has come to since the server started. */
+    public JsonNode background() {
+        return send(
+                HttpRequest.newBuilder(URI.create(base).resolve("/v1/background"))
+                        .timeout(Duration.ofSeconds(10))
+                        .build(),
                 200);
     }
 
@@ -85,7 +124,7 @@ public final class ManagementClient implements AutoCloseable {
         return post(tenant + "/timeline/", body, 201);
     }
 
-    private JsonNode post(String path, Map<String, ?> body, int expected) {
+    private JsonNode post(String path, Map<String, Object> body, int expected) {
         try {
             return send(
                     HttpRequest.newBuilder(URI.create(base + path))

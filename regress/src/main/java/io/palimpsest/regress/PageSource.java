@@ -5,7 +5,7 @@ import io.palimpsest.pg.Slru;
 import java.util.List;
 
 /** The side that is put to the test: what a page server says there is at an LSN. */
-interface PageSource {
+public interface PageSource {
     /** What there is of relation forks and SLRU segments. */
     Keyspace keyspace(long lsn);
 

@@ -116,6 +116,10 @@ public final class PageserverClient implements PageSource, AutoCloseable {
         return answers;
     }
 
+    public Answer page(RelTag tag, int block, long lsn) {
+        return pages(tag, block, 1, lsn).getFirst();
+    }
+
     @Override
     public Answer slruSegment(Slru slru, int segment, long lsn) {
         byte[] body =

@@ -38,7 +38,7 @@ public final class ServerProcess implements AutoCloseable {
      * @param directory gets a working directory and a log
      * @param configuration keys that differ from the defaults, as TOML
      */
-    ServerProcess(Path directory, List<String> configuration) {
+    public ServerProcess(Path directory, List<String> configuration) {
         this.configuration = List.copyOf(configuration);
         this.workingDirectory = directory.resolve("pageserver");
         this.log = directory.resolve("pageserver.log");
@@ -57,7 +57,7 @@ public final class ServerProcess implements AutoCloseable {
         return management;
     }
 
-    Path workingDirectory() {
+    public Path workingDirectory() {
         return workingDirectory;
     }
 
@@ -75,7 +75,7 @@ public final class ServerProcess implements AutoCloseable {
                 if (!started.isAlive() || System.nanoTime() > end) {
                     throw new IllegalStateException("the page server did not start:\n" + logTail());
                 }
-                Thread.sleep(50);
+                Thread.sleep(10);
             }
         } catch (IOException e) {
             throw new UncheckedIOException(e);

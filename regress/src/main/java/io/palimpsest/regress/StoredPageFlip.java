@@ -14,6 +14,7 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.zip.CRC32C;
@@ -39,27 +40,32 @@ final class StoredPageFlip {
     private StoredPageFlip() {}
 
     /**
-     * Flips a byte of the last 2 KiB of the newest image of {@code key} it finds, where tuples are.
+     * Flips a byte of the last 2 KiB, where tuples are, of the first image of {@code key} in each
+     * file that has one.
      *
      * @return what was done, for a person to read
      * @throws IllegalStateException no layer file holds an image of the page
      */
     static String flip(Path workingDirectory, Key key) {
+        List<String> all = new ArrayList<>();
         try (var paths = Files.walk(workingDirectory)) {
             List<Path> files = paths.filter(Files::isRegularFile).sorted().toList();
             for (Path path : files) {
                 if (Files.size(path) >= HEADER + FOOTER && startsWithMagic(path)) {
                     String done = flipIn(path, key);
                     if (done != null) {
-                        return done;
+                        all.add(done);
                     }
                 }
             }
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
-        throw new IllegalStateException(
-                "no layer below " + workingDirectory + " has an image of " + key);
+        if (all.isEmpty()) {
+            throw new IllegalStateException(
+                    "no layer below " + workingDirectory + " has an image of " + key);
+        }
+        return String.join(", ", all);
     }
 
     private static boolean startsWithMagic(Path path) throws IOException {

@@ -76,8 +76,13 @@ public final class Bench implements Callable<Integer> {
                                     source.blocks("chains")));
             long end = source.switchWal();
             RecordedStream stream =
-                    RecordedStream.read(
-                            source.wal(), ingest.walTimeline(), ingest.segmentSize(), from, end);
+                    ingest.begin(
+                            RecordedStream.read(
+                                    source.wal(),
+                                    ingest.walTimeline(),
+                                    ingest.segmentSize(),
+                                    from,
+                                    end));
             if (!only.equals("ingest")) {
                 pages(pages, kinds, end);
             }

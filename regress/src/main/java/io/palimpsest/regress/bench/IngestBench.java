@@ -104,6 +104,22 @@ final class IngestBench implements AutoCloseable {
         return base.lastRecordLsn();
     }
 
+    /**
+     * Takes the start of the stream into the base, up to where it is readable: branches begin there.
+     *
+     * @return the rest, which is what is measured
+     */
+    RecordedStream begin(RecordedStream stream) throws IOException {
+        WalWriting writing = new WalWriting(base, Limits.DEFAULT, stream.start());
+        stream.forEach((lsn, b, offset, length) -> {
+            if (base.lastRecordLsn() < base.oldestReadableLsn()) {
+                writing.write(lsn, b, offset, length);
+            }
+        });
+        base.flushUpTo(base.lastRecordLsn());
+        return stream.from(base.lastRecordLsn());
+    }
+
     int walTimeline() {
         return base.walTimeline();
     }

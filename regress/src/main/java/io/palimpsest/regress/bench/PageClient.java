@@ -11,6 +11,7 @@ import java.nio.ByteBuffer;
 import java.nio.channels.SocketChannel;
 import java.util.Arrays;
 import java.util.SplittableRandom;
+import java.util.concurrent.locks.LockSupport;
 
 /**
  * One connection that asks for random pages in a closed loop, {@code depth} requests on their way
@@ -21,7 +22,7 @@ import java.util.SplittableRandom;
  *   answer   'd' u32 length | u8 102 | the same 41 bytes | page
  * </pre>
  */
-final class PageClient implements AutoCloseable {
+public final class PageClient implements AutoCloseable {
     static final int REQUEST_BYTES = 5 + 1 + 24 + 17;
     static final int ANSWER_BYTES = REQUEST_BYTES + Page.SIZE;
     private static final int PAGE_ANSWER = 102;
@@ -32,8 +33,8 @@ final class PageClient implements AutoCloseable {
      *
      * @param micros of each answer, sorted; a sample where there were very many
      */
-    record Burst(long pages, double seconds, double[] micros) {
-        double percentile(double p) {
+    public record Burst(long pages, double seconds, double[] micros) {
+        public double percentile(double p) {
             return micros[(int) Math.min(micros.length - 1, Math.round(p * micros.length))];
         }
     }
@@ -56,7 +57,7 @@ final class PageClient implements AutoCloseable {
     }
 
     /** To the page service, switched to version 3 of the protocol. */
-    static PageClient toPageService(InetSocketAddress address, String timeline, int seed)
+    public static PageClient toPageService(InetSocketAddress address, String timeline, int seed)
             throws IOException {
         PageClient client = new PageClient(address, seed);
         byte[] parameters = "user\0bench\0\0".getBytes(UTF_8);
@@ -95,6 +96,14 @@ final class PageClient implements AutoCloseable {
         }
     }
 
+    /** Receives more of what begins with a page, or throws what it is instead: it may be short. */
+    private void receivePage() throws IOException {
+        receive();
+        if (in.position() > 5) {
+            check(0);
+        }
+    }
+
     private void send() throws IOException {
         out.flip();
         while (out.hasRemaining()) {
@@ -116,7 +125,7 @@ final class PageClient implements AutoCloseable {
     }
 
     /** Asks for pages for a while; an answer that is no page throws. */
-    Burst burst(RelTag tag, int blocks, long lsn, int depth, double seconds) throws IOException {
+    public Burst burst(RelTag tag, int blocks, long lsn, int depth, double seconds) throws IOException {
         long[] sent = new long[depth];
         double[] micros = new double[RESERVOIR];
         long start = System.nanoTime();
@@ -131,7 +140,7 @@ final class PageClient implements AutoCloseable {
         in.clear();
         long now = start;
         while (answered < asked) {
-            receive();
+            receivePage();
             now = System.nanoTime();
             int at = 0;
             int again = 0;
@@ -155,6 +164,36 @@ final class PageClient implements AutoCloseable {
         double[] sorted = Arrays.copyOf(micros, (int) Math.min(answered, RESERVOIR));
         Arrays.sort(sorted);
         return new Burst(answered, (now - start) / 1e9, sorted);
+    }
+
+    /**
+     * Asks for a page at each of the times that a rate gives, whatever the answers take: one that
+     * is late makes those after it late, too. Latencies count from when a request was due.
+     */
+    public Burst paced(RelTag tag, int blocks, long lsn, double perSecond, double seconds)
+            throws IOException {
+        int n = Math.max(1, (int) (perSecond * seconds));
+        double[] micros = new double[n];
+        // Not all clients at the same moments.
+        long start = System.nanoTime() + (long) (random.nextDouble() * 1e9 / perSecond);
+        for (int i = 0; i < n; i++) {
+            long due = start + (long) (i * 1e9 / perSecond);
+            for (long wait = due - System.nanoTime();
+                    wait > 0;
+                    wait = due - System.nanoTime()) {
+                LockSupport.parkNanos(wait);
+            }
+            ask(tag, blocks, lsn);
+            send();
+            in.clear();
+            while (in.position() < ANSWER_BYTES) {
+                receivePage();
+            }
+            check(0);
+            micros[i] = (System.nanoTime() - due) / 1e3;
+        }
+        Arrays.sort(micros);
+        return new Burst(n, seconds, micros);
     }
 
     private void check(int at) throws IOException {

@@ -23,30 +23,39 @@ final class RecordedStream {
     private final long start;
     private final long end;
     private final int segmentSize;
-    private final List<byte[]> segments = new ArrayList<>();
+    private final long firstSegment;
+    private final List<byte[]> segments;
 
-    private RecordedStream(long start, long end, int segmentSize) {
+    private RecordedStream(
+            long start, long end, int segmentSize, long firstSegment, List<byte[]> segments) {
         this.start = start;
         this.end = end;
         this.segmentSize = segmentSize;
+        this.firstSegment = firstSegment;
+        this.segments = segments;
     }
 
     /** Reads it from a server's {@code pg_wal}. */
     static RecordedStream read(
             Path directory, int walTimeline, int segmentSize, long start, long end) {
-        RecordedStream stream = new RecordedStream(start, end, segmentSize);
+        List<byte[]> segments = new ArrayList<>();
         long perId = (1L << 32) / segmentSize;
         try {
             for (long n = start / segmentSize; n <= (end - 1) / segmentSize; n++) {
                 String name =
                         String.format(
                                 Locale.ROOT, "%08X%08X%08X", walTimeline, n / perId, n % perId);
-                stream.segments.add(Files.readAllBytes(directory.resolve(name)));
+                segments.add(Files.readAllBytes(directory.resolve(name)));
             }
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
-        return stream;
+        return new RecordedStream(start, end, segmentSize, start / segmentSize, segments);
+    }
+
+    /** The rest of it. */
+    RecordedStream from(long lsn) {
+        return new RecordedStream(lsn, end, segmentSize, firstSegment, segments);
     }
 
     long start() {
@@ -62,9 +71,8 @@ final class RecordedStream {
     }
 
     void forEach(Taker taker) throws IOException {
-        long first = start / segmentSize;
         for (long at = start; at < end; ) {
-            byte[] segment = segments.get((int) (at / segmentSize - first));
+            byte[] segment = segments.get((int) (at / segmentSize - firstSegment));
             int offset = (int) (at % segmentSize);
             // Pieces end at multiples of their size, as a walsender's do.
             int n = (int) Math.min(PIECE - at % PIECE, end - at);

@@ -3,7 +3,10 @@ package io.palimpsest.regress.storage;
 import io.palimpsest.base.Limits;
 import io.palimpsest.fixtures.EmbeddedPostgres;
 import io.palimpsest.fixtures.PostgresBinaries;
+import io.palimpsest.pg.RelTag;
+import io.palimpsest.timeline.Timeline;
 import io.palimpsest.timeline.WalSource;
+import io.palimpsest.value.Modifications;
 import java.io.FileDescriptor;
 import java.io.FileOutputStream;
 import java.io.IOException;
@@ -11,6 +14,11 @@ import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.sql.Connection;
+import java.sql.DriverManager;
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import java.sql.Statement;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -39,6 +47,13 @@ public final class StorageBench implements Callable<Integer> {
     private static Map<String, Supplier<Part>> parts() {
         Map<String, Supplier<Part>> all = new LinkedHashMap<>();
         all.put("ingest", IngestPart::new);
+        all.put("map", LayerMapPart::new);
+        all.put("amplification", AmplificationPart::new);
+        all.put("pages", PagePart::new);
+        all.put("neighbours", NeighbourPart::new);
+        all.put("restart", RestartPart::new);
+        all.put("branch", BranchPart::new);
+        all.put("relations", RelationsPart::new);
         return all;
     }
 
@@ -88,11 +103,12 @@ public final class StorageBench implements Callable<Integer> {
         }
         Path home = EmbeddedPostgres.temporaryDirectory("palimpsest-bench-");
         Report report = new Report(this::say);
+        List<String> failed = new ArrayList<>();
         try {
             makeBase(home);
             for (String name : PARTS.keySet()) {
-                if (only.isEmpty() || only.contains(name)) {
-                    runPart(home, name, report);
+                if ((only.isEmpty() || only.contains(name)) && !runPart(home, name, report)) {
+                    failed.add(name);
                 }
             }
         } finally {
@@ -113,7 +129,8 @@ public final class StorageBench implements Callable<Integer> {
                     (System.nanoTime() - start) / 1e9);
             OUT.println(report.text());
         }
-        return 0;
+        failed.forEach(name -> System.err.println("bench-storage: part " + name + " failed"));
+        return failed.isEmpty() ? 0 : 1;
     }
 
     /** A small cluster, imported: what timelines that are filled by hand branch off. */
@@ -123,20 +140,51 @@ public final class StorageBench implements Callable<Integer> {
                 EmbeddedPostgres.create(
                         PostgresBinaries.fetch(major), home.resolve("postgres"), Map.of())) {
             postgres.start();
+            writeStills(postgres, home);
             Path base = Files.createDirectories(home.resolve("base"));
             Storage storage = new Storage(base, Limits.DEFAULT);
-            storage.store()
-                    .importFrom(
-                            Storage.TENANT,
-                            Storage.BASE,
-                            WalSource.parse(postgres.conninfo(), "bench"))
-                    .shutDown();
+            Timeline timeline =
+                    storage.store()
+                            .importFrom(
+                                    Storage.TENANT,
+                                    Storage.BASE,
+                                    WalSource.parse(postgres.conninfo(), "bench"));
+            // As if WAL had come up to the backup's end: readable from there on.
+            timeline.commit(
+                    new Modifications(), timeline.lastRecordLsn(), timeline.oldestReadableLsn());
+            timeline.shutDown();
             // Nobody is to follow the source, which is gone.
             storage.environment().disk().deleteTree(Storage.sources());
         }
     }
 
-    private void runPart(Path home, String name, Report report) throws Exception {
+    /** Some 64 MiB of rows, and in a file where they are: "db rel blocks". */
+    private static void writeStills(EmbeddedPostgres postgres, Path home) throws IOException {
+        try (Connection connection = DriverManager.getConnection(postgres.jdbcUrl("postgres"));
+                Statement statement = connection.createStatement()) {
+            statement.execute("CREATE TABLE stills (id int, filler text)");
+            statement.execute(
+                    "INSERT INTO stills SELECT i, repeat(md5(i::text), 7)"
+                            + " FROM generate_series(1, 250000) i");
+            statement.execute("VACUUM (FREEZE) stills");
+            statement.execute("CHECKPOINT");
+            try (ResultSet row =
+                    statement.executeQuery(
+                            "SELECT d.oid || ' ' || pg_relation_filenode('stills') || ' '"
+                                    + " || pg_relation_size('stills') / 8192"
+                                    + " FROM pg_database d WHERE datname = current_database()")) {
+                if (!row.next()) {
+                    throw new IllegalStateException("no table");
+                }
+                Files.writeString(home.resolve("stills"), row.getString(1));
+            }
+        } catch (SQLException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+
+    /** False if the part failed; the others go on. */
+    private boolean runPart(Path home, String name, Report report) throws Exception {
         Path own = Files.createDirectories(home.resolve(name));
         List<String> command = new ArrayList<>();
         command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
@@ -161,6 +209,8 @@ public final class StorageBench implements Callable<Integer> {
                         name,
                         "--home",
                         home.toString(),
+                        "--pg",
+                        Integer.toString(major),
                         "--rounds",
                         Integer.toString(rounds),
                         "--seconds",
@@ -178,13 +228,14 @@ public final class StorageBench implements Callable<Integer> {
                 say(line);
             }
             if (process.waitFor() != 0) {
-                throw new IllegalStateException("part " + name + " failed");
+                return false;
             }
         } finally {
             process.destroyForcibly();
         }
         report.addFrom(home.resolve(name + ".json"));
         EmbeddedPostgres.deleteDirectory(own);
+        return true;
     }
 
     private Integer child(String name, Path home) throws Exception {
@@ -193,9 +244,21 @@ public final class StorageBench implements Callable<Integer> {
             throw new IllegalArgumentException("no part " + name);
         }
         Report report = new Report(OUT::println);
+        String[] stills = Files.readString(home.resolve("stills")).split(" ");
         made.get()
                 .run(
-                        new Setting(home.resolve(name), home.resolve("base"), rounds, seconds),
+                        new Setting(
+                                home.resolve(name),
+                                home.resolve("base"),
+                                new RelTag(
+                                        RelTag.DEFAULT_TABLESPACE,
+                                        Integer.parseInt(stills[0]),
+                                        Integer.parseInt(stills[1]),
+                                        RelTag.MAIN),
+                                Integer.parseInt(stills[2]),
+                                major,
+                                rounds,
+                                seconds),
                         report);
         report.write(home.resolve(name + ".json"));
         return 0;

@@ -1,0 +1,146 @@
+package io.palimpsest.regress.storage;
+
+import io.palimpsest.pg.Page;
+import io.palimpsest.regress.ServerProcess;
+import io.palimpsest.regress.bench.PageClient;
+import io.palimpsest.regress.storage.Report.Row;
+import io.palimpsest.timeline.Timeline;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.SplittableRandom;
+
+/**
+ * Random pages of a table in image layers: from files alone (a block cache of no bytes; the files
+ * are in the system's page cache) against a block cache that holds all of them. In process, and by
+ * the page service as a client sees it.
+ */
+final class PagePart implements Part {
+    private static final long LARGE_CACHE = 512L << 20;
+    private static final int HEADER = 4096;
+
+    private record Load(String name, int depth) {}
+
+    private static final List<Load> LOADS = List.of(new Load("depth 1", 1), new Load("depth 32", 32));
+
+    @Override
+    public void run(Setting setting, Report report) throws IOException {
+        inProcess(setting, report);
+        overSocket(setting, report);
+    }
+
+    private static void inProcess(Setting setting, Report report) {
+        Storage without =
+                new Storage(
+                        Storage.link(setting.base(), setting.home().resolve("without")),
+                        Storage.limits(256L << 20, 0));
+        Storage with =
+                new Storage(
+                        Storage.link(setting.base(), setting.home().resolve("with")),
+                        Storage.limits(256L << 20, LARGE_CACHE));
+        Timeline files = without.open(Storage.BASE);
+        Timeline cached = with.open(Storage.BASE);
+        Row row = new Row();
+        for (int round = 0; round <= setting.rounds(); round++) {
+            report.say("pages in process" + (round == 0 ? ", warm-up" : ", round " + round));
+            double ours = reads(files, setting, round);
+            double theirs = reads(cached, setting, round);
+            if (round > 0) {
+                row.add(ours, theirs);
+            }
+        }
+        report.rate(
+                "page of a mapped layer, in process",
+                "page in the block cache",
+                "pages/s",
+                row,
+                Goal.atLeast(0.6),
+                "");
+        files.shutDown();
+        cached.shutDown();
+    }
+
+    private static double reads(Timeline timeline, Setting setting, int seed) {
+        SplittableRandom random = new SplittableRandom(seed);
+        byte[] page = new byte[HEADER + Page.SIZE];
+        long lsn = timeline.lastRecordLsn();
+        long n = 0;
+        long start = System.nanoTime();
+        long end = start + (long) (setting.seconds() * 1e9);
+        long now = start;
+        while (now < end) {
+            for (int i = 0; i < 100; i++) {
+                timeline.readPage(
+                        setting.stills(), random.nextInt(setting.blocks()), lsn, page, HEADER);
+            }
+            n += 100;
+            now = System.nanoTime();
+        }
+        return n * 1e9 / (now - start);
+    }
+
+    private static void overSocket(Setting setting, Report report) throws IOException {
+        Path zero = Files.createDirectories(setting.home().resolve("zero"));
+        Path large = Files.createDirectories(setting.home().resolve("large"));
+        Storage.link(setting.base(), zero.resolve("pageserver"));
+        Storage.link(setting.base(), large.resolve("pageserver"));
+        try (ServerProcess files = new ServerProcess(zero, List.of("page_cache_size = 0"));
+                ServerProcess cached =
+                        new ServerProcess(
+                                large, List.of("page_cache_size = " + LARGE_CACHE / Page.SIZE))) {
+            files.start();
+            cached.start();
+            for (Load load : LOADS) {
+                Row rate = new Row();
+                Row cpu = new Row();
+                for (int round = 0; round <= setting.rounds(); round++) {
+                    report.say(
+                            "pages by the service, "
+                                    + load.name()
+                                    + (round == 0 ? ", warm-up" : ", round " + round));
+                    double[] ours = burst(files, setting, load, round);
+                    double[] theirs = burst(cached, setting, load, round);
+                    if (round > 0) {
+                        rate.add(ours[0], theirs[0]);
+                        cpu.add(ours[1], theirs[1]);
+                    }
+                }
+                report.rate(
+                        "page of a mapped layer, by the service, " + load.name(),
+                        "page in the block cache, by the service",
+                        "pages/s",
+                        rate,
+                        Goal.atLeast(0.6),
+                        "");
+                report.cost(
+                        "  server's processor time a page, " + load.name(),
+                        "page in the block cache",
+                        "us",
+                        cpu,
+                        null,
+                        "");
+            }
+        }
+    }
+
+    private static double[] burst(ServerProcess server, Setting setting, Load load, int seed)
+            throws IOException {
+        long lsn = Storage.lastRecordLsn(server);
+        try (PageClient client =
+                PageClient.toPageService(
+                        server.pageService(), Storage.name(Storage.BASE), seed)) {
+            long cpu = server.cpuNanos();
+            PageClient.Burst burst =
+                    client.burst(
+                            setting.stills(),
+                            setting.blocks(),
+                            lsn,
+                            load.depth(),
+                            setting.seconds());
+            return new double[] {
+                burst.pages() / burst.seconds(), (server.cpuNanos() - cpu) / 1e3 / burst.pages()
+            };
+        }
+    }
+}

@@ -6,6 +6,7 @@ import io.palimpsest.base.PageserverException;
 import io.palimpsest.base.TenantId;
 import io.palimpsest.base.TimelineId;
 import io.palimpsest.layer.LayerDescriptor;
+import io.palimpsest.tenant.BackgroundCounters;
 import io.palimpsest.tenant.Tenants;
 import io.palimpsest.timeline.Lease;
 import io.palimpsest.timeline.LsnAtTime;
@@ -110,6 +111,11 @@ public final class Management {
                     lsn);
         }
         return LsnAtTime.moment(micros.getAsLong());
+    }
+
+    /** What background work has come to since the server started. */
+    public BackgroundCounters.Snapshot background() {
+        return tenants.housekeeper().counters();
     }
 
     /** The layers that a timeline's index names. */

@@ -83,7 +83,7 @@ final class AmplificationPart implements Part {
             throws IOException, SQLException {
         Housekeeper housekeeper = tenants.housekeeper();
         long walBefore = main.lastRecordLsn();
-        long written = writtenBytes();
+        double written = writtenBytes();
         BackgroundCounters.Snapshot before = housekeeper.counters();
         for (int i = 1; i <= BATCHES; i++) {
             sql.execute("CALL tpcb(" + TRANSACTIONS + ")");

@@ -33,6 +33,7 @@ import org.slf4j.LoggerFactory;
  *
  * <pre>
  *   GET  /v1/status                                  {"id": 1}
+ *   GET  /v1/background                              our own: sums of background work
  *   GET  /v1/tenant                                  [{"id": ...}]
  *   GET  /v1/tenant/:tenant/timeline                 [timeline]
  *   POST /v1/tenant/:tenant/timeline                 201 timeline; body below
@@ -101,6 +102,9 @@ final class ManagementRoutes {
         String first = parts.get(2);
         if (n == 3 && first.equals("status")) {
             return only("GET", method, () -> ok(JSON.objectNode().put("id", 1)));
+        }
+        if (n == 3 && first.equals("background")) {
+            return only("GET", method, () -> ok(mapper.valueToTree(management.background())));
         }
         if (n == 3 && first.equals("tenant")) {
             return only("GET", method, this::tenants);

@@ -95,8 +95,7 @@ public final class ManagementClient implements AutoCloseable {
     public void delete(TenantId tenant, TimelineId timeline) {
         JsonNode _ =
                 send(
-                        HttpRequest.newBuilder(
-                                        URI.create(base + tenant + "/timeline/" + timeline))
+                        HttpRequest.newBuilder(URI.create(base + tenant + "/timeline/" + timeline))
                                 .timeout(Duration.ofSeconds(60))
                                 .DELETE()
                                 .build(),

@@ -52,7 +52,7 @@ public final class Soak implements Callable<Integer> {
             new PrintStream(new FileOutputStream(FileDescriptor.out), true, StandardCharsets.UTF_8);
     private static final int SAMPLERS = 2;
     private static final long LEASE_SECONDS = 25;
-    private static final Duration STOP_LIMIT = Duration.ofSeconds(120);
+    private static final Duration STOP_LIMIT = Duration.ofMinutes(2);
     private static final String SLOT = "soak";
     private static final String REFERENCE_SLOT = "reference";
     private static final String NEVER_CHANGED = "mould.public.cast_iron";
@@ -61,7 +61,7 @@ public final class Soak implements Callable<Integer> {
     private static final List<String> TRIED =
             List.of(
                     "page_cache_size = 512",
-                    "tenant_config.checkpoint_distance = 786432",
+                    "tenant_config.checkpoint_distance = 393216",
                     "tenant_config.checkpoint_timeout = '5 s'",
                     "tenant_config.compaction_period = '1 s'",
                     "tenant_config.compaction_threshold = 3",
@@ -74,9 +74,7 @@ public final class Soak implements Callable<Integer> {
                     "tenant_config.lsn_lease_length = '" + LEASE_SECONDS + " s'");
 
     private static final List<String> REFERENCE =
-            List.of(
-                    "tenant_config.compaction_period = '0 s'",
-                    "tenant_config.gc_period = '0 s'");
+            List.of("tenant_config.compaction_period = '0 s'", "tenant_config.gc_period = '0 s'");
 
     @Option(names = "--pg", description = "PostgreSQL's major version, 14 to 18 (${DEFAULT-VALUE})")
     private int major = 17;
@@ -133,7 +131,7 @@ public final class Soak implements Callable<Integer> {
                 OUT.println("tried server's log:\n" + world.server.logTail());
                 throw e;
             }
-                world.server.stop();
+            world.server.stop();
             SoakCounts counts = world.counts;
             OUT.println();
             OUT.print(counts.detail());
@@ -175,16 +173,18 @@ public final class Soak implements Callable<Integer> {
         try {
             long end = start + (long) (minutes * 60e9);
             boolean planted = !selftest;
+            int number = 0;
+            moment(world, postgres, home, number);
             for (int round = 1; System.nanoTime() < end; round++) {
                 workload.round(round);
-                moment(world, postgres, home, round);
+                moment(world, postgres, home, ++number);
                 if (!planted) {
                     plant(world);
                     planted = true;
                 }
                 check(samplers, steward);
             }
-            moment(world, postgres, home, 0);
+            moment(world, postgres, home, ++number);
         } finally {
             samplers.forEach(SoakSampler::stop);
             steward.stop();
@@ -261,9 +261,7 @@ public final class Soak implements Callable<Integer> {
                 new SoakTimelines.Branch(world.newId(), null, moment.lsn(), moment);
         retried(
                 world,
-                () ->
-                        world.management.branch(
-                                world.tenant, branch.id, world.main, moment.lsn()));
+                () -> world.management.branch(world.tenant, branch.id, world.main, moment.lsn()));
         postgres.start();
         // Its branch must not go while all of it is compared.
         world.timelines.enter(branch);
@@ -291,8 +289,7 @@ public final class Soak implements Callable<Integer> {
                                                 client,
                                                 moment.lsn(),
                                                 0,
-                                                world.evidence.resolve(
-                                                        "moment-" + moment.number()))
+                                                world.evidence.resolve("moment-" + moment.number()))
                                         .run();
                     }
                 });
@@ -343,11 +340,8 @@ public final class Soak implements Callable<Integer> {
             throw new IllegalStateException("no relation to plant a wrong byte in");
         }
         RelTag tag = victim;
-        world.stopFor(
-                () ->
-                        say(
-                                StoredPageFlip.flip(
-                                        world.server.workingDirectory(), Keys.block(tag, 3))));
+        world.stopFor(() ->
+                say(StoredPageFlip.flip(world.server.workingDirectory(), Keys.block(tag, 3))));
     }
 
     private void report(SoakWorld world) {

@@ -21,6 +21,9 @@ final class SoakSampler implements Runnable {
     private static final int RUNS = 6;
     private static final int RUN_PAGES = 16;
 
+    /** Between samples: the workload needs the processors, too. */
+    private static final long PAUSE_MILLIS = 25;
+
     private final SoakWorld world;
     private final Prng prng;
     private volatile boolean stopped;
@@ -45,6 +48,7 @@ final class SoakSampler implements Runnable {
             int before = world.generation();
             try {
                 sample();
+                SoakWorld.sleep(PAUSE_MILLIS);
             } catch (RuntimeException e) {
                 if (world.undisturbed(before)) {
                     failure = e;
@@ -78,8 +82,7 @@ final class SoakSampler implements Runnable {
     /** PostgreSQL's own pages on main, as long as its LSN can be read there. */
     private void mainAtMoment() {
         SoakWorld.Window window = world.window();
-        List<SoakMoment> legal =
-                world.moments.stream().filter(m -> window.holds(m.lsn())).toList();
+        List<SoakMoment> legal = world.moments.stream().filter(m -> window.holds(m.lsn())).toList();
         if (legal.isEmpty()) {
             return;
         }

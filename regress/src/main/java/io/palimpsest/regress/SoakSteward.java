@@ -118,7 +118,8 @@ final class SoakSteward implements Runnable {
                         world.management.branch(
                                 world.tenant, id, parent == null ? world.main : parent.id, lsn);
                 if (SoakWorld.lsn(made, "ancestor_lsn") != lsn) {
-                    world.counts.mismatch("asked for a branch at " + Lsn.toString(lsn) + ": " + made);
+                    world.counts.mismatch(
+                            "asked for a branch at " + Lsn.toString(lsn) + ": " + made);
                 }
             } catch (IllegalStateException e) {
                 if (parent == null && !world.window().holds(lsn)) {

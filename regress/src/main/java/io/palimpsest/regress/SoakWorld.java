@@ -10,12 +10,13 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Consumer;
 
 /**
- * Two page servers that follow one PostgreSQL from one base backup: the one that is tried, with tiny
- * limits, killed now and then; and the reference, which keeps all layers it ever wrote. What the
- * actors of a soak share.
+ * Two page servers that follow one PostgreSQL from one base backup: the one that is tried, with
+ * tiny limits, killed now and then; and the reference, which keeps all layers it ever wrote. What
+ * the actors of a soak share.
  */
 final class SoakWorld implements AutoCloseable {
     /** LSNs that can be read. */
@@ -51,10 +52,9 @@ final class SoakWorld implements AutoCloseable {
     private final Prng ids;
 
     /** Even while the server is up; goes up by one with each stop and each start. */
-    private volatile int generation;
+    private final AtomicInteger generation = new AtomicInteger();
 
-    private volatile PageSource.Keyspace keyspace =
-            new PageSource.Keyspace(List.of(), List.of());
+    private volatile PageSource.Keyspace keyspace = new PageSource.Keyspace(List.of(), List.of());
     private volatile long oldest;
 
     SoakWorld(
@@ -79,31 +79,31 @@ final class SoakWorld implements AutoCloseable {
     }
 
     int generation() {
-        return generation;
+        return generation.get();
     }
 
     /** Was the server up at that generation, and is it still the same life? */
     boolean undisturbed(int since) {
-        return since == generation && since % 2 == 0;
+        return since == generation.get() && since % 2 == 0;
     }
 
     /** SIGKILL and a new life. */
-    void kill() {
-        generation++;
+    synchronized void kill() {
+        generation.incrementAndGet();
         server.kill();
         counts.restarted();
         server.start();
-        generation++;
+        generation.incrementAndGet();
     }
 
     /** A clean stop, something done to its files, and a new life. */
-    void stopFor(Runnable what) {
-        generation++;
+    synchronized void stopFor(Runnable what) {
+        generation.incrementAndGet();
         server.stop();
         what.run();
         counts.restarted();
         server.start();
-        generation++;
+        generation.incrementAndGet();
     }
 
     Window window() {
@@ -152,7 +152,7 @@ final class SoakWorld implements AutoCloseable {
         long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(CATCH_UP_SECONDS);
         for (ManagementClient one : List.of(management, referenceManagement)) {
             while (true) {
-                int before = generation;
+                int before = generation();
                 try {
                     if (Long.compareUnsigned(one.lsn(tenant, main, "last_record_lsn"), lsn) >= 0) {
                         break;

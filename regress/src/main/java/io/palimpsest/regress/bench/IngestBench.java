@@ -105,7 +105,8 @@ final class IngestBench implements AutoCloseable {
     }
 
     /**
-     * Takes the start of the stream into the base, up to where it is readable: branches begin there.
+     * Takes the start of the stream into the base, up to where it is readable: branches begin
+     * there.
      *
      * @return the rest, which is what is measured
      */

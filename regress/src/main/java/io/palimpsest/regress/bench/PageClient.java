@@ -125,7 +125,8 @@ public final class PageClient implements AutoCloseable {
     }
 
     /** Asks for pages for a while; an answer that is no page throws. */
-    public Burst burst(RelTag tag, int blocks, long lsn, int depth, double seconds) throws IOException {
+    public Burst burst(RelTag tag, int blocks, long lsn, int depth, double seconds)
+            throws IOException {
         long[] sent = new long[depth];
         double[] micros = new double[RESERVOIR];
         long start = System.nanoTime();
@@ -178,9 +179,7 @@ public final class PageClient implements AutoCloseable {
         long start = System.nanoTime() + (long) (random.nextDouble() * 1e9 / perSecond);
         for (int i = 0; i < n; i++) {
             long due = start + (long) (i * 1e9 / perSecond);
-            for (long wait = due - System.nanoTime();
-                    wait > 0;
-                    wait = due - System.nanoTime()) {
+            for (long wait = due - System.nanoTime(); wait > 0; wait = due - System.nanoTime()) {
                 LockSupport.parkNanos(wait);
             }
             ask(tag, blocks, lsn);

@@ -49,8 +49,7 @@ final class AmplificationPart implements Part {
         TenantConfig d = TenantConfig.DEFAULT;
         long second = 1_000_000_000L;
         TenantConfig config =
-                new TenantConfig(
-                        0, HORIZON, 2 * second, second, 4, 8, LAYER, 3, d.leaseNanos());
+                new TenantConfig(0, HORIZON, 2 * second, second, 4, 8, LAYER, 3, d.leaseNanos());
         try (EmbeddedPostgres postgres =
                 EmbeddedPostgres.create(
                         PostgresBinaries.fetch(setting.major()),
@@ -60,13 +59,11 @@ final class AmplificationPart implements Part {
                                 "autovacuum", "off",
                                 "wal_keep_size", "4GB"))) {
             postgres.start();
-            try (Connection connection =
-                            DriverManager.getConnection(postgres.jdbcUrl("postgres"));
+            try (Connection connection = DriverManager.getConnection(postgres.jdbcUrl("postgres"));
                     Statement sql = connection.createStatement()) {
                 prepare(sql);
                 Storage storage = new Storage(directory, Storage.limits(LAYER, 64L << 20));
-                Tenants tenants =
-                        Tenants.load(storage.environment(), storage.limits(), config);
+                Tenants tenants = Tenants.load(storage.environment(), storage.limits(), config);
                 Timeline main =
                         tenants.createFromSource(
                                 Storage.TENANT.tenant(),

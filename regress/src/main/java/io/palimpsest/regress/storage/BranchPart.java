@@ -1,6 +1,5 @@
 package io.palimpsest.regress.storage;
 
-import io.palimpsest.base.Limits;
 import io.palimpsest.base.TimelineId;
 import io.palimpsest.regress.storage.Report.Row;
 import io.palimpsest.timeline.Timeline;
@@ -21,11 +20,9 @@ final class BranchPart implements Part {
         Storage storage = new Storage(setting.home(), Storage.limits(OPEN_LAYER, 64L << 20));
         Timeline base = storage.open(Storage.BASE);
         Timeline small =
-                storage.store()
-                        .createBranch(base, new TimelineId(5, 1), base.lastRecordLsn());
+                storage.store().createBranch(base, new TimelineId(5, 1), base.lastRecordLsn());
         Timeline large =
-                storage.store()
-                        .createBranch(base, new TimelineId(5, 2), base.lastRecordLsn());
+                storage.store().createBranch(base, new TimelineId(5, 2), base.lastRecordLsn());
         report.say("branches: data");
         SyntheticPages.write(small, SMALL_PAGES);
         SyntheticPages.write(large, SMALL_PAGES * TIMES);

@@ -75,7 +75,8 @@ final class LayerMapPart implements Part {
         }
 
         private LayerFile handle(LayerName name, boolean complete) {
-            return LayerFile.lazy(disk, "none", new LayerDescriptor(name, 1 << 20, complete), cache);
+            return LayerFile.lazy(
+                    disk, "none", new LayerDescriptor(name, 1 << 20, complete), cache);
         }
 
         /** Nanoseconds a search. */

@@ -55,8 +55,7 @@ final class NeighbourPart implements Part {
             server.start();
             for (int round = 0; round <= setting.rounds(); round++) {
                 report.say("neighbours, loaded" + (round == 0 ? ", warm-up" : ", round " + round));
-                Found branches =
-                        measure(server, setting, i -> Storage.name(branch(i)), LOADED);
+                Found branches = measure(server, setting, i -> Storage.name(branch(i)), LOADED);
                 Found tenants =
                         measure(server, setting, i -> tenant(i) + " " + Storage.BASE, LOADED);
                 if (round > 0) {
@@ -72,8 +71,7 @@ final class NeighbourPart implements Part {
                 p99,
                 Goal.atMost(2),
                 "");
-        report.value(
-                "  share of the processors busy meanwhile", "", busy, Goal.atMost(0.5), "");
+        report.value("  share of the processors busy meanwhile", "", busy, Goal.atMost(0.5), "");
     }
 
     private void idle(Setting setting, Report report) throws IOException, InterruptedException {
@@ -170,12 +168,7 @@ final class NeighbourPart implements Part {
                 PageClient.toPageService(
                         server.pageService(), Storage.name(Storage.BASE), neighbours)) {
             p99 =
-                    client.paced(
-                                    setting.stills(),
-                                    setting.blocks(),
-                                    lsn,
-                                    MAIN_PER_SECOND,
-                                    SECONDS)
+                    client.paced(setting.stills(), setting.blocks(), lsn, MAIN_PER_SECOND, SECONDS)
                             .percentile(0.99);
         }
         for (Thread thread : threads) {

@@ -22,7 +22,8 @@ final class PagePart implements Part {
 
     private record Load(String name, int depth) {}
 
-    private static final List<Load> LOADS = List.of(new Load("depth 1", 1), new Load("depth 32", 32));
+    private static final List<Load> LOADS =
+            List.of(new Load("depth 1", 1), new Load("depth 32", 32));
 
     @Override
     public void run(Setting setting, Report report) throws IOException {
@@ -128,8 +129,7 @@ final class PagePart implements Part {
             throws IOException {
         long lsn = Storage.lastRecordLsn(server);
         try (PageClient client =
-                PageClient.toPageService(
-                        server.pageService(), Storage.name(Storage.BASE), seed)) {
+                PageClient.toPageService(server.pageService(), Storage.name(Storage.BASE), seed)) {
             long cpu = server.cpuNanos();
             PageClient.Burst burst =
                     client.burst(

@@ -59,8 +59,7 @@ final class RelationsPart implements Part {
                         d.leaseNanos());
         Tenants tenants = Tenants.load(storage.environment(), storage.limits(), config);
         Timeline timeline = tenants.timeline(Storage.TENANT.tenant(), Storage.BASE);
-        WalWriting writing =
-                new WalWriting(timeline, storage.limits(), timeline.lastRecordLsn());
+        WalWriting writing = new WalWriting(timeline, storage.limits(), timeline.lastRecordLsn());
         WalWriter records =
                 new WalWriter(
                         timeline.version(),
@@ -152,8 +151,7 @@ final class RelationsPart implements Part {
     private void read(Timeline timeline, int from, int to) {
         long lsn = timeline.lastRecordLsn();
         for (int i = from; i < to; i++) {
-            RelTag tag =
-                    new RelTag(RelTag.DEFAULT_TABLESPACE, DATABASE, FIRST + i, RelTag.MAIN);
+            RelTag tag = new RelTag(RelTag.DEFAULT_TABLESPACE, DATABASE, FIRST + i, RelTag.MAIN);
             timeline.readPage(tag, 0, lsn, buffer, HEADER);
         }
     }

@@ -11,8 +11,8 @@ import io.palimpsest.layer.DeltaLayerWriter;
 import io.palimpsest.layer.LayerName;
 import io.palimpsest.pg.Page;
 import io.palimpsest.port.Disk;
-import io.palimpsest.regress.PageserverClient;
 import io.palimpsest.regress.PageSource;
+import io.palimpsest.regress.PageserverClient;
 import io.palimpsest.regress.ServerProcess;
 import io.palimpsest.regress.storage.Report.Row;
 import io.palimpsest.timeline.Timeline;
@@ -61,8 +61,7 @@ final class RestartPart implements Part {
                 whole,
                 Goal.atMost(3),
                 "with the start of the JVM");
-        report.cost(
-                "  opening the timeline, in a warm JVM", "100 layers", "ms", opening, null, "");
+        report.cost("  opening the timeline, in a warm JVM", "100 layers", "ms", opening, null, "");
     }
 
     /** Answers the LSN to read at. */
@@ -85,15 +84,13 @@ final class RestartPart implements Part {
                     new KeyRange(
                             Keys.block(SyntheticPages.TAG, i * PAGES),
                             Keys.block(SyntheticPages.TAG, (i + 1) * PAGES));
-            LayerName name =
-                    LayerName.delta(keys, lsns, Storage.TENANT, Generation.FIRST);
+            LayerName name = LayerName.delta(keys, lsns, Storage.TENANT, Generation.FIRST);
             try (Disk.Output out = disk.create(Storage.path(TIMELINE) + "/" + name)) {
                 DeltaLayerWriter writer =
                         new DeltaLayerWriter(out, Storage.TENANT, TIMELINE, lsns, Limits.DEFAULT);
                 for (int j = 0; j < PAGES; j++) {
                     Key key = Keys.block(SyntheticPages.TAG, i * PAGES + j);
-                    writer.append(
-                            key.hi(), key.mid(), key.lo(), start + j, image, 0, image.length);
+                    writer.append(key.hi(), key.mid(), key.lo(), start + j, image, 0, image.length);
                 }
                 lines.add("layer " + name + " " + writer.finish(keys, lsns));
             }
@@ -105,8 +102,7 @@ final class RestartPart implements Part {
                     for (String line : index) {
                         all.add(
                                 line.startsWith("disk_consistent_lsn ")
-                                        ? "disk_consistent_lsn "
-                                                + Lsn.toString(lsns.end() - 1)
+                                        ? "disk_consistent_lsn " + Lsn.toString(lsns.end() - 1)
                                         : line);
                     }
                     all.addAll(lines);

@@ -12,10 +12,8 @@ import org.jspecify.annotations.Nullable;
  */
 final class SoakTimelines {
     /**
-     * A branch; it gets no WAL, so what it shows is main at one LSN.
-     *
-     * @param parent null: main
-     * @param moment of which all pages are known, or null
+     * A branch; it gets no WAL, so what it shows is main at one LSN. Its parent is null if that is
+     * main, its moment if the pages at that LSN are not known.
      */
     static final class Branch {
         final TimelineId id;

@@ -136,7 +136,7 @@ final class Chunk {
             }
             for (LayerFile f : fresh) {
                 if (!f.image()) {
-                    c.checkApart(f);
+                    c.narrowDeltas.checkApart(f);
                 }
             }
             deltas.checkApart();

@@ -446,6 +446,38 @@ class LayerMapTest {
     }
 
     @Test
+    void aLayerOverManyOthersGivesWayToPiecesOfItself() {
+        BlockCache cache = new BlockCache(Limits.DEFAULT);
+        MemoryDisk disk = new MemoryDisk();
+        List<LayerFile> files = new ArrayList<>();
+        for (int i = 0; i < 500; i++) {
+            KeyRange keys = new KeyRange(new Key(0, 0, i), new Key(0, 0, i + 1));
+            files.add(handle(disk, keys, new LsnRange(8, 16), cache));
+        }
+        LsnRange lsns = new LsnRange(16, 24);
+        LayerFile wide =
+                handle(disk, new KeyRange(new Key(0, 0, 3), new Key(0, 0, 497)), lsns, cache);
+        files.add(wide);
+        LayerFile left =
+                handle(disk, new KeyRange(new Key(0, 0, 3), new Key(0, 0, 240)), lsns, cache);
+        LayerFile right =
+                handle(disk, new KeyRange(new Key(0, 0, 240), new Key(0, 0, 497)), lsns, cache);
+        LayerMap map = LayerMap.of(files).replace(List.of(), List.of(wide), List.of(left, right));
+        assertSame(left, map.newest(0, 0, 239, 24));
+        assertSame(right, map.newest(0, 0, 240, 24));
+        assertEquals(502, map.count());
+        assertThrows(
+                PageserverException.class,
+                () -> map.replace(List.of(), List.of(left), List.of(wide)));
+    }
+
+    private static LayerFile handle(
+            MemoryDisk disk, KeyRange keys, LsnRange lsns, BlockCache cache) {
+        LayerName name = LayerName.delta(keys, lsns, History.TENANT, History.GENERATION);
+        return LayerFile.lazy(disk, "", new LayerDescriptor(name, 1000, false), cache);
+    }
+
+    @Test
     void deltasThatShareKeysAndLsnsAreRefused() {
         MemoryDisk disk = new MemoryDisk();
         BlockCache cache = new BlockCache(Limits.DEFAULT);

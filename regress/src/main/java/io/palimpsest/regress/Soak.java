@@ -255,6 +255,8 @@ public final class Soak implements Callable<Integer> {
         Catalog catalog = Catalog.read(postgres::jdbcUrl);
         postgres.stop(STOP_LIMIT);
         DataDirectory files = postgres.copyData(home.resolve("moment-" + number));
+        // Before the wait: a page server that is killed now has to ask for its WAL again.
+        postgres.start();
         world.await(files.lsn());
         SoakMoment moment = new SoakMoment(number, files.lsn(), files, catalog);
         SoakTimelines.Branch branch =

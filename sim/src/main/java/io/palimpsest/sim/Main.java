@@ -14,6 +14,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.TreeMap;
+import java.util.stream.Stream;
 
 /**
  * Runs the scenarios by seed.
@@ -66,9 +67,12 @@ public final class Main {
 
         List<Scenario> scenarios() {
             List<Scenario> found =
-                    Scenarios.all().stream()
-                            .filter(s -> scenario.isEmpty() || s.name().equals(scenario))
-                            .toList();
+                    scenario.isEmpty()
+                            ? Scenarios.all()
+                            : Stream.of(Scenarios.all(), Scenarios.byName())
+                                    .flatMap(List::stream)
+                                    .filter(s -> s.name().equals(scenario))
+                                    .toList();
             if (found.isEmpty()) {
                 throw new IllegalArgumentException("no scenario is called " + scenario);
             }

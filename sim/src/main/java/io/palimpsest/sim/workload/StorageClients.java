@@ -1,0 +1,518 @@
+package io.palimpsest.sim.workload;
+
+import io.palimpsest.base.Check;
+import io.palimpsest.base.ErrorCode;
+import io.palimpsest.base.Lsn;
+import io.palimpsest.base.PageserverException;
+import io.palimpsest.base.Prng;
+import io.palimpsest.port.Tasks;
+import io.palimpsest.sim.fault.Machine;
+import io.palimpsest.sim.fault.SimPostgres;
+import io.palimpsest.sim.fault.SimWalSource;
+import io.palimpsest.sim.workload.Line.Presence;
+import io.palimpsest.tenant.Tenants;
+import io.palimpsest.timeline.Timeline;
+import io.palimpsest.timeline.TimelineState;
+import io.palimpsest.timeline.WalReceiver;
+import io.palimpsest.timeline.WalSource;
+import io.palimpsest.timeline.WalWriting;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.NavigableSet;
+import org.jspecify.annotations.Nullable;
+
+/** Who uses a page server between its start and its end, and what they insist on. */
+final class StorageClients {
+    private static final long MILLIS = 1_000_000L;
+    private static final long SECOND = 1000 * MILLIS;
+    private static final long CATCH_UP_NANOS = 600 * SECOND;
+    private static final int MOST_LINES = 8;
+
+    private final StorageRun run;
+    private final Tenants tenants;
+    private final Prng random;
+    private final Machine server;
+    private final List<Tasks.Task> feeders = new ArrayList<>();
+
+    StorageClients(StorageRun run, Tenants tenants) {
+        this.run = run;
+        this.tenants = tenants;
+        random = run.random();
+        server = run.server();
+    }
+
+    /** Goes on until it is to end; the last time, until all that was written has arrived. */
+    void live() {
+        if (!importMain()) {
+            return;
+        }
+        settle();
+        run.lines().forEach(this::startFeeder);
+        long deadline = server.clock().monotonicNanos() + CATCH_UP_NANOS;
+        while (run.last() ? !allArrived() : !run.ending()) {
+            act();
+            server.tasks().sleep(random.nextLong(20 * MILLIS));
+            if (run.last() && server.clock().monotonicNanos() > deadline) {
+                Check.that(
+                        false,
+                        "not caught up: %s",
+                        there().stream().map(this::where).toList().toString());
+            }
+        }
+        feeders.forEach(Tasks.Task::join);
+    }
+
+    /** The main timeline is there, imported as often as it takes; false if it is not to be had. */
+    private boolean importMain() {
+        WalSource from =
+                WalSource.parse("host=postgres port=" + SimPostgres.PORT + " user=sim", "sim");
+        Line main = run.main();
+        while (!run.ending()) {
+            try {
+                Timeline t =
+                        main.there()
+                                ? tenants.timeline(StorageRun.TENANT, main.id)
+                                : tenants.createFromSource(StorageRun.TENANT, main.id, from);
+                made(main, t);
+                return true;
+            } catch (PageserverException e) {
+                if (e.code() == ErrorCode.CONFLICT) {
+                    main.presence = Presence.THERE;
+                } else if (e.code() == ErrorCode.CORRUPTION && run.readsMayFail()) {
+                    return false;
+                } else if (e.code() != ErrorCode.IO) {
+                    throw e;
+                }
+                server.tasks().sleep(SECOND / 10);
+            }
+        }
+        return false;
+    }
+
+    private void made(Line line, Timeline t) {
+        if (!line.there()) {
+            line.presence = Presence.THERE;
+            line.firstCutoff = Math.max(line.firstCutoff, t.oldestReadableLsn());
+        }
+    }
+
+    /** What a loss of power has left open is decided now; what was promised must be there. */
+    void settle() {
+        for (Line line : run.lines()) {
+            try {
+                Timeline t = tenants.timeline(StorageRun.TENANT, line.id);
+                Check.that(line.presence != Presence.GONE, "%s is there again", line);
+                made(line, t);
+                check(line, t);
+            } catch (PageserverException e) {
+                if (e.code() == ErrorCode.CORRUPTION && run.readsMayFail()) {
+                    continue;
+                }
+                if (e.code() != ErrorCode.NOT_FOUND || line.there()) {
+                    throw e;
+                }
+                line.presence = Presence.GONE;
+                continue;
+            }
+            Timeline t = timeline(line);
+            if (t != null && t.state() instanceof TimelineState.Archived) {
+                tenants.unarchive(StorageRun.TENANT, line.id);
+            }
+        }
+    }
+
+    /** The timeline, or null if a fault keeps it from being served. */
+    private @Nullable Timeline timeline(Line line) {
+        try {
+            return tenants.timeline(StorageRun.TENANT, line.id);
+        } catch (PageserverException e) {
+            if (e.code() == ErrorCode.CORRUPTION && run.readsMayFail()) {
+                return null;
+            }
+            throw e;
+        }
+    }
+
+    private List<Line> there() {
+        return run.lines().stream().filter(Line::there).toList();
+    }
+
+    private Line any() {
+        List<Line> all = there();
+        return all.get(random.nextInt(all.size()));
+    }
+
+    private boolean allArrived() {
+        for (Line line : there()) {
+            SimWalSource wal = line.wal;
+            Timeline t = timeline(line);
+            if (wal != null && (line.records > 0 || t == null || t.lastRecordLsn() < wal.end())) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    private String where(Line line) {
+        Timeline t = timeline(line);
+        SimWalSource wal = line.wal;
+        return line
+                + " at "
+                + (t == null ? "nothing" : Lsn.toString(t.lastRecordLsn()))
+                + " of "
+                + (wal == null ? "nothing" : Lsn.toString(wal.end()))
+                + ", records to come: "
+                + line.records;
+    }
+
+    // ---- what they do ----
+
+    private void act() {
+        for (Line line : there()) {
+            Timeline t = timeline(line);
+            if (t != null) {
+                check(line, t);
+            }
+        }
+        switch (random.nextInt(24)) {
+            case 0, 1 -> branch();
+            case 2 -> ask();
+            case 3 -> lease();
+            case 4 -> change();
+            default -> read();
+        }
+    }
+
+    /** Keeps an LSN readable. */
+    private void lease() {
+        Line line = any();
+        Timeline t = timeline(line);
+        if (t == null || t.oldestReadableLsn() > t.lastRecordLsn()) {
+            return;
+        }
+        long oldest = t.oldestReadableLsn();
+        long lsn = oldest + random.nextLong(t.lastRecordLsn() - oldest + 1);
+        try {
+            line.leases.merge(lsn, t.lease(lsn), Math::max);
+        } catch (PageserverException e) {
+            Check.that(
+                    e.code() == ErrorCode.LSN_OUT_OF_RANGE && lsn < t.oldestReadableLsn()
+                            || failed(e),
+                    "a lease of a legal LSN is refused: %s",
+                    e.toString());
+        }
+    }
+
+    /** A branch is deleted, detached, or archived and taken back. */
+    private void change() {
+        Line line = any();
+        if (line == run.main()) {
+            return;
+        }
+        boolean hasBranches =
+                run.lines().stream()
+                        .anyMatch(l -> l.ancestor == line && l.presence != Presence.GONE);
+        int what = random.nextInt(4);
+        try {
+            if (what == 0) {
+                line.presence = Presence.BEING_DELETED;
+                tenants.delete(StorageRun.TENANT, line.id);
+                line.presence = Presence.GONE;
+            } else if (what == 1) {
+                tenants.detach(StorageRun.TENANT, line.id);
+            } else if (line.workload == null && !hasBranches) {
+                tenants.archive(StorageRun.TENANT, line.id);
+                server.tasks().sleep(random.nextLong(20 * MILLIS));
+                tenants.unarchive(StorageRun.TENANT, line.id);
+            }
+        } catch (PageserverException e) {
+            if (e.code() == ErrorCode.PRECONDITION_FAILED && hasBranches) {
+                line.presence = Presence.THERE;
+                run.probe("delete-refused");
+            } else if (!failed(e)) {
+                throw e;
+            }
+        }
+    }
+
+    private void branch() {
+        Line ancestor = any();
+        Timeline t = timeline(ancestor);
+        if (there().size() >= MOST_LINES || t == null) {
+            return;
+        }
+        long oldest = t.oldestReadableLsn();
+        long last = t.lastRecordLsn();
+        long lsn = oldest > last ? last : oldest + random.nextLong(last - oldest + 1) & -8;
+        if (ancestor.ancestor == null && random.oneIn(8)) {
+            lsn -= random.nextInt(100_000);
+        }
+        boolean written = false;
+        if (ancestor.workload != null && oldest <= last && random.nextBoolean()) {
+            NavigableSet<Long> ends =
+                    ancestor.workload.recordEnds().subSet(oldest, true, last, true);
+            written = !ends.isEmpty();
+            lsn = written ? new ArrayList<>(ends).get(random.nextInt(ends.size())) : lsn;
+        }
+        boolean refused = lsn < oldest && !t.retention().readable(Lsn.align(lsn));
+        Line line = run.newLine(ancestor, Lsn.align(lsn), written);
+        try {
+            Timeline made =
+                    tenants.createBranch(StorageRun.TENANT, line.id, ancestor.id, line.branchLsn);
+            Check.that(!refused, "a branch below the cutoff, at %s", Lsn.toString(line.branchLsn));
+            made(line, made);
+            run.probe(ancestor.ancestor == null ? "branch-made" : "branch-of-branch-made");
+            startFeeder(line);
+        } catch (PageserverException e) {
+            line.presence = Presence.GONE;
+            boolean below = e.code() == ErrorCode.LSN_OUT_OF_RANGE;
+            Check.that(
+                    below ? line.branchLsn < t.oldestReadableLsn() : run.ending() || failed(e),
+                    "a branch at %s, which is legal, is refused: %s",
+                    Lsn.toString(line.branchLsn),
+                    e.toString());
+            run.probe(below ? "branch-refused" : "branch-failed");
+        }
+    }
+
+    private boolean failed(PageserverException e) {
+        return run.readsMayFail() && (e.code() == ErrorCode.IO || e.code() == ErrorCode.CORRUPTION);
+    }
+
+    /** Work that somebody asks for. */
+    private void ask() {
+        Line line = any();
+        Timeline t = timeline(line);
+        if (t == null) {
+            return;
+        }
+        try {
+            switch (random.nextInt(3)) {
+                case 0 -> tenants.housekeeper().compactNow(t);
+                case 1 -> tenants.housekeeper().runToQuiescence(t);
+                default -> t.flushUpTo(t.lastRecordLsn());
+            }
+        } catch (PageserverException e) {
+            if (!failed(e)) {
+                throw e;
+            }
+        }
+    }
+
+    private void read() {
+        Line line = any();
+        Timeline t = timeline(line);
+        if (t == null) {
+            return;
+        }
+        long oldest = t.oldestReadableLsn();
+        long last = t.lastRecordLsn();
+        if (oldest > last) {
+            return;
+        }
+        long lsn =
+                switch (random.nextInt(8)) {
+                    case 0, 1 -> last;
+                    case 2, 3 -> oldest;
+                    case 4 -> oldest - 1 - random.nextInt(1 + random.nextInt(200_000));
+                    default -> oldest + random.nextLong(last - oldest + 1);
+                };
+        readAt(line, t, lsn, () -> line.reference.compareSome(t, random.nextInt(1 << 20), lsn));
+    }
+
+    /** What is legal must succeed, what is not must be refused. */
+    private void readAt(Line line, Timeline t, long lsn, Runnable comparison) {
+        long oldest = t.oldestReadableLsn();
+        boolean legal = t.retention().readable(lsn);
+        try {
+            Check.that(t.effectiveLsn(lsn, 0) == lsn, "another LSN is read than asked for");
+            comparison.run();
+            Check.that(
+                    legal,
+                    "a read of %s below its cutoff, at %s, is answered",
+                    line,
+                    Lsn.toString(lsn));
+            if (lsn == oldest) {
+                run.probe("read-at-cutoff");
+            }
+            Line ancestor = line.ancestor;
+            if (ancestor != null) {
+                run.probe("read-on-branch");
+                Timeline parent = ancestor.there() ? timeline(ancestor) : null;
+                if (parent != null && parent.oldestReadableLsn() > line.branchLsn) {
+                    run.probe("read-below-the-ancestors-cutoff");
+                }
+            }
+        } catch (PageserverException e) {
+            if (e.code() == ErrorCode.LSN_OUT_OF_RANGE) {
+                Check.that(
+                        lsn < t.oldestReadableLsn()
+                                && !line.leased(lsn, server.clock().wallMillis()),
+                        "a legal read of %s is refused: %s",
+                        line,
+                        e.toString());
+                run.probe("read-refused");
+            } else if (failed(e)) {
+                run.probe("read-failed");
+            } else {
+                throw e;
+            }
+        }
+    }
+
+    // ---- a branch's WAL ----
+
+    private void startFeeder(Line line) {
+        WalWorkload workload = line.workload;
+        SimWalSource wal = line.wal;
+        Timeline t = line.there() && line != run.main() ? timeline(line) : null;
+        if (t != null && workload != null && wal != null) {
+            feeders.add(
+                    server.tasks()
+                            .spawn(
+                                    Tasks.Lane.LATENCY,
+                                    "feeder of " + line.id,
+                                    () -> feed(line, t, workload, wal)));
+        }
+    }
+
+    private void feed(Line line, Timeline t, WalWorkload workload, SimWalSource wal) {
+        byte[] piece = new byte[1 << 16];
+        while (line.there() && !run.ending()) {
+            try {
+                WalWriting writing = new WalWriting(t, run.limits(), t.lastRecordLsn());
+                while (line.there() && !run.ending()) {
+                    if (line.records > 0) {
+                        workload.write();
+                        line.records--;
+                        run.probe("branch-written");
+                    }
+                    int n = wal.read(writing.position(), piece, 0, 1 + random.nextInt(1 << 16));
+                    writing.write(writing.position(), piece, 0, n);
+                    if (random.oneIn(16)) {
+                        t.flushUpTo(t.lastRecordLsn());
+                    }
+                    wal.acknowledge(Math.min(writing.position(), t.diskConsistentLsn()));
+                    if (run.last() && line.records == 0 && writing.position() == wal.end()) {
+                        return;
+                    }
+                    server.tasks().sleep(1 + random.nextLong(20 * MILLIS));
+                }
+            } catch (PageserverException e) {
+                if (e.code() == ErrorCode.SHUTTING_DOWN) {
+                    return;
+                }
+                if (!failed(e)) {
+                    throw e;
+                }
+                server.tasks().sleep(SECOND / 10);
+            }
+        }
+    }
+
+    // ---- what must hold at any time ----
+
+    private void check(Line line, Timeline t) {
+        long cutoff = t.oldestReadableLsn();
+        long durable = t.diskConsistentLsn();
+        long last = t.lastRecordLsn();
+        Check.that(
+                cutoff >= line.cutoff,
+                "the cutoff goes back from %s to %s",
+                Lsn.toString(line.cutoff),
+                Lsn.toString(cutoff));
+        line.cutoff = cutoff;
+        Check.that(
+                durable >= line.durable,
+                "durable was %s, is %s",
+                Lsn.toString(line.durable),
+                Lsn.toString(durable));
+        line.durable = durable;
+        Check.that(durable <= last, "durable past the last record of %s", line);
+        long highest = Math.max(line.firstCutoff, Math.min(last, policy(line, last)));
+        Check.that(
+                cutoff <= highest,
+                "the cutoff is %s, by policy it is %s at most",
+                Lsn.toString(cutoff),
+                Lsn.toString(highest));
+        SimWalSource wal = line.wal;
+        if (wal != null) {
+            Check.that(
+                    wal.keptFrom() <= durable,
+                    "%s was acknowledged, durable is %s",
+                    Lsn.toString(wal.keptFrom()),
+                    Lsn.toString(durable));
+        }
+        if (!run.readsMayFail()) {
+            checkHealth(line, t);
+        }
+    }
+
+    /** The highest cutoff that leaves what the configuration promises. */
+    private long policy(Line line, long last) {
+        long pitr = run.config().pitrIntervalNanos();
+        if (pitr == 0) {
+            return last - run.config().gcHorizonBytes();
+        }
+        return line.workload == null
+                ? line.branchLsn
+                : line.workload.lsnAt(server.clock().wallMillis() - pitr / MILLIS);
+    }
+
+    private void checkHealth(Line line, Timeline t) {
+        RuntimeException failure = t.failure();
+        if (failure != null) {
+            Check.that(false, "%s stopped: %s", line, failure.toString());
+        }
+        if (line == run.main()) {
+            WalReceiver receiver = tenants.receiver(StorageRun.TENANT, line.id);
+            Check.that(receiver != null, "the timeline has no WAL receiver");
+            if (receiver != null) {
+                Check.that(
+                        receiver.state() != WalReceiver.State.BROKEN
+                                && receiver.state() != WalReceiver.State.STOPPED,
+                        "WAL receiver: %s",
+                        receiver.status());
+            }
+        }
+    }
+
+    // ---- the end ----
+
+    /** Background work comes to rest, and then there is none left. */
+    void rest() {
+        for (Line line : there()) {
+            Timeline t = tenants.timeline(StorageRun.TENANT, line.id);
+            t.flushUpTo(t.lastRecordLsn());
+            tenants.housekeeper().reset(t);
+            tenants.housekeeper().runToQuiescence(t);
+            long debt = tenants.housekeeper().debt(t).bytes();
+            Check.that(debt == 0, "%d bytes of compaction are left for %s", debt, line);
+        }
+    }
+
+    void compareAll() {
+        for (Line line : there()) {
+            Timeline t = tenants.timeline(StorageRun.TENANT, line.id);
+            SimWalSource wal = line.wal;
+            if (wal != null) {
+                Check.that(
+                        t.lastRecordLsn() == wal.end(),
+                        "there is WAL up to %s, expected %s",
+                        Lsn.toString(t.lastRecordLsn()),
+                        Lsn.toString(wal.end()));
+            }
+            long oldest = t.oldestReadableLsn();
+            long last = t.lastRecordLsn();
+            for (int i = 0; i < 4 && oldest <= last; i++) {
+                long lsn =
+                        switch (i) {
+                            case 0 -> last;
+                            case 1 -> oldest;
+                            default -> oldest + random.nextLong(last - oldest + 1);
+                        };
+                readAt(line, t, lsn, () -> line.reference.compareAll(t, lsn));
+            }
+        }
+    }
+}

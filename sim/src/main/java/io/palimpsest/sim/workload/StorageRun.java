@@ -1,0 +1,249 @@
+package io.palimpsest.sim.workload;
+
+import io.palimpsest.base.Limits;
+import io.palimpsest.base.Prng;
+import io.palimpsest.base.TenantConfig;
+import io.palimpsest.base.TenantId;
+import io.palimpsest.base.TimelineId;
+import io.palimpsest.pg.PgVersion;
+import io.palimpsest.port.Disk;
+import io.palimpsest.port.Environment;
+import io.palimpsest.sim.check.ReferencePageserver;
+import io.palimpsest.sim.check.StoredFiles;
+import io.palimpsest.sim.fault.FaultPlan;
+import io.palimpsest.sim.fault.Machine;
+import io.palimpsest.sim.fault.SimPostgres;
+import io.palimpsest.sim.fault.SimWalSource;
+import io.palimpsest.sim.world.Simulation;
+import io.palimpsest.tenant.Tenants;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.UnaryOperator;
+
+/** One run of {@link StorageScenario}: the two machines, and what is true of both. */
+final class StorageRun {
+    static final TenantId TENANT = new TenantId(1, 2);
+    private static final TimelineId MAIN = new TimelineId(3, 4);
+    private static final long START_LSN = 0x0200_0028L;
+    private static final long MILLIS = 1_000_000L;
+    private static final long SECOND = 1000 * MILLIS;
+
+    private final Simulation simulation;
+    private final Prng random;
+    private final Machine source;
+    private final Machine server;
+    private final UnaryOperator<Disk> diskSeen;
+    private final boolean rotten;
+    private final PgVersion version;
+    private final Limits limits;
+    private final TenantConfig config;
+    private final WalWorkload workload;
+    private final SimPostgres postgres;
+    private final long pauseNanos;
+    private final List<Line> lines = new ArrayList<>();
+    private final Line main;
+    private int nextId = 5;
+    private FaultPlan plan = FaultPlan.quiet();
+    private boolean ending;
+    private boolean last;
+
+    StorageRun(
+            Simulation simulation,
+            Prng random,
+            Machine source,
+            Machine server,
+            UnaryOperator<Disk> diskSeen,
+            StorageScenario.Variant variant) {
+        this.simulation = simulation;
+        this.random = random;
+        this.source = source;
+        this.server = server;
+        this.diskSeen = diskSeen;
+        rotten = variant == StorageScenario.Variant.BIT_ROT;
+        version = PgVersion.ofMajor(14 + random.nextInt(5));
+        limits = hostileLimits(random);
+        config = hostileConfig(random);
+        pauseNanos = 1L + random.nextInt(10_000_000);
+        SimWalSource wal = new SimWalSource(START_LSN);
+        ReferencePageserver reference = new ReferencePageserver();
+        workload =
+                new WalWorkload(
+                        random.split("records"),
+                        version,
+                        START_LSN,
+                        reference,
+                        wal,
+                        source.clock()::wallMillis);
+        workload.init();
+        main = new Line(MAIN, null, 0, reference, workload, wal);
+        main.records = 100 + random.nextInt(300);
+        lines.add(main);
+        postgres = new SimPostgres(source, version, wal, workload::backup);
+    }
+
+    private static Limits hostileLimits(Prng random) {
+        return new Limits(
+                8192L << random.nextInt(4),
+                1L << 14 + random.nextInt(6),
+                MILLIS << random.nextInt(10),
+                1 + random.nextInt(100),
+                1 << 10 + random.nextInt(8),
+                256 << random.nextInt(6),
+                Limits.DEFAULT.recordBytes(),
+                10 * SECOND,
+                random.nextInt(3) * 65_536L,
+                1 << random.nextInt(10),
+                1 + random.nextInt(8),
+                random.nextInt(6),
+                random.nextInt(4) == 0 ? 1 << 20 : 0);
+    }
+
+    private static TenantConfig hostileConfig(Prng random) {
+        int threshold = 1 + random.nextInt(3);
+        return new TenantConfig(
+                random.nextBoolean() ? 0 : (50 * MILLIS) << random.nextInt(6),
+                random.nextInt(3) == 0 ? 0 : random.nextInt(300_000),
+                MILLIS << random.nextInt(10),
+                MILLIS << random.nextInt(10),
+                threshold,
+                threshold + random.nextInt(4),
+                4096L << random.nextInt(6),
+                1 + random.nextInt(3),
+                (100 * MILLIS) << random.nextInt(6));
+    }
+
+    SimPostgres postgres() {
+        return postgres;
+    }
+
+    /** From now on. */
+    void faults(FaultPlan newPlan) {
+        plan = newPlan;
+        ending = false;
+        server.disk().plan(newPlan);
+    }
+
+    /** The next life goes on until all is done. */
+    void lastLife() {
+        last = true;
+    }
+
+    /** The life under way is ended by an orderly stop. */
+    void endInOrder() {
+        ending = true;
+    }
+
+    boolean ending() {
+        return ending && !last;
+    }
+
+    boolean last() {
+        return last;
+    }
+
+    /** Reads may fail, or find what is not right. */
+    boolean readsMayFail() {
+        return plan.readFails() > 0 || rotten && !last;
+    }
+
+    void probe(String what) {
+        simulation.probe(what);
+    }
+
+    Prng random() {
+        return random;
+    }
+
+    Machine server() {
+        return server;
+    }
+
+    Limits limits() {
+        return limits;
+    }
+
+    TenantConfig config() {
+        return config;
+    }
+
+    Line main() {
+        return main;
+    }
+
+    /** All there ever were. */
+    List<Line> lines() {
+        return lines;
+    }
+
+    /** A branch that is to be asked for; what writes to it goes on from there. */
+    Line newLine(Line ancestor, long lsn, boolean written) {
+        TimelineId id = new TimelineId(3, nextId++);
+        ReferencePageserver reference = ancestor.reference.branch(lsn);
+        WalWorkload from = ancestor.workload;
+        Line line;
+        if (written && from != null) {
+            SimWalSource wal = new SimWalSource(lsn);
+            line =
+                    new Line(
+                            id,
+                            ancestor,
+                            lsn,
+                            reference,
+                            from.branch(random.split("branch " + id), lsn, reference, wal),
+                            wal);
+            line.records = 20 + random.nextInt(60);
+        } else {
+            line = new Line(id, ancestor, lsn, reference, null, null);
+        }
+        line.firstCutoff = lsn;
+        lines.add(line);
+        return line;
+    }
+
+    /** The source's clients. */
+    void write() {
+        while (main.records > 0) {
+            workload.write();
+            main.records--;
+            source.tasks().sleep(random.nextLong(2 * pauseNanos));
+        }
+    }
+
+    private Tenants load() {
+        return Tenants.load(
+                new Environment(
+                        server.clock(),
+                        server.tasks(),
+                        diskSeen.apply(server.disk()),
+                        server.net(),
+                        server.ids(),
+                        server.tracer()),
+                limits,
+                config);
+    }
+
+    /** One life of the page server. */
+    void live() {
+        Tenants tenants = load();
+        StorageClients clients = new StorageClients(this, tenants);
+        clients.live();
+        if (last) {
+            clients.rest();
+            clients.compareAll();
+        }
+        tenants.close();
+        if (last) {
+            StoredFiles.checkAllNamed(server.disk());
+        }
+    }
+
+    /** Nothing is written any more. */
+    void compareAfterRestart() {
+        Tenants tenants = load();
+        StorageClients clients = new StorageClients(this, tenants);
+        clients.settle();
+        clients.compareAll();
+        tenants.close();
+        StoredFiles.checkAllNamed(server.disk());
+    }
+}

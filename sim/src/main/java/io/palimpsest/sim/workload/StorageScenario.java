@@ -1,0 +1,104 @@
+package io.palimpsest.sim.workload;
+
+import io.palimpsest.base.Prng;
+import io.palimpsest.port.Disk;
+import io.palimpsest.port.Tasks;
+import io.palimpsest.sim.fault.FaultPlan;
+import io.palimpsest.sim.fault.Machine;
+import io.palimpsest.sim.fault.SimNet;
+import io.palimpsest.sim.world.Scenario;
+import io.palimpsest.sim.world.Simulation;
+import java.util.function.UnaryOperator;
+
+/**
+ * A page server with layers and periods so small that it compacts and collects all the time, while
+ * its clients branch, write to branches, read at any LSN on any branch, and take back what they
+ * made; its power is lost at any moment. In one variant reads now and then find a bit flipped.
+ *
+ * <p>At the end faults stop and background work must come to rest; then all that may be read is
+ * compared, before and after a restart, and the disk must hold what the indexes name.
+ */
+public final class StorageScenario implements Scenario {
+    private static final long SECOND = 1_000_000_000L;
+
+    /** What goes wrong beside the power. */
+    enum Variant {
+        FAULTS("storage"),
+        BIT_ROT("bit-rot");
+
+        private final String scenario;
+
+        Variant(String scenario) {
+            this.scenario = scenario;
+        }
+    }
+
+    private final Variant variant;
+    private final UnaryOperator<Disk> diskSeen;
+
+    private StorageScenario(Variant variant, UnaryOperator<Disk> diskSeen) {
+        this.variant = variant;
+        this.diskSeen = diskSeen;
+    }
+
+    public static StorageScenario faults() {
+        return new StorageScenario(Variant.FAULTS, disk -> disk);
+    }
+
+    public static StorageScenario bitRot() {
+        return new StorageScenario(Variant.BIT_ROT, disk -> disk);
+    }
+
+    /** The page server sees the disk through {@code diskSeen}: a way to plant bugs. */
+    static StorageScenario planted(UnaryOperator<Disk> diskSeen) {
+        return new StorageScenario(Variant.FAULTS, diskSeen);
+    }
+
+    @Override
+    public String name() {
+        return variant.scenario;
+    }
+
+    @Override
+    public void run(Simulation s) {
+        Prng random = s.random("workload");
+        FaultPlan calm = FaultPlan.rough(s.random("faults"));
+        FaultPlan plan =
+                variant == Variant.BIT_ROT
+                        ? calm.withBitRot(20 + random.nextInt(2000))
+                        : calm.withReadFails(random.nextBoolean() ? 0 : 20 + random.nextInt(500));
+        SimNet net = new SimNet(s, plan);
+        Machine source = new Machine(net, "postgres", FaultPlan.quiet());
+        Machine server = new Machine(net, "pageserver", calm);
+        StorageRun run = new StorageRun(s, random, source, server, diskSeen, variant);
+        source.start("postmaster", run.postgres()::serve);
+        source.start("workload", run::write);
+        for (int i = random.nextInt(4); i >= 0; i--) {
+            FaultPlan now = plan;
+            if (random.nextInt(3) == 0) {
+                long n = 1L + random.nextInt(1 + random.nextInt(2000));
+                now = plan.withPowerLossAt(server.disk().operations() + n);
+            }
+            run.faults(now);
+            Tasks.Task life = server.start("pageserver", run::live);
+            long nanos = random.nextLong(1 + random.nextLong(2 * SECOND));
+            if (random.nextInt(4) == 0) {
+                s.after(nanos, server.node(), run::endInOrder);
+            } else {
+                s.after(nanos, server.node(), server::losePower);
+            }
+            int before = server.node().incarnation();
+            life.join();
+            s.probe(server.node().incarnation() == before ? "restarted-in-order" : "power-lost");
+        }
+        net.plan(calm.withResets(0));
+        run.faults(calm);
+        server.disk().showRot(false);
+        run.lastLife();
+        server.start("pageserver", run::live).join();
+        server.checkIdle();
+        run.postgres().stop();
+        server.start("restarted", run::compareAfterRestart).join();
+        server.checkIdle();
+    }
+}

@@ -264,7 +264,6 @@ public final class Soak implements Callable<Integer> {
         retried(
                 world,
                 () -> world.management.branch(world.tenant, branch.id, world.main, moment.lsn()));
-        postgres.start();
         // Its branch must not go while all of it is compared.
         world.timelines.enter(branch);
         world.timelines.add(branch);

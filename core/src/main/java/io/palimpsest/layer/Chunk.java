@@ -35,8 +35,8 @@ final class Chunk {
 
     final Stack narrowImages;
 
-    /** Where each segment starts, three longs each. */
-    private final long[] starts;
+    /** Where each segment starts. */
+    private final Borders starts;
 
     private Chunk(
             Key start,
@@ -45,7 +45,7 @@ final class Chunk {
             Stack images,
             Stack narrowDeltas,
             Stack narrowImages,
-            long[] starts) {
+            Borders starts) {
         this.start = start;
         this.end = end;
         this.deltas = deltas;
@@ -56,15 +56,15 @@ final class Chunk {
     }
 
     int segments() {
-        return starts.length / 3;
+        return starts.size();
     }
 
     int segment(long hi, long mid, long lo) {
-        return Coverage.last(starts, hi, mid, lo);
+        return starts.last(hi, mid, lo);
     }
 
     Key segmentStart(int s) {
-        return new Key(starts[3 * s], starts[3 * s + 1], starts[3 * s + 2]);
+        return starts.key(s);
     }
 
     Key segmentEnd(int s) {
@@ -306,10 +306,6 @@ final class Chunk {
                         (byte) (past ? segments : Arrays.binarySearch(keys, 0, segments, last));
             }
         }
-        long[] starts = new long[3 * segments];
-        for (int s = 0; s < segments; s++) {
-            Coverage.put(starts, s, keys[s]);
-        }
         Chunk c =
                 new Chunk(
                         start,
@@ -318,7 +314,7 @@ final class Chunk {
                         images.with(wide.get(1)),
                         narrow(narrow.get(0), spans[0]),
                         narrow(narrow.get(1), spans[1]),
-                        starts);
+                        Borders.of(keys, segments));
         c.deltas.checkApart();
         c.narrowDeltas.checkApart();
         c.deltas.checkApart(c.narrowDeltas);

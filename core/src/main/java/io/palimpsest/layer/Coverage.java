@@ -54,15 +54,15 @@ final class Coverage {
 
     private final Chunk[] chunks;
 
-    /** Where each chunk starts, three longs each. */
-    private final long[] starts;
+    /** Where each chunk starts. */
+    private final Borders starts;
 
     private final int size;
 
     /** No delta layer's end is above it. */
     private final long deltasEnd;
 
-    private Coverage(Chunk[] chunks, long[] starts, int size, long deltasEnd) {
+    private Coverage(Chunk[] chunks, Borders starts, int size, long deltasEnd) {
         this.chunks = chunks;
         this.starts = starts;
         this.size = size;
@@ -71,21 +71,16 @@ final class Coverage {
 
     static Coverage of(Collection<LayerFile> files) {
         Chunk[] chunks = Chunk.build(files).toArray(new Chunk[0]);
-        return new Coverage(chunks, starts(chunks), files.size(), end(0, files));
+        Borders starts = Borders.of(starts(chunks), chunks.length);
+        return new Coverage(chunks, starts, files.size(), end(0, files));
     }
 
-    private static long[] starts(Chunk[] chunks) {
-        long[] starts = new long[3 * chunks.length];
+    private static Key[] starts(Chunk[] chunks) {
+        Key[] starts = new Key[chunks.length];
         for (int i = 0; i < chunks.length; i++) {
-            put(starts, i, chunks[i].start);
+            starts[i] = chunks[i].start;
         }
         return starts;
-    }
-
-    static void put(long[] keys, int i, Key key) {
-        keys[3 * i] = key.hi();
-        keys[3 * i + 1] = key.mid();
-        keys[3 * i + 2] = key.lo();
     }
 
     private static long end(long least, Collection<LayerFile> files) {
@@ -106,26 +101,11 @@ final class Coverage {
     // ---- finding ----
 
     Chunk chunk(long hi, long mid, long lo) {
-        return chunks[last(starts, hi, mid, lo)];
-    }
-
-    /** Index of the last of the keys (three longs each) at or below this one; the first is. */
-    static int last(long[] keys, long hi, long mid, long lo) {
-        int low = 1;
-        int high = keys.length / 3 - 1;
-        while (low <= high) {
-            int i = low + high >>> 1;
-            if (Key.compare(keys[3 * i], keys[3 * i + 1], keys[3 * i + 2], hi, mid, lo) <= 0) {
-                low = i + 1;
-            } else {
-                high = i - 1;
-            }
-        }
-        return low - 1;
+        return chunks[starts.last(hi, mid, lo)];
     }
 
     private int chunkIndex(Key key) {
-        return last(starts, key.hi(), key.mid(), key.lo());
+        return starts.last(key.hi(), key.mid(), key.lo());
     }
 
     /** Index of the last chunk with a key of the range. */
@@ -257,10 +237,11 @@ final class Coverage {
         Chunk[] row = Arrays.copyOf(chunks, from + changed.length + after);
         System.arraycopy(changed, 0, row, from, changed.length);
         System.arraycopy(chunks, to, row, from + changed.length, after);
-        long[] keys = Arrays.copyOf(starts, 3 * row.length);
-        System.arraycopy(starts(changed), 0, keys, 3 * from, 3 * changed.length);
-        System.arraycopy(starts, 3 * to, keys, 3 * (from + changed.length), 3 * after);
-        return new Coverage(row, keys, size - old.size() + fresh.size(), end(deltasEnd, fresh));
+        return new Coverage(
+                row,
+                starts.splice(from, to, starts(changed)),
+                size - old.size() + fresh.size(),
+                end(deltasEnd, fresh));
     }
 
     // ---- checking ----

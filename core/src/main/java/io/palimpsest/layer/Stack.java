@@ -1,37 +1,77 @@
 package io.palimpsest.layer;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /**
  * Layers of one kind over some keys, newest first; immutable. What a search compares lies in arrays
- * of its own, so that it touches only the file it is after.
+ * of its own, small, so that it touches only the file it is after.
+ *
+ * <pre>
+ *   all over the same keys    starts   LSN of each
+ *   over some segments        spans    from (inclusive), to (exclusive), rank, a byte each
+ *                             starts   the LSNs there are, highest first; a layer's is at its rank
+ * </pre>
  */
 final class Stack {
     private static final LayerFile[] NONE = {};
+    private static final int SPAN = 3;
     static final Stack EMPTY = new Stack(NONE, null);
 
     final LayerFile[] files;
     private final long[] starts;
     private final long[] ends;
-
-    /**
-     * Of layers over only some of a chunk's segments: from (inclusive) and to (exclusive), two
-     * bytes a layer. Null if all are over all keys that this stack is for.
-     */
     private final byte @Nullable [] spans;
 
-    private Stack(LayerFile[] files, byte @Nullable [] spans) {
+    private Stack(LayerFile[] files, byte @Nullable [] segments) {
         this.files = files;
-        this.spans = spans;
-        starts = new long[files.length];
         ends = new long[files.length];
         for (int i = 0; i < files.length; i++) {
-            starts[i] = files[i].startLsn();
             ends[i] = files[i].endLsn();
         }
+        starts = segments == null ? starts(files) : distinct(starts(files));
+        spans = segments == null ? null : spans(files, segments, starts);
+    }
+
+    private static long[] starts(LayerFile[] files) {
+        long[] starts = new long[files.length];
+        for (int i = 0; i < files.length; i++) {
+            starts[i] = files[i].startLsn();
+        }
+        return starts;
+    }
+
+    /** The LSNs there are, each once, highest (unsigned) first. */
+    private static long[] distinct(long[] lsns) {
+        for (int i = 0; i < lsns.length; i++) {
+            // So that signed order is what is wanted.
+            lsns[i] ^= Long.MAX_VALUE;
+        }
+        Arrays.sort(lsns);
+        int n = 0;
+        for (int i = 0; i < lsns.length; i++) {
+            if (i == 0 || lsns[i] != lsns[i - 1]) {
+                lsns[n++] = lsns[i];
+            }
+        }
+        long[] distinct = Arrays.copyOf(lsns, n);
+        for (int i = 0; i < n; i++) {
+            distinct[i] ^= Long.MAX_VALUE;
+        }
+        return distinct;
+    }
+
+    private static byte[] spans(LayerFile[] files, byte[] segments, long[] starts) {
+        byte[] spans = new byte[SPAN * files.length];
+        for (int i = 0; i < files.length; i++) {
+            spans[SPAN * i] = segments[2 * i];
+            spans[SPAN * i + 1] = segments[2 * i + 1];
+            spans[SPAN * i + 2] = (byte) first(starts, 0, files[i].startLsn() + 1);
+        }
+        return spans;
     }
 
     /** Of layers that all are over the same keys. */
@@ -39,9 +79,13 @@ final class Stack {
         return newestFirst.isEmpty() ? EMPTY : new Stack(newestFirst.toArray(NONE), null);
     }
 
-    /** Of layers over some of the segments. */
-    static Stack of(List<LayerFile> newestFirst, byte[] spans) {
-        return newestFirst.isEmpty() ? EMPTY : new Stack(newestFirst.toArray(NONE), spans);
+    /**
+     * Of layers over some of the segments.
+     *
+     * @param segments from (inclusive) and to (exclusive), two bytes a layer
+     */
+    static Stack of(List<LayerFile> newestFirst, byte[] segments) {
+        return newestFirst.isEmpty() ? EMPTY : new Stack(newestFirst.toArray(NONE), segments);
     }
 
     int size() {
@@ -57,6 +101,11 @@ final class Stack {
         return i < ends.length ? ends[i] : 0;
     }
 
+    private long start(int i) {
+        byte[] s = spans;
+        return starts[s == null ? i : s[SPAN * i + 2]];
+    }
+
     /**
      * Index of the first layer from {@code from} on that is over the segment and starts below the
      * LSN, or the size. Starts go down among those over one segment: deltas share no LSN.
@@ -64,28 +113,30 @@ final class Stack {
     int next(int from, int segment, long below) {
         byte[] s = spans;
         if (s == null) {
-            return next(from, below);
+            return first(starts, from, below);
         }
+        int rank = first(starts, 0, below);
         int i = from;
-        while (i < starts.length
-                && (segment < s[2 * i]
-                        || segment >= s[2 * i + 1]
-                        || Long.compareUnsigned(starts[i], below) >= 0)) {
+        for (int at = SPAN * i; at < s.length; at += SPAN) {
+            if (s[at] <= segment && segment < s[at + 1] && rank <= s[at + 2]) {
+                break;
+            }
             i++;
         }
         return i;
     }
 
-    private int next(int from, long below) {
+    /** Index of the first LSN, from {@code from} on, that is below; they go down. */
+    private static int first(long[] lsns, int from, long below) {
         // Most reads are of the newest.
-        if (from == starts.length || Long.compareUnsigned(starts[from], below) < 0) {
+        if (from == lsns.length || Long.compareUnsigned(lsns[from], below) < 0) {
             return from;
         }
         int low = from + 1;
-        int high = starts.length - 1;
+        int high = lsns.length - 1;
         while (low <= high) {
             int i = low + high >>> 1;
-            if (Long.compareUnsigned(starts[i], below) < 0) {
+            if (Long.compareUnsigned(lsns[i], below) < 0) {
                 high = i - 1;
             } else {
                 low = i + 1;
@@ -124,7 +175,7 @@ final class Stack {
         for (int i = 0; i < files.length; i++) {
             // Ends go down: what follows one that ends below lies below too.
             for (int j = i + 1;
-                    j < files.length && Long.compareUnsigned(ends[j], starts[i]) > 0;
+                    j < files.length && Long.compareUnsigned(ends[j], start(i)) > 0;
                     j++) {
                 if (meet(i, j)) {
                     throw Coverage.overlap(files[i], files[j]);
@@ -135,13 +186,13 @@ final class Stack {
 
     private boolean meet(int i, int j) {
         byte[] s = spans;
-        return s == null || s[2 * i] < s[2 * j + 1] && s[2 * j] < s[2 * i + 1];
+        return s == null || s[SPAN * i] < s[SPAN * j + 1] && s[SPAN * j] < s[SPAN * i + 1];
     }
 
     /** Refuses a layer that shares LSNs with one here, whatever the segment. */
     void checkApart(LayerFile f) {
-        for (int i = spans == null ? next(0, f.endLsn()) : 0; i < files.length; i++) {
-            if (Long.compareUnsigned(starts[i], f.endLsn()) < 0
+        for (int i = spans == null ? first(starts, 0, f.endLsn()) : 0; i < files.length; i++) {
+            if (Long.compareUnsigned(start(i), f.endLsn()) < 0
                     && Long.compareUnsigned(f.startLsn(), ends[i]) < 0) {
                 throw Coverage.overlap(f, files[i]);
             }
@@ -154,8 +205,8 @@ final class Stack {
     /** Refuses layers of another stack over part of these keys that share LSNs with one here. */
     void checkApart(Stack narrower) {
         for (int i = 0; i < narrower.size(); i++) {
-            int j = next(0, narrower.ends[i]);
-            if (j < files.length && Long.compareUnsigned(ends[j], narrower.starts[i]) > 0) {
+            int j = first(starts, 0, narrower.ends[i]);
+            if (j < files.length && Long.compareUnsigned(ends[j], narrower.start(i)) > 0) {
                 throw Coverage.overlap(narrower.files[i], files[j]);
             }
         }

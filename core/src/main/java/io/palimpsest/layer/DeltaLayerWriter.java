@@ -8,10 +8,10 @@ import io.palimpsest.base.TimelineId;
 import io.palimpsest.port.Disk;
 
 /**
- * Writes a delta layer, compressed with lz4: stored values of any kind over a range of LSNs.
- * Entries come in order of key, then LSN; several of one key and LSN are kept in the order they
- * come. The caller makes the file, syncs it after {@link #finish} and closes it; a file not
- * finished is worthless.
+ * Writes a delta layer, compressed with lz4 if not said otherwise: stored values of any kind over a
+ * range of LSNs. Entries come in order of key, then LSN; several of one key and LSN are kept in the
+ * order they come. The caller makes the file, syncs it after {@link #finish} and closes it; a file
+ * not finished is worthless.
  */
 public final class DeltaLayerWriter {
     private final LayerWriter writer;
@@ -45,6 +45,20 @@ public final class DeltaLayerWriter {
                         lsns,
                         codec,
                         blockBytes);
+    }
+
+    /**
+     * For what comes from memory and is soon merged: not compressed, which would cost more than all
+     * else that is done for it.
+     */
+    public static DeltaLayerWriter ofL0(
+            Disk.Output out,
+            TenantShardId tenant,
+            TimelineId timeline,
+            LsnRange lsns,
+            Limits limits) {
+        int blockBytes = limits.layerBlockBytes();
+        return new DeltaLayerWriter(out, tenant, timeline, lsns, BlockCodec.RAW, blockBytes);
     }
 
     /**

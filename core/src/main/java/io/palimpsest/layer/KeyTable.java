@@ -1,10 +1,7 @@
 package io.palimpsest.layer;
 
-import io.palimpsest.base.Key;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
-import java.util.Arrays;
-import java.util.stream.IntStream;
 
 /**
  * A hash table from keys to addresses: open addressing over one array, four longs a slot (hi, mid,
@@ -126,108 +123,7 @@ final class KeyTable {
         return 8L * rows.length;
     }
 
-    /**
-     * The used rows of two tables without a common key, in key order: hi, mid, lo, address each.
-     * For the writer.
-     *
-     * <p>Keys are gathered by relation, of which there are few, and each relation's by radix on
-     * what its keys differ in, so that large ones take some walks through memory in order instead
-     * of many comparisons.
-     */
-    static long[] sortedRows(KeyTable a, KeyTable b) {
-        int n = a.used + b.used;
-        Relations relations = new Relations();
-        int[] relationOf = new int[n];
-        long[] found = new long[2 * n];
-        int count = 0;
-        for (KeyTable t : new KeyTable[] {a, b}) {
-            for (int at = 0; at < t.rows.length; at += ROW) {
-                if (t.rows[at + 3] != 0) {
-                    relationOf[count] = relations.count(t.rows[at], t.rows[at + 1]);
-                    found[2 * count] = t.rows[at + 2];
-                    found[2 * count + 1] = t.rows[at + 3];
-                    count++;
-                }
-            }
-        }
-        int[] order = relations.sorted();
-        int[] next = relations.starts(order);
-        long[] pairs = new long[2 * n];
-        for (int i = 0; i < n; i++) {
-            int to = 2 * next[relationOf[i]]++;
-            pairs[to] = found[2 * i];
-            pairs[to + 1] = found[2 * i + 1];
-        }
-        long[] out = new long[Math.multiplyExact(n, ROW)];
-        int from = 0;
-        for (int relation : order) {
-            int end = from + relations.counts[relation];
-            long[] sorted = PairSort.sort(pairs, found, from, end);
-            for (int i = from; i < end; i++) {
-                out[i * ROW] = relations.his[relation];
-                out[i * ROW + 1] = relations.mids[relation];
-                out[i * ROW + 2] = sorted[2 * i];
-                out[i * ROW + 3] = sorted[2 * i + 1];
-            }
-            from = end;
-        }
-        return out;
-    }
-
-    /** Numbers the pairs (hi, mid) there are, and counts the keys of each. */
-    private static final class Relations {
-        private KeyTable numbers = new KeyTable(64);
-        private long[] his = new long[16];
-        private long[] mids = new long[16];
-        private int[] counts = new int[16];
-        private int size;
-        private int last = -1;
-
-        int count(long hi, long mid) {
-            if (last < 0 || mids[last] != mid || his[last] != hi) {
-                last = number(hi, mid);
-            }
-            counts[last]++;
-            return last;
-        }
-
-        private int number(long hi, long mid) {
-            int slot = numbers.slot(hi, mid, 0);
-            if (numbers.head(slot) != 0) {
-                return (int) numbers.head(slot) - 1;
-            }
-            if (numbers.full()) {
-                numbers = numbers.grown();
-                slot = numbers.slot(hi, mid, 0);
-            }
-            if (size == counts.length) {
-                his = Arrays.copyOf(his, 2 * size);
-                mids = Arrays.copyOf(mids, 2 * size);
-                counts = Arrays.copyOf(counts, 2 * size);
-            }
-            his[size] = hi;
-            mids[size] = mid;
-            numbers.put(slot, hi, mid, 0, size + 1);
-            return size++;
-        }
-
-        int[] sorted() {
-            return IntStream.range(0, size)
-                    .boxed()
-                    .sorted((x, y) -> Key.compare(his[x], mids[x], 0, his[y], mids[y], 0))
-                    .mapToInt(Integer::intValue)
-                    .toArray();
-        }
-
-        /** Where the keys of each begin when they lie in that order. */
-        int[] starts(int[] order) {
-            int[] starts = new int[size];
-            int at = 0;
-            for (int relation : order) {
-                starts[relation] = at;
-                at += counts[relation];
-            }
-            return starts;
-        }
+    int used() {
+        return used;
     }
 }

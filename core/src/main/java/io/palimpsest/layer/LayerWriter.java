@@ -155,21 +155,26 @@ final class LayerWriter {
             to[at] = LayerFormat.SAME_KEY;
             return putVarint(to, at + 1, atLsn - lsn);
         }
+        if (!groupStart && keyMid == mid && keyHi == hi) {
+            // Most often: another block of the same relation. The bytes past the key are the next
+            // to be written.
+            int shared = 13 + (Long.numberOfLeadingZeros(keyLo ^ lo) - 24) / 8;
+            to[at] = (byte) shared;
+            Bytes.putI64BE(to, at + 1, keyLo << 24 + 8 * (shared - 13));
+            return putVarint(to, at + 1 + Key.BYTES - shared, atLsn - header.baseLsn());
+        }
         Key.write(keyHi, keyMid, keyLo, key, 0);
-        int shared = groupStart ? 0 : sharedBytes(keyHi, keyMid, keyLo);
+        int shared = groupStart ? 0 : sharedBytes(keyHi, keyMid);
         to[at] = (byte) shared;
         System.arraycopy(key, shared, to, at + 1, Key.BYTES - shared);
         return putVarint(to, at + 1 + Key.BYTES - shared, atLsn - header.baseLsn());
     }
 
-    /** Leading bytes of a key, other than the one before, that are that one's. */
-    private int sharedBytes(long keyHi, long keyMid, long keyLo) {
-        if (keyHi != hi) {
-            return (Long.numberOfLeadingZeros(keyHi ^ hi) - 24) / 8;
-        }
-        return keyMid != mid
-                ? 5 + Long.numberOfLeadingZeros(keyMid ^ mid) / 8
-                : 13 + (Long.numberOfLeadingZeros(keyLo ^ lo) - 24) / 8;
+    /** Leading bytes of a key, of another relation than the one before, that are that one's. */
+    private int sharedBytes(long keyHi, long keyMid) {
+        return keyHi != hi
+                ? (Long.numberOfLeadingZeros(keyHi ^ hi) - 24) / 8
+                : 5 + Long.numberOfLeadingZeros(keyMid ^ mid) / 8;
     }
 
     private static int putVarint(byte[] to, int at, long value) {

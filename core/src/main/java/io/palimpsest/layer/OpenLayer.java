@@ -276,9 +276,13 @@ public final class OpenLayer {
 
     /** Goes through keys in order, and along each key's chain from its far end. */
     final class Sorted implements LayerCursor {
-        private final long[] rows = KeyTable.sortedRows(pages, others);
+        private final SortedKeys keys = SortedKeys.of(pages, others);
         private final byte[][] directory = (byte[][]) CHUNKS.getAcquire(OpenLayer.this);
-        private int row = -KeyTable.ROW;
+        private int key = -1;
+        private int relation = -1;
+        private int relationEnd;
+        private long hi;
+        private long mid;
         private long[] chain = new long[16];
         private int left;
         private byte[] chunk = new byte[0];
@@ -290,9 +294,9 @@ public final class OpenLayer {
 
         /** Loads the newest entries of the next keys, two cache lines each. */
         private void touch() {
-            int end = Math.min(rows.length, row + TOGETHER * KeyTable.ROW);
-            for (int i = row; i < end; i += KeyTable.ROW) {
-                long address = rows[i + 3];
+            int end = Math.min(keys.size(), key + TOGETHER);
+            for (int i = key; i < end; i++) {
+                long address = keys.address(i);
                 byte[] b = directory[chunk(address)];
                 int at = (int) address;
                 seen += b[at] + b[Math.min(at + CACHE_LINE, b.length - 1)];
@@ -301,42 +305,62 @@ public final class OpenLayer {
 
         @Override
         public boolean next() {
-            if (left == 0) {
-                row += KeyTable.ROW;
-                if (row >= rows.length) {
-                    return false;
-                }
-                if (row % (TOGETHER * KeyTable.ROW) == 0) {
-                    touch();
-                }
-                long address = rows[row + 3];
-                while (address != 0) {
-                    if (left == chain.length) {
-                        chain = Arrays.copyOf(chain, left * 2);
-                    }
-                    chain[left++] = address;
-                    address = Bytes.i64(directory[chunk(address)], (int) address + 8);
-                }
+            if (left > 0) {
+                at(chain[--left]);
+                return true;
             }
-            long address = chain[--left];
+            if (++key >= keys.size()) {
+                key = keys.size();
+                return false;
+            }
+            while (key >= relationEnd) {
+                relation++;
+                relationEnd = keys.end(relation);
+                hi = keys.hi(relation);
+                mid = keys.mid(relation);
+            }
+            if (key % TOGETHER == 0) {
+                touch();
+            }
+            long address = keys.address(key);
+            at(address);
+            long before = Bytes.i64(chunk, p + 8);
+            if (before != 0) {
+                unroll(address, before);
+                at(chain[--left]);
+            }
+            return true;
+        }
+
+        private void at(long address) {
             chunk = directory[chunk(address)];
             p = (int) address;
-            return true;
+        }
+
+        private void unroll(long newest, long before) {
+            chain[left++] = newest;
+            for (long address = before; address != 0; ) {
+                if (left == chain.length) {
+                    chain = Arrays.copyOf(chain, left * 2);
+                }
+                chain[left++] = address;
+                address = Bytes.i64(directory[chunk(address)], (int) address + 8);
+            }
         }
 
         @Override
         public long hi() {
-            return rows[row];
+            return hi;
         }
 
         @Override
         public long mid() {
-            return rows[row + 1];
+            return mid;
         }
 
         @Override
         public long lo() {
-            return rows[row + 2];
+            return keys.lo(key);
         }
 
         @Override

@@ -264,7 +264,7 @@ final class Flusher {
     private KeyRange writeDelta(
             OpenLayer layer, Frozen frozen, TimelineIndex index, Disk.Output out) {
         DeltaLayerWriter writer =
-                new DeltaLayerWriter(out, index.tenant(), index.timeline(), frozen.lsns(), limits);
+                DeltaLayerWriter.ofL0(out, index.tenant(), index.timeline(), frozen.lsns(), limits);
         writer.appendAll(layer.sorted());
         writer.finish();
         return KeyRange.ALL;

@@ -27,8 +27,10 @@ import org.jspecify.annotations.Nullable;
  * runs it.
  *
  * <p>All measurements are taken in turn in each round, and ratios within a round. How much two
- * threads give depends on who else uses the processors: so two threads that only spin, and two that
- * only copy, are measured beside them.
+ * threads give depends on who else uses the processors, and on whether two processors are two cores
+ * or the two halves of one: so pairs of threads are measured beside them that only spin in one
+ * chain of operations, that spin in six at once (which the halves of one core must share), and that
+ * only copy. Each thread has chains of its own, as a server's readers collect their own.
  *
  * <p>Arguments: the library directory, the echo child's program, seconds a measurement, rounds.
  */
@@ -72,11 +74,15 @@ public final class RedoBench {
         try (WalRedoPool one = PageMaker.pool(launcher, 1);
                 WalRedoPool two = PageMaker.pool(launcher, 2)) {
             for (int records : RECORDS) {
-                RedoChains chains = RedoChains.of(wal, records, CHAINS);
+                List<RedoChains> chains =
+                        List.of(
+                                RedoChains.of(wal, records, CHAINS),
+                                RedoChains.of(wal, records, CHAINS));
                 Map<String, List<Figure>> all = new LinkedHashMap<>();
                 for (int round = 0; round < rounds; round++) {
                     for (int threads = 1; threads <= 2; threads++) {
                         take(all, "spin", threads, ours(chains, threads, PageMaker::spin));
+                        take(all, "wide", threads, ours(chains, threads, PageMaker::wide));
                         take(all, "copy", threads, ours(chains, threads, PageMaker::copy));
                         take(
                                 all,
@@ -93,23 +99,23 @@ public final class RedoBench {
                     }
                 }
                 all.forEach((what, figures) -> print(what, records, figures));
-                ratios(chains, built, all);
+                ratios(chains.getFirst(), built, all);
             }
         }
     }
 
-    private Figure ours(RedoChains chains, int threads, Supplier<PageMaker> makers)
+    private Figure ours(List<RedoChains> chains, int threads, Supplier<PageMaker> makers)
             throws InterruptedException {
         return measure(chains, threads, makers, List::of);
     }
 
-    private Figure process(RedoChains chains, int threads, WalRedoPool pool)
+    private Figure process(List<RedoChains> chains, int threads, WalRedoPool pool)
             throws InterruptedException {
         return measure(chains, threads, () -> PageMaker.process(context, pool), pool::pids);
     }
 
-    private Figure pipe(RedoChains chains) throws InterruptedException {
-        try (BarePipe pipe = new BarePipe(echo, chains.requestBytes())) {
+    private Figure pipe(List<RedoChains> chains) throws InterruptedException {
+        try (BarePipe pipe = new BarePipe(echo, chains.getFirst().requestBytes())) {
             return measure(chains, 1, () -> pipe, () -> List.of(pipe.pid()));
         }
     }
@@ -150,9 +156,14 @@ public final class RedoBench {
                     ratio(all, "process x1", "pipe x1", false));
         }
         double spin = ratio(all, "spin x2", "spin x1", false);
+        double wide = ratio(all, "wide x2", "wide x1", false);
         double copy = ratio(all, "copy x2", "copy x1", false);
         System.out.printf(
-                Locale.ROOT, "    two threads over one: spin %.2f, copy %.2f%n", spin, copy);
+                Locale.ROOT,
+                "    two threads over one: spin %.2f, wide spin %.2f, copy %.2f%n",
+                spin,
+                wide,
+                copy);
         for (String engine : built ? List.of("jvm", "process") : List.of("jvm")) {
             double two = ratio(all, key(engine, 2), key(engine, 1), false);
             System.out.printf(
@@ -191,14 +202,14 @@ public final class RedoBench {
      * server's readers do: see {@link io.palimpsest.redo.PageRedo}.
      */
     private Figure measure(
-            RedoChains chains,
+            List<RedoChains> chains,
             int threads,
             Supplier<PageMaker> makers,
             Supplier<List<Long>> children)
             throws InterruptedException {
         List<Worker> workers = new ArrayList<>();
         for (int t = 0; t < threads; t++) {
-            workers.add(new Worker(chains.chains(), makers, t));
+            workers.add(new Worker(chains.get(t).chains(), makers, t));
         }
         workers.forEach(Worker::start);
         Thread.sleep(nanos / 2_000_000);

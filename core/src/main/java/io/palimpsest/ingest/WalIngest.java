@@ -443,8 +443,6 @@ public final class WalIngest {
     private void copyDatabase(
             int fromSpc, int fromDb, int toSpc, int toDb, long lsn, Modifications out) {
         Check.that(fromSpc != toSpc || fromDb != toDb, "database %d copied onto itself", fromDb);
-        // Redo removes what is in the way. Sizes are copied at the record's LSN, so this is before.
-        sizes.dropAll(Keys.ofDatabase(Keys.REL_SIZE, toSpc, toDb), lsn - 1, out);
         byte[] map = current(Keys.relmap(fromSpc, fromDb));
         if (map != null) {
             put(Keys.relmap(toSpc, toDb), lsn, map, out);

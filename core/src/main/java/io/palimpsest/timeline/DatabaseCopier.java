@@ -1,15 +1,19 @@
 package io.palimpsest.timeline;
 
 import io.palimpsest.base.Bytes;
+import io.palimpsest.base.Key;
 import io.palimpsest.pg.Page;
 import io.palimpsest.pg.RelTag;
 import io.palimpsest.value.Keys;
 import io.palimpsest.value.Modifications;
 import java.util.Arrays;
+import java.util.TreeSet;
 
 /**
  * CREATE DATABASE by file copy, as replay does it: every fork of every relation of the source as it
- * is at that point of the WAL. Pages are read together and handed on in batches of bounded size.
+ * is at that point of the WAL, and no relation that was in the way. All of it is at the copy's LSN,
+ * each key once, since it may become image layers part by part. Pages are read together and handed
+ * on in batches of bounded size.
  */
 final class DatabaseCopier {
     /**
@@ -39,6 +43,11 @@ final class DatabaseCopier {
 
     private void run() {
         Modifications sizes = new Modifications();
+        TreeSet<Key> inTheWay = new TreeSet<>();
+        timeline.latest()
+                .scan(
+                        Keys.ofDatabase(Keys.REL_SIZE, copy.toSpc(), copy.toDb()),
+                        (key, content) -> inTheWay.add(key));
         timeline.latest()
                 .scan(
                         Keys.ofDatabase(Keys.REL_SIZE, copy.fromSpc(), copy.fromDb()),
@@ -47,8 +56,11 @@ final class DatabaseCopier {
                             RelTag to =
                                     new RelTag(copy.toSpc(), copy.toDb(), from.rel(), from.fork());
                             relation(from, to, Bytes.i32(content, 0));
-                            sizes.image(Keys.relationSize(to), copy.lsn(), content);
+                            Key size = Keys.relationSize(to);
+                            sizes.image(size, copy.lsn(), content);
+                            inTheWay.remove(size);
                         });
+        inTheWay.forEach(size -> sizes.tombstone(size, copy.lsn()));
         timeline.commitPart(pages, copy.lsn());
         timeline.commitPart(sizes, copy.lsn());
     }

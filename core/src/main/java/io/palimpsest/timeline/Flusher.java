@@ -288,6 +288,11 @@ final class Flusher {
                     StoredValue.kind(c.bytes(), c.offset()) == StoredValue.IMAGE,
                     "a delta in part of a copy, LSN %x",
                     c.lsn());
+            Check.that(
+                    c.lsn() == frozen.lsns().start(),
+                    "a value of LSN %x in part of a copy at %x",
+                    c.lsn(),
+                    frozen.lsns().start());
             last = new Key(c.hi(), c.mid(), c.lo());
             first = first == null ? last : first;
             writer.append(c.hi(), c.mid(), c.lo(), c.bytes(), c.offset() + 1, c.length() - 1);

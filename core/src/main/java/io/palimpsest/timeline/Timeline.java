@@ -539,11 +539,16 @@ public final class Timeline {
     /**
      * A part of something large that takes effect at {@code lsn}, ahead of the last record:
      * readable only with the {@link #commit} of that LSN, but flushed as it grows, as image layers
-     * that nothing names before that commit is flushed. Images only, each key at most once in all
-     * parts.
+     * that nothing names before that commit is flushed. Images only, all of that LSN, each key at
+     * most once in all parts.
      */
     void commitPart(Modifications m, long lsn) {
         writer.commitPart(m, lsn);
+    }
+
+    /** Forgets the parts of something large that was not completed: it will be done over. */
+    void abandonParts() {
+        writer.abandonParts();
     }
 
     /**

@@ -232,6 +232,24 @@ final class TimelineLayers {
     }
 
     /**
+     * Something large will not be completed: away with its parts.
+     *
+     * @param open those not frozen yet
+     */
+    void abandonParts(@Nullable OpenLayer open) {
+        List<LayerFile> gone;
+        committing.lock();
+        try {
+            gone = List.copyOf(parts);
+            parts.clear();
+            publish(open, gone, List.of());
+        } finally {
+            committing.unlock();
+        }
+        discard(gone);
+    }
+
+    /**
      * Puts layers in the place of others, in the index and in the map. The files added are durable
      * and are taken over: if this fails, they are closed; and deleted, if the disk is full.
      */
@@ -261,7 +279,12 @@ final class TimelineLayers {
                 }
             }
         }
-        for (LayerFile file : removed) {
+        discard(removed);
+    }
+
+    /** They are in no map any more. */
+    private void discard(Collection<LayerFile> files) {
+        for (LayerFile file : files) {
             file.close();
             delete(file);
         }

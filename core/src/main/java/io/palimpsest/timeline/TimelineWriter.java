@@ -108,6 +108,24 @@ final class TimelineWriter {
         awaitFlusher();
     }
 
+    /** See {@link Timeline#abandonParts}. */
+    void abandonParts() {
+        if (midway == 0) {
+            return;
+        }
+        flusher.awaitFewerThan(1);
+        timeline.checkWritable();
+        writing.lock();
+        try {
+            layers.abandonParts(open);
+            open = null;
+            nextStartLsn = openStartLsn;
+            midway = 0;
+        } finally {
+            writing.unlock();
+        }
+    }
+
     private void append(Modifications m) {
         if (m.count() == 0) {
             return;

@@ -32,6 +32,7 @@ public final class WalWriting {
     public WalWriting(Timeline timeline, Limits limits, long from) {
         this.timeline = timeline;
         this.limits = limits;
+        timeline.abandonParts();
         this.decoder =
                 new WalDecoder(
                         timeline.version(),

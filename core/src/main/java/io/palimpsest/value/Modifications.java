@@ -14,8 +14,9 @@ import org.jspecify.annotations.Nullable;
 public final class Modifications {
     /**
      * CREATE DATABASE by file copy reads every page of the source as of this LSN: too much for a
-     * modification, so it is work of its own. It takes effect after all that was added before it;
-     * nothing is added after it until it is done.
+     * modification, so it is work of its own, as is the removal of relations that are in the way.
+     * It takes effect after all that was added before it; nothing is added after it until it is
+     * done. What was added with it is at the same LSN and under other keys.
      */
     public record DatabaseCopy(int fromSpc, int fromDb, int toSpc, int toDb, long lsn) {}
 

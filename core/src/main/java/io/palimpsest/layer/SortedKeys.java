@@ -30,6 +30,7 @@ final class SortedKeys {
     }
 
     /** For the writer of the tables. */
+    @SuppressWarnings("ReferenceEquality") // which of two arrays it is
     static SortedKeys of(KeyTable a, KeyTable b) {
         int n = Math.addExact(a.used(), b.used());
         Relations relations = new Relations();

@@ -27,6 +27,15 @@ public enum ErrorCode {
      * done again, and goes on when there is room.
      */
     NO_SPACE,
+    /** The object store refuses what was asked of it: names the identity and the permission. */
+    DENIED,
+    /** The object store asks for fewer requests; nothing was done. */
+    THROTTLED,
+    /**
+     * The object store did not answer, or not in time. What was asked may have been done, may not,
+     * or may be done later.
+     */
+    UNAVAILABLE,
     /** This timeline or server is going away. */
     SHUTTING_DOWN
 }

@@ -221,7 +221,10 @@ final class PageConnection {
                             UNSUPPORTED,
                             SOURCE_BROKEN,
                             IO,
-                            NO_SPACE ->
+                            NO_SPACE,
+                            DENIED,
+                            THROTTLED,
+                            UNAVAILABLE ->
                             "Read error: ";
                     case SHUTTING_DOWN -> "";
                 };

@@ -202,9 +202,10 @@ public final class WalReceiver {
             return false;
         }
         return switch (e.code()) {
-            case IO, NO_SPACE, LSN_TIMEOUT, SHUTTING_DOWN -> true;
+            case IO, NO_SPACE, THROTTLED, UNAVAILABLE, LSN_TIMEOUT, SHUTTING_DOWN -> true;
             case CONFLICT -> ReplicationError.is(e, ReplicationError.SLOT_IN_USE);
             case BAD_REQUEST,
+                    DENIED,
                     PRECONDITION_FAILED,
                     NOT_FOUND,
                     LSN_OUT_OF_RANGE,

@@ -110,6 +110,9 @@ public final class Palimpsest {
                     SOURCE_BROKEN,
                     IO,
                     NO_SPACE,
+                    DENIED,
+                    THROTTLED,
+                    UNAVAILABLE,
                     SHUTTING_DOWN ->
                     FAILED;
         };

@@ -17,7 +17,7 @@ import org.jspecify.annotations.Nullable;
  * library's text alone, which is in the language of the process, so the C library is asked for the
  * same texts.
  */
-final class DiskFull {
+public final class DiskFull {
     /** ENOSPC, EDQUOT, as all architectures of Linux but MIPS number them. */
     private static final int[] ERRNOS = {28, 122};
 
@@ -25,7 +25,7 @@ final class DiskFull {
 
     private DiskFull() {}
 
-    static boolean is(IOException e) {
+    public static boolean is(IOException e) {
         return means(e.getMessage())
                 || e instanceof FileSystemException named && means(named.getReason());
     }

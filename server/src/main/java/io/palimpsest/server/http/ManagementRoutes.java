@@ -402,8 +402,8 @@ final class ManagementRoutes {
             case LSN_TIMEOUT -> 408;
             case CONFLICT -> 409;
             case PRECONDITION_FAILED -> 412;
-            case SHUTTING_DOWN, NO_SPACE -> 503;
-            case CORRUPTION, UNSUPPORTED, SOURCE_BROKEN, IO -> 500;
+            case SHUTTING_DOWN, NO_SPACE, THROTTLED, UNAVAILABLE -> 503;
+            case CORRUPTION, UNSUPPORTED, SOURCE_BROKEN, IO, DENIED -> 500;
         };
     }
 

@@ -34,7 +34,7 @@ public final class Simulation {
     public static final long NEVER = Long.MAX_VALUE;
 
     /** The date when virtual time is 0: 2025-01-01. */
-    static final long EPOCH_MILLIS = 1_735_689_600_000L;
+    public static final long EPOCH_MILLIS = 1_735_689_600_000L;
 
     /** More steps than this without an end is a livelock. */
     private static final long MAX_STEPS = 30_000_000;

@@ -3,10 +3,13 @@ package io.palimpsest.sim.contract;
 import io.palimpsest.port.Clock;
 import io.palimpsest.port.Disk;
 import io.palimpsest.port.Net;
+import io.palimpsest.port.ObjectStore;
 import io.palimpsest.port.Tasks;
 import io.palimpsest.sim.fault.FaultPlan;
 import io.palimpsest.sim.fault.Machine;
 import io.palimpsest.sim.fault.SimNet;
+import io.palimpsest.sim.fault.SimObjectStore;
+import io.palimpsest.sim.fault.StoreFaults;
 import io.palimpsest.sim.world.Scenario;
 import io.palimpsest.sim.world.Simulation;
 import java.util.function.BiConsumer;
@@ -113,6 +116,28 @@ class SimulatedPortsTest {
                     });
         }
     }
+
+    @Nested
+    class SimulatedObjectStore extends ObjectStoreContract {
+        @Override
+        protected void inWorld(Consumer<World> body) {
+            onMachine(
+                    FaultPlan.quiet(),
+                    m -> {
+                        SimObjectStore store =
+                                new SimObjectStore(m.node().simulation(), StoreFaults.quiet());
+                        body.accept(new StoreWorld(store, m.tasks()));
+                    });
+        }
+
+        @Override
+        protected int severalPieces() {
+            return 150_000;
+        }
+    }
+
+    private record StoreWorld(ObjectStore store, Tasks tasks)
+            implements ObjectStoreContract.World {}
 
     private record SimulatedWorld(Machine machine, SimNet.Listener listener)
             implements NetContract.World {

@@ -1,0 +1,34 @@
+package io.palimpsest.remote;
+
+import io.palimpsest.base.Check;
+
+/**
+ * Bounds of what is asked of an object store.
+ *
+ * @param operations requests at once, at most; more wait
+ * @param bytesPerSecond sent and received together; 0: no bound
+ * @param attempts how often something is tried before the failure is passed on
+ * @param firstDelayNanos the longest wait after the first attempt; it doubles with each
+ * @param longestDelayNanos but not past this
+ */
+public record RemoteLimits(
+        int operations,
+        long bytesPerSecond,
+        int attempts,
+        long firstDelayNanos,
+        long longestDelayNanos) {
+    public static final RemoteLimits DEFAULT =
+            new RemoteLimits(100, 0, 10, 100_000_000L, 10_000_000_000L);
+
+    public RemoteLimits {
+        Check.that(operations > 0, "operations %d", operations);
+        Check.that(bytesPerSecond >= 0, "bytesPerSecond %d", bytesPerSecond);
+        Check.that(attempts > 0, "attempts %d", attempts);
+        Check.that(
+                firstDelayNanos > 0 && firstDelayNanos <= longestDelayNanos,
+                "delays from %d to %d",
+                firstDelayNanos,
+                longestDelayNanos);
+        Check.that(longestDelayNanos <= 1L << 50, "longestDelayNanos %d", longestDelayNanos);
+    }
+}

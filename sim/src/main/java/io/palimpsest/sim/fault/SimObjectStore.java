@@ -1,0 +1,408 @@
+package io.palimpsest.sim.fault;
+
+import io.palimpsest.base.Check;
+import io.palimpsest.base.ErrorCode;
+import io.palimpsest.base.PageserverException;
+import io.palimpsest.base.Prng;
+import io.palimpsest.port.ObjectStore;
+import io.palimpsest.sim.world.Simulation;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.NavigableMap;
+import java.util.TreeMap;
+import java.util.TreeSet;
+import java.util.zip.CRC32C;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * An object store that promises what {@link ObjectStore} does and no more. It stands outside of all
+ * nodes: none of them takes it along when it loses its power, and what one of them asked for may be
+ * done when that one is long gone.
+ *
+ * <p>Whatever is done is done in one moment, which is somewhere in the time that the request takes.
+ * A request whose answer is lost was done, was not, or is done later; its condition is looked at
+ * then. Bits that rot stay so, under an overlay that can be switched off to see what was put.
+ *
+ * <p>It verifies what a real one's adapter verifies: the checksum of what is put and of what is got
+ * whole. What nobody can see here is an answer that is wholly another object's, with its checksum:
+ * by plan it comes, and the caller must see that the {@link Stored} is not the one it wanted.
+ */
+public final class SimObjectStore implements ObjectStore {
+    private static final class StoredObject {
+        final byte[] bytes;
+        final int crc32c;
+        final long version;
+        final long modifiedMillis;
+
+        /** Bits that come out flipped, by position. */
+        final TreeMap<Integer, Integer> rot = new TreeMap<>();
+
+        StoredObject(byte[] bytes, int crc32c, long version, long modifiedMillis) {
+            this.bytes = bytes;
+            this.crc32c = crc32c;
+            this.version = version;
+            this.modifiedMillis = modifiedMillis;
+        }
+
+        Stored stored() {
+            return new Stored(bytes.length, crc32c, Long.toString(version), modifiedMillis);
+        }
+    }
+
+    /** What was there before a change, for lists of a while ago. */
+    private record Change(long time, String key, @Nullable StoredObject before) {}
+
+    private final Simulation simulation;
+    private final Prng random;
+    private StoreFaults faults;
+    private boolean rotShows = true;
+    private long outageEnds = Long.MIN_VALUE;
+    private long versions;
+    private final TreeMap<String, StoredObject> objects = new TreeMap<>();
+    private final ArrayDeque<Change> changes = new ArrayDeque<>();
+
+    public SimObjectStore(Simulation simulation, StoreFaults faults) {
+        this.simulation = simulation;
+        this.faults = faults;
+        this.random = simulation.random("object store");
+    }
+
+    /** From now on. */
+    public void faults(StoreFaults now) {
+        faults = now;
+    }
+
+    /** For that long from now nobody gets an answer. */
+    public void outage(long nanos) {
+        outageEnds = simulation.deadline(nanos);
+    }
+
+    /** Whether gets see the bits that rotted. */
+    public void showRot(boolean shows) {
+        rotShows = shows;
+    }
+
+    /** Flips a bit of an object, for good. */
+    public void rot(String key, int position, int bit) {
+        StoredObject object = find(key);
+        object.rot.merge(position, 1 << bit, (a, b) -> a ^ b);
+    }
+
+    /** The keys of all that is really there. */
+    public List<String> keys() {
+        return new ArrayList<>(objects.keySet());
+    }
+
+    @Override
+    public String put(String key, Content content, Condition condition) {
+        ObjectStore.requireKey(key);
+        byte[] bytes = new byte[Math.toIntExact(content.length())];
+        CRC32C crc = new CRC32C();
+        for (int at = 0; at < bytes.length; ) {
+            int n = Math.min(1 + random.nextInt(1 << 16), bytes.length - at);
+            content.read(at, bytes, at, n);
+            crc.update(bytes, at, n);
+            at += n;
+        }
+        if ((int) crc.getValue() != content.crc32c()) {
+            throw failed(
+                    ErrorCode.CORRUPTION,
+                    "put",
+                    key,
+                    "expected checksum %08x, found %08x"
+                            .formatted(content.crc32c(), (int) crc.getValue()));
+        }
+        StoredObject put = new StoredObject(bytes, content.crc32c(), ++versions, wallMillis());
+        change(
+                "put",
+                key,
+                () -> {
+                    if (!holds(condition, key)) {
+                        throw failed(ErrorCode.CONFLICT, "put", key, "not " + condition);
+                    }
+                    set(key, put);
+                });
+        return Long.toString(put.version);
+    }
+
+    private boolean holds(Condition condition, String key) {
+        StoredObject there = objects.get(key);
+        return switch (condition) {
+            case Condition.Always _ -> true;
+            case Condition.Absent _ -> there == null;
+            case Condition.Version v ->
+                    there != null && Long.toString(there.version).equals(v.version());
+        };
+    }
+
+    @Override
+    public Stored get(String key, Sink sink) {
+        ObjectStore.requireKey(key);
+        begin("get", key);
+        StoredObject object = find(key);
+        maybeRot(object);
+        StoredObject body = object;
+        if (FaultPlan.strikes(faults.swapped(), random)) {
+            body = another(key, object);
+            object = random.nextBoolean() ? object : body;
+        }
+        byte[] bytes = shown(body);
+        int end =
+                FaultPlan.strikes(faults.truncated(), random) && bytes.length > 0
+                        ? random.nextInt(bytes.length)
+                        : bytes.length;
+        CRC32C crc = new CRC32C();
+        for (int at = 0; at < end; ) {
+            int n = Math.min(1 + random.nextInt(1 << 16), end - at);
+            sink.accept(bytes, at, n);
+            crc.update(bytes, at, n);
+            at += n;
+            busy(key);
+        }
+        if (end < bytes.length) {
+            throw failed(
+                    ErrorCode.UNAVAILABLE,
+                    "get",
+                    key,
+                    "the answer broke off after %d of %d bytes".formatted(end, bytes.length));
+        }
+        if (bytes.length != object.bytes.length || (int) crc.getValue() != object.crc32c) {
+            throw failed(
+                    ErrorCode.CORRUPTION,
+                    "get",
+                    key,
+                    "expected %d bytes with checksum %08x, found %d with %08x"
+                            .formatted(
+                                    object.bytes.length,
+                                    object.crc32c,
+                                    bytes.length,
+                                    (int) crc.getValue()));
+        }
+        return object.stored();
+    }
+
+    @Override
+    public void get(String key, long position, byte[] into, int offset, int length) {
+        ObjectStore.requireKey(key);
+        Check.that(position >= 0 && length >= 0, "range %d, %d", position, length);
+        begin("get", key);
+        StoredObject object = find(key);
+        maybeRot(object);
+        if (FaultPlan.strikes(faults.swapped(), random)) {
+            object = another(key, object);
+        }
+        if (position + length > object.bytes.length) {
+            throw failed(
+                    ErrorCode.CORRUPTION,
+                    "get",
+                    key,
+                    "expected %d bytes at %d, found %d in all"
+                            .formatted(length, position, object.bytes.length));
+        }
+        if (FaultPlan.strikes(faults.truncated(), random)) {
+            throw failed(ErrorCode.UNAVAILABLE, "get", key, "the answer broke off");
+        }
+        System.arraycopy(shown(object), (int) position, into, offset, length);
+    }
+
+    @Override
+    public Stored head(String key) {
+        ObjectStore.requireKey(key);
+        begin("head", key);
+        return find(key).stored();
+    }
+
+    @Override
+    public Listing list(String prefix, boolean recursive, int limit, @Nullable String page) {
+        ObjectStore.requirePrefix(prefix);
+        Check.that(limit > 0, "limit %d", limit);
+        begin("list", prefix);
+        NavigableMap<String, StoredObject> seen = objects;
+        if (FaultPlan.strikes(faults.staleLists(), random)) {
+            seen = asOf(simulation.now() - random.nextLong(faults.staleNanos() + 1));
+        }
+        // A page may be shorter than it could be.
+        int most = random.oneIn(4) ? 1 + random.nextInt(limit) : limit;
+        List<Entry> found = new ArrayList<>();
+        TreeSet<String> directories = new TreeSet<>();
+        String last = page == null ? "" : page;
+        for (var e : seen.tailMap(prefix, true).entrySet()) {
+            String key = e.getKey();
+            if (!key.startsWith(prefix)) {
+                break;
+            }
+            int slash = recursive ? -1 : key.indexOf('/', prefix.length());
+            String name = slash < 0 ? key : key.substring(0, slash + 1);
+            if (name.compareTo(last) <= 0 || directories.contains(name)) {
+                continue;
+            }
+            if (found.size() + directories.size() == most) {
+                return new Listing(found, new ArrayList<>(directories), 0, last);
+            }
+            last = name;
+            if (slash < 0) {
+                found.add(new Entry(key, e.getValue().bytes.length, e.getValue().modifiedMillis));
+            } else {
+                directories.add(name);
+            }
+        }
+        return new Listing(found, new ArrayList<>(directories), 0, null);
+    }
+
+    @Override
+    public void delete(List<String> keys) {
+        keys.forEach(ObjectStore::requireKey);
+        for (String key : keys) {
+            change("delete", key, () -> set(key, null));
+        }
+    }
+
+    @Override
+    public void copy(String from, String to) {
+        ObjectStore.requireKey(from);
+        ObjectStore.requireKey(to);
+        change(
+                "copy " + from + " to",
+                to,
+                () -> {
+                    StoredObject source = find(from);
+                    StoredObject copy =
+                            new StoredObject(source.bytes, source.crc32c, ++versions, wallMillis());
+                    copy.rot.putAll(source.rot);
+                    set(to, copy);
+                });
+    }
+
+    /** Does something, before or after most of the time it takes; or by plan something else. */
+    private void change(String verb, String key, Runnable action) {
+        begin(verb, key);
+        if (FaultPlan.strikes(faults.lostReplies(), random)) {
+            switch (random.nextInt(3)) {
+                case 0 -> {}
+                case 1 -> unseen(action);
+                default -> {
+                    simulation.probe("store-late-" + verb.split(" ", -1)[0]);
+                    simulation.after(random.nextLong(faults.lateNanos() + 1), () -> unseen(action));
+                }
+            }
+            busy(key);
+            throw failed(ErrorCode.UNAVAILABLE, verb, key, "no answer in time");
+        }
+        if (random.nextBoolean()) {
+            busy(key);
+            action.run();
+        } else {
+            action.run();
+            busy(key);
+        }
+    }
+
+    /** What comes of it is told to nobody. */
+    private static void unseen(Runnable action) {
+        try {
+            action.run();
+        } catch (PageserverException e) {
+            // a condition that did not hold: the answer is lost like any other
+        }
+    }
+
+    private void set(String key, @Nullable StoredObject object) {
+        simulation.trace().note(key);
+        if (object != null) {
+            requireRoom(key);
+        }
+        StoredObject before = object == null ? objects.remove(key) : objects.put(key, object);
+        changes.addLast(new Change(simulation.now(), key, before));
+        while (changes.getFirst().time < simulation.now() - faults.staleNanos()) {
+            changes.removeFirst();
+        }
+    }
+
+    /** As directories have it: nothing below an object, no object where something is below. */
+    private void requireRoom(String key) {
+        String below = objects.ceilingKey(key + "/");
+        Check.that(below == null || !below.startsWith(key + "/"), "%s has objects below it", key);
+        for (int slash = key.indexOf('/'); slash > 0; slash = key.indexOf('/', slash + 1)) {
+            Check.that(!objects.containsKey(key.substring(0, slash)), "%s is below an object", key);
+        }
+    }
+
+    private NavigableMap<String, StoredObject> asOf(long time) {
+        TreeMap<String, StoredObject> then = new TreeMap<>(objects);
+        var newest = changes.descendingIterator();
+        while (newest.hasNext()) {
+            Change c = newest.next();
+            if (c.time <= time) {
+                break;
+            }
+            if (c.before == null) {
+                then.remove(c.key);
+            } else {
+                then.put(c.key, c.before);
+            }
+        }
+        return then;
+    }
+
+    private StoredObject find(String key) {
+        StoredObject object = objects.get(key);
+        if (object == null) {
+            throw failed(ErrorCode.NOT_FOUND, "get", key, "no such object");
+        }
+        return object;
+    }
+
+    private StoredObject another(String key, StoredObject otherwise) {
+        List<String> keys = keys();
+        keys.remove(key);
+        return keys.isEmpty() ? otherwise : find(keys.get(random.nextInt(keys.size())));
+    }
+
+    private void maybeRot(StoredObject object) {
+        if (object.bytes.length > 0 && FaultPlan.strikes(faults.bitRot(), random)) {
+            object.rot.merge(
+                    random.nextInt(object.bytes.length), 1 << random.nextInt(8), (a, b) -> a | b);
+        }
+    }
+
+    private byte[] shown(StoredObject object) {
+        if (!rotShows || object.rot.isEmpty()) {
+            return object.bytes;
+        }
+        byte[] bytes = object.bytes.clone();
+        object.rot.forEach((at, mask) -> bytes[at] ^= (byte) (int) mask);
+        return bytes;
+    }
+
+    private void begin(String verb, String key) {
+        simulation.trace().note(verb);
+        simulation.trace().note(key);
+        busy(key);
+        if (simulation.now() < outageEnds) {
+            throw failed(ErrorCode.UNAVAILABLE, verb, key, "no answer in time");
+        }
+        if (FaultPlan.strikes(faults.throttles(), random)) {
+            throw failed(ErrorCode.THROTTLED, verb, key, "slow down");
+        }
+        if (FaultPlan.strikes(faults.unavailable(), random)) {
+            throw failed(ErrorCode.UNAVAILABLE, verb, key, "connection refused");
+        }
+    }
+
+    private void busy(String key) {
+        long nanos = faults.nanos() == 0 ? 0 : random.nextLong(faults.nanos()) + 1;
+        boolean slow = FaultPlan.strikes(faults.slow(), random);
+        simulation.busy(key, slow ? nanos * 100 : nanos);
+    }
+
+    private long wallMillis() {
+        return Simulation.EPOCH_MILLIS + simulation.now() / 1_000_000;
+    }
+
+    private PageserverException failed(ErrorCode code, String verb, String key, String why) {
+        simulation.probe("store-" + code.name().toLowerCase(Locale.ROOT));
+        return PageserverException.of(code, "%s %s: %s", verb, key, why);
+    }
+}

@@ -7,6 +7,7 @@ import io.palimpsest.layer.LayerName;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -52,17 +53,19 @@ final class HistoryPlanner {
     private final boolean[] hasBase;
     private final boolean[] blocked;
 
-    /** An image at the lowest LSN says nothing about layers that start at or below this one. */
-    private final long adopted;
-
     HistoryPlanner(LayerInventory inventory, Retention wanted, TenantConfig config) {
         this.inventory = inventory;
         this.config = config;
         long merged = inventory.mergedLsn();
         long cutoff = Long.compareUnsigned(merged, wanted.cutoff()) < 0 ? merged : wanted.cutoff();
-        // No L0 is ever an input: they are over all keys.
+        // No L0 is ever an input: they are over all keys. What was adopted stays at or below its
+        // branch point: that is where readers go from an image that lacks a key.
         retention =
-                Retention.of(cutoff, wanted.points().stream().mapToLong(Long::longValue).toArray());
+                Retention.of(
+                        cutoff,
+                        Stream.concat(wanted.points().stream(), inventory.adopted().stream())
+                                .mapToLong(Long::longValue)
+                                .toArray());
         List<LayerDescriptor> deep = new ArrayList<>();
         for (LayerDescriptor d : inventory.layers()) {
             if (!d.name().isL0()) {
@@ -77,19 +80,11 @@ final class HistoryPlanner {
         starting = new long[count + 1];
         overlapping = new long[count + 1];
         long[] bases = new long[count + 1];
-        long[] belowAdopted = new long[count + 1];
-        adopted =
-                inventory.adopted().stream()
-                        .filter(a -> Long.compareUnsigned(a, retention.lowest()) < 0)
-                        .reduce(0L, (a, b) -> b);
         long[] blocks = new long[count + 1];
         long[] closed = new long[count + 1];
         long[] open = new long[count + 1];
         for (LayerDescriptor d : below) {
             count(d, bases, blocks, closed, open);
-            if (atOrBelow(d.name().startLsn(), adopted)) {
-                spread(belowAdopted, d, 1);
-            }
         }
         StretchTree keptClosed = new StretchTree(count, 0);
         StretchTree keptOpen = new StretchTree(count, 0);
@@ -109,8 +104,7 @@ final class HistoryPlanner {
                 spread(imageAbove, d, 1);
             }
         }
-        for (long[] a :
-                List.of(overlapping, bases, belowAdopted, blocks, closed, open, imageAbove)) {
+        for (long[] a : List.of(overlapping, bases, blocks, closed, open, imageAbove)) {
             sum(a);
         }
         hasBase = new boolean[count];
@@ -120,7 +114,7 @@ final class HistoryPlanner {
         long[] newest = keptOpen.values();
         for (int i = 0; i < count; i++) {
             hasBase[i] = bases[i] > 0;
-            blocked[i] = blocks[i] > 0 || hasBase[i] && belowAdopted[i] > 0;
+            blocked[i] = blocks[i] > 0;
             fresh[i + 1] =
                     fresh[i] + closed[i] - base[i] + (imageAbove[i] > 0 ? 0 : open[i] - newest[i]);
         }

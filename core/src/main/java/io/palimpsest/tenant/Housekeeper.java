@@ -362,6 +362,8 @@ public final class Housekeeper implements Housekeeping {
                 }
                 next.run();
                 idle();
+                // It may never have to wait: what flushes must come to its turn nevertheless.
+                environment.tasks().yieldPoint();
             }
         } catch (Tasks.Cancelled e) {
             // Only stop() cancels.

@@ -318,7 +318,7 @@ public final class Tenants {
             }
             throw e;
         } finally {
-            table.putBack(name, left);
+            table.putBack(name, left == null ? null : fedAgain(left));
         }
     }
 
@@ -385,8 +385,18 @@ public final class Tenants {
                 archiving.unlock();
             }
         } finally {
-            table.putBack(name, left);
+            table.putBack(name, fedAgain(left));
         }
+    }
+
+    /** A timeline that was to go and did not, because that failed, receives WAL again. */
+    private Entry fedAgain(Entry left) {
+        Timeline timeline = left.timeline();
+        return timeline != null
+                        && left.receiver() == null
+                        && timeline.state() instanceof TimelineState.Active
+                ? receiving(timeline)
+                : left;
     }
 
     private void requireBranchesArchived(Timeline timeline) {

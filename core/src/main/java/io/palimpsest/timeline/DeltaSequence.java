@@ -77,7 +77,7 @@ final class DeltaSequence implements ValueSink {
             outStart = lsns.start();
         }
         if (large) {
-            if (open().size() >= target && lsn != lastLsn) {
+            if (open().size() >= target && lsn != lastLsn && mayCutAt(lsn)) {
                 finish(new LsnRange(outStart, lsn));
                 outStart = lsn;
                 split = true;
@@ -92,6 +92,17 @@ final class DeltaSequence implements ValueSink {
             }
         }
         lastLsn = lsn;
+    }
+
+    /**
+     * Not where a part would get the name of a layer that is there: a history that is reduced again
+     * would else be cut where it was before.
+     */
+    private boolean mayCutAt(long lsn) {
+        Key key = new Key(hi, mid, lo);
+        KeyRange keys = new KeyRange(key, key.next());
+        return !layers.exists(keys, new LsnRange(outStart, lsn))
+                && !layers.exists(keys, new LsnRange(lsn, lsns.end()));
     }
 
     /** Completes the last file. */

@@ -298,7 +298,7 @@ final class HistoryWindow {
             boolean expired = left.size() < index.leases().size();
             return blocked == null && (moved[0] || expired)
                     ? index.retaining(moved[0] ? to : index.oldestReadableLsn(), left)
-                    : index;
+                    : null;
         });
         if (moved[0]) {
             timeline.environment()

@@ -72,7 +72,7 @@ final class NewLayers implements AutoCloseable {
             out.close();
             bytes += out.size();
             String path = timeline.layerPath(name);
-            if (disk.exists(path) && named(name)) {
+            if (exists(name)) {
                 throw PageserverException.of(
                         ErrorCode.CONFLICT, "%s: there is such a layer already", path);
             }
@@ -154,9 +154,15 @@ final class NewLayers implements AutoCloseable {
         }
     }
 
+    /** Has the timeline a delta layer of these ranges? */
+    boolean exists(KeyRange keys, LsnRange lsns) {
+        return exists(LayerName.delta(keys, lsns, index.tenant(), index.generation()));
+    }
+
     /** A file that the index does not name is left over from a job that failed. */
-    private boolean named(LayerName name) {
-        return index.layers().stream().anyMatch(layer -> layer.name().equals(name));
+    private boolean exists(LayerName name) {
+        return disk.exists(timeline.layerPath(name))
+                && index.layers().stream().anyMatch(layer -> layer.name().equals(name));
     }
 
     /** Makes the names durable; answers the files, open. */

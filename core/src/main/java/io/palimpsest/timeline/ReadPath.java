@@ -14,6 +14,7 @@ import io.palimpsest.layer.Reconstruction;
 import io.palimpsest.layer.SharedBlocks;
 import io.palimpsest.pg.Page;
 import io.palimpsest.port.Environment;
+import io.palimpsest.port.Tracer;
 import io.palimpsest.redo.RedoContext;
 import io.palimpsest.value.StoredValue;
 import java.util.Arrays;
@@ -259,6 +260,7 @@ final class ReadPath {
             Collected found = mayBlock ? layers.collect(values) : layers.tryCollect(values);
             if (found == Collected.STALE) {
                 t.checkOpen();
+                tellRetried(t);
                 continue;
             }
             if (found != Collected.MORE || at == null) {
@@ -288,11 +290,21 @@ final class ReadPath {
             if (t.layers().scan(range, bound, into) == Collected.STALE) {
                 // What was offered before is offered again, and does no harm.
                 t.checkOpen();
+                tellRetried(t);
                 continue;
             }
             t = at == null ? null : at.ancestor();
             bound = at == null ? bound : Math.min(bound, at.lsn());
         }
+    }
+
+    private static void tellRetried(Timeline t) {
+        t.environment()
+                .tracer()
+                .event(
+                        Tracer.Level.DEBUG,
+                        "read-retried",
+                        "a layer of timeline " + t.id() + " went");
     }
 
     private Scratch take(RedoContext context) {

@@ -28,7 +28,6 @@ import io.palimpsest.value.Modifications;
 import io.palimpsest.value.ReadView;
 import java.util.Arrays;
 import java.util.Collection;
-import java.util.Collections;
 import java.util.List;
 import java.util.OptionalLong;
 import org.jspecify.annotations.Nullable;
@@ -299,11 +298,12 @@ public final class Timeline {
         return window.advanceCutoff(to);
     }
 
-    /** The layers that the index on disk names, to plan with. */
+    /**
+     * The layers that the index on disk names, to plan with; they are in the map. May wait until a
+     * commit is done.
+     */
     public LayerInventory inventory() {
-        TimelineIndex now = index();
-        return new LayerInventory(
-                now.layers(), now.diskConsistentLsn(), now.adopted(), Collections.emptySet());
+        return layers.inventory();
     }
 
     /** L0 layers, each of which every read looks into. */

@@ -2,6 +2,7 @@ package io.palimpsest.timeline;
 
 import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.PageserverException;
+import io.palimpsest.compaction.LayerInventory;
 import io.palimpsest.layer.LayerDescriptor;
 import io.palimpsest.layer.LayerFile;
 import io.palimpsest.layer.LayerMap;
@@ -12,6 +13,7 @@ import io.palimpsest.port.Tasks.Monitor;
 import io.palimpsest.port.Tracer;
 import java.util.ArrayList;
 import java.util.Collection;
+import java.util.Collections;
 import java.util.List;
 import java.util.TreeSet;
 import java.util.concurrent.atomic.AtomicLong;
@@ -171,6 +173,16 @@ final class TimelineLayers {
         } finally {
             committing.unlock();
         }
+    }
+
+    /** See {@link Timeline#inventory}. */
+    LayerInventory inventory() {
+        return withIndex(now ->
+                new LayerInventory(
+                        now.layers(),
+                        now.diskConsistentLsn(),
+                        now.adopted(),
+                        Collections.emptySet()));
     }
 
     private void checkOpen() {

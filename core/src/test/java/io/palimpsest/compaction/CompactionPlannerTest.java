@@ -155,6 +155,25 @@ class CompactionPlannerTest {
         assertEquals(699, plan.retention().cutoff());
     }
 
+    /** An image above that lacks a key sends readers to just there. */
+    @Test
+    void whatWasAdoptedStaysAtOrBelowItsBranchPoint() {
+        Retention r = new Retention(500, List.of());
+        List<LayerDescriptor> layers =
+                List.of(
+                        delta(keys(0, 50), 10, 201, 300 * MIB),
+                        delta(keys(0, 50), 201, 300, 50 * MIB),
+                        delta(keys(0, 50), 300, 450, 50 * MIB),
+                        image(keys(0, 50), 600, true, MIB));
+        CompactionPlan.DropHistory plan =
+                planner.dropHistory(
+                        new LayerInventory(
+                                layers, 1000, List.of(200L, 700L), new LinkedHashSet<>()),
+                        r);
+        assertNotNull(plan);
+        assertEquals(new Retention(500, List.of(200L)), plan.retention());
+    }
+
     @Test
     void debtIsWhatIsDue() {
         assertEquals(

@@ -30,8 +30,8 @@ import org.junit.jupiter.api.Test;
 
 /**
  * Metamorphic: whatever is flushed, merged, imaged, collected and dropped, and when, on a root and
- * on branches of branches, with restarts between, every legal read is as if nothing of that had
- * been done. The truth is {@link GeneratedHistory}'s.
+ * on branches of branches, which may be detached, with restarts between, every legal read is as if
+ * nothing of that had been done. The truth is {@link GeneratedHistory}'s.
  */
 class CompactionTest {
     private static final long START = 0x0200_0028L;
@@ -96,7 +96,7 @@ class CompactionTest {
             TimelineId id = ids.get(random.nextInt(ids.size()));
             Timeline timeline = tenants.timeline(StoredTimelines.TENANT, id);
             GeneratedHistory history = histories.get(id);
-            switch (random.nextInt(12)) {
+            switch (random.nextInt(13)) {
                 case 0, 1, 2, 3 -> history.write(timeline, 1 + random.nextInt(40));
                 case 4, 5 -> timeline.flushUpTo(timeline.lastRecordLsn());
                 case 6 -> compact(timeline, limits, config, 0);
@@ -104,7 +104,16 @@ class CompactionTest {
                 case 8 -> compact(timeline, limits, config, 2);
                 case 9 -> collect(timeline);
                 case 10 -> branch(tenants, timeline, history);
+                case 11 -> detach(tenants, timeline);
                 default -> compareSome(timeline);
+            }
+        }
+
+        private void detach(Tenants tenants, Timeline timeline) {
+            if (timeline.ancestor() != null && random.oneIn(4)) {
+                tenants.detach(StoredTimelines.TENANT, timeline.id());
+                did("detached");
+                compareSome(timeline);
             }
         }
 
@@ -262,6 +271,7 @@ class CompactionTest {
                         "layers collected",
                         "branch of a branch",
                         "read below the cutoff",
+                        "detached",
                         "restart")) {
             assertTrue(DONE.getOrDefault(what, 0) > 0, () -> what + " never: " + DONE);
         }

@@ -170,20 +170,25 @@ public final class ReferencePageserver {
 
     private long compare(Timeline timeline, RelTag tag, long lsn) {
         int blocks = blocks(tag, lsn);
-        checkSize(tag, blocks, timeline.relationBlocks(tag, lsn), lsn);
+        checkSize(timeline, tag, blocks, timeline.relationBlocks(tag, lsn), lsn);
         byte[] found = new byte[Page.SIZE];
         for (int block = 0; block < blocks; block++) {
             timeline.readPage(tag, block, lsn, found, 0);
-            check(page(tag, block, lsn), found, tag + " block " + block, lsn);
+            check(timeline, page(tag, block, lsn), found, tag + " block " + block, lsn);
             // The way that must not block may decline, and must not differ.
             if (timeline.tryReadPage(tag, block, lsn, found, 0)) {
-                check(page(tag, block, lsn), found, tag + " block " + block + " at once", lsn);
+                check(
+                        timeline,
+                        page(tag, block, lsn),
+                        found,
+                        tag + " block " + block + " at once",
+                        lsn);
             }
         }
         compareTogether(timeline, tag, blocks, lsn);
         if (blocks >= 0) {
             timeline.readPage(tag, blocks, lsn, found, 0);
-            check(new byte[Page.SIZE], found, tag + " past its end", lsn);
+            check(timeline, new byte[Page.SIZE], found, tag + " past its end", lsn);
         }
         return Math.max(0, blocks);
     }
@@ -204,7 +209,7 @@ public final class ReferencePageserver {
                 byte[] page = Arrays.copyOfRange(found, i * Page.SIZE, (i + 1) * Page.SIZE);
                 byte[] expected =
                         from + i < blocks ? page(tag, from + i, lsn) : new byte[Page.SIZE];
-                check(expected, page, tag + " block " + (from + i) + " together", lsn);
+                check(timeline, expected, page, tag + " block " + (from + i) + " together", lsn);
             }
         }
     }
@@ -212,26 +217,33 @@ public final class ReferencePageserver {
     private long compareSegment(Timeline timeline, int segment, long lsn) {
         int blocks = size(Keys.slruSize(Slru.CLOG, segment), lsn);
         String name = Slru.CLOG + " segment " + segment;
-        checkSize(name, blocks, timeline.slruBlocks(Slru.CLOG, segment, lsn), lsn);
+        checkSize(timeline, name, blocks, timeline.slruBlocks(Slru.CLOG, segment, lsn), lsn);
         byte[] found = new byte[Page.SIZE];
         for (int page = 0; page < blocks; page++) {
             timeline.readSlruPage(Slru.CLOG, segment, page, lsn, found, 0);
-            check(page(Slru.CLOG, segment * 32 + page, lsn), found, name + " page " + page, lsn);
+            check(
+                    timeline,
+                    page(Slru.CLOG, segment * 32 + page, lsn),
+                    found,
+                    name + " page " + page,
+                    lsn);
         }
         return Math.max(0, blocks);
     }
 
-    private static void checkSize(Object what, int expected, int found, long lsn) {
+    private static void checkSize(
+            Timeline timeline, Object what, int expected, int found, long lsn) {
         if (expected != found) {
             Check.that(
                     false,
                     "size at %s: %s",
-                    Lsn.toString(lsn),
+                    Lsn.toString(lsn) + " of timeline " + timeline.id(),
                     what + " expected " + expected + " blocks, found " + found);
         }
     }
 
-    private static void check(byte[] expected, byte[] found, String what, long lsn) {
+    private static void check(
+            Timeline timeline, byte[] expected, byte[] found, String what, long lsn) {
         if (Arrays.equals(expected, found)) {
             return;
         }
@@ -239,7 +251,7 @@ public final class ReferencePageserver {
         Check.that(
                 false,
                 "page at %s: %s",
-                Lsn.toString(lsn),
+                Lsn.toString(lsn) + " of timeline " + timeline.id(),
                 String.format(
                         Locale.ROOT,
                         "%s differs at byte %d: expected %02x, found %02x;"

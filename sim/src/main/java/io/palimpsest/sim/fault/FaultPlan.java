@@ -17,6 +17,7 @@ import io.palimpsest.base.Prng;
  * @param slow a disk or network operation takes a hundred times as long
  * @param capacityBytes of a disk
  * @param powerLossAt power goes at the start of this disk operation, counted from 1; 0 is never
+ * @param powerLossAtNames it waits for the next operation on a name, a file's or a directory's
  * @param netNanos what a message takes, typically
  * @param resets a message on a connection finds it broken
  */
@@ -30,6 +31,7 @@ public record FaultPlan(
         int slow,
         long capacityBytes,
         long powerLossAt,
+        boolean powerLossAtNames,
         long netNanos,
         int resets) {
     public FaultPlan {
@@ -41,7 +43,7 @@ public record FaultPlan(
 
     /** Nothing fails, everything takes a little while; power loss is as nasty as can be. */
     public static FaultPlan quiet() {
-        return new FaultPlan(true, 0, 0, 0, 4, 100_000, 0, Long.MAX_VALUE, 0, 200_000, 0);
+        return new FaultPlan(true, 0, 0, 0, 4, 100_000, 0, Long.MAX_VALUE, 0, false, 200_000, 0);
     }
 
     /** Slow or fast hardware, delays and broken connections; nothing that loses synced data. */
@@ -56,6 +58,7 @@ public record FaultPlan(
                 random.nextInt(3) == 0 ? 20 + random.nextInt(200) : 0,
                 Long.MAX_VALUE,
                 0,
+                false,
                 1 + random.nextInt(5_000_000),
                 random.nextBoolean() ? 50 + random.nextInt(1000) : 0);
     }
@@ -71,6 +74,7 @@ public record FaultPlan(
                 slow,
                 capacityBytes,
                 powerLossAt,
+                powerLossAtNames,
                 netNanos,
                 resets);
     }
@@ -86,6 +90,7 @@ public record FaultPlan(
                 slow,
                 capacityBytes,
                 powerLossAt,
+                powerLossAtNames,
                 netNanos,
                 resets);
     }
@@ -101,6 +106,7 @@ public record FaultPlan(
                 slow,
                 capacityBytes,
                 powerLossAt,
+                powerLossAtNames,
                 netNanos,
                 resets);
     }
@@ -116,6 +122,24 @@ public record FaultPlan(
                 slow,
                 bytes,
                 powerLossAt,
+                powerLossAtNames,
+                netNanos,
+                resets);
+    }
+
+    /** At the first operation on a name that is not before this one. */
+    public FaultPlan withPowerLossAtNames(long operation) {
+        return new FaultPlan(
+                tornWrites,
+                syncFails,
+                readFails,
+                bitRot,
+                tryReadRefuses,
+                diskNanos,
+                slow,
+                capacityBytes,
+                operation,
+                true,
                 netNanos,
                 resets);
     }
@@ -131,6 +155,7 @@ public record FaultPlan(
                 slow,
                 capacityBytes,
                 operation,
+                powerLossAtNames,
                 netNanos,
                 resets);
     }
@@ -146,6 +171,7 @@ public record FaultPlan(
                 slow,
                 capacityBytes,
                 powerLossAt,
+                powerLossAtNames,
                 netNanos,
                 oneIn);
     }

@@ -420,9 +420,20 @@ public final class SimDisk implements Disk, Device {
         simulation.trace().note(operations);
         simulation.trace().note(operation);
         simulation.trace().note(path);
-        if (operations == plan.powerLossAt()) {
-            simulation.kill(node);
+        if (plan.powerLossAt() > 0 && operations >= plan.powerLossAt()) {
+            if (!plan.powerLossAtNames() || onNames(operation)) {
+                plan = plan.withPowerLossAt(0);
+                simulation.kill(node);
+            }
         }
+    }
+
+    /** Before it or after it, a name has changed that may not be durable. */
+    private static boolean onNames(String operation) {
+        return switch (operation) {
+            case "rename", "link", "delete", "syncDirectory" -> true;
+            default -> false;
+        };
     }
 
     private void busy(String operation) {

@@ -75,7 +75,13 @@ public final class PowerLossScenario implements Scenario {
         for (int i = random.nextInt(5); i >= 0; i--) {
             if (random.nextBoolean()) {
                 long n = 1L + random.nextInt(1 + random.nextInt(400));
-                run.server.disk().plan(plan.withPowerLossAt(run.server.disk().operations() + n));
+                long at = run.server.disk().operations() + n;
+                run.server
+                        .disk()
+                        .plan(
+                                random.nextBoolean()
+                                        ? plan.withPowerLossAt(at)
+                                        : plan.withPowerLossAtNames(at));
             }
             Tasks.Task server = run.server.start("pageserver", run::serve);
             s.after(

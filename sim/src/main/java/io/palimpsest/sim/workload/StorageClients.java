@@ -60,6 +60,9 @@ final class StorageClients {
             }
         }
         feeders.forEach(Tasks.Task::join);
+        while (run.full()) {
+            server.tasks().sleep(SECOND / 10);
+        }
     }
 
     /** The main timeline is there, imported as often as it takes; false if it is not to be had. */
@@ -80,7 +83,7 @@ final class StorageClients {
                     main.presence = Presence.THERE;
                 } else if (e.code() == ErrorCode.CORRUPTION && run.readsMayFail()) {
                     return false;
-                } else if (e.code() != ErrorCode.IO) {
+                } else if (e.code() != ErrorCode.IO && !run.lacksRoom(e)) {
                     throw e;
                 }
                 server.tasks().sleep(SECOND / 10);
@@ -90,9 +93,9 @@ final class StorageClients {
     }
 
     private void made(Line line, Timeline t) {
-        if (!line.there()) {
-            line.presence = Presence.THERE;
-            line.firstCutoff = Math.max(line.firstCutoff, t.oldestReadableLsn());
+        line.presence = Presence.THERE;
+        if (line.firstCutoff == 0) {
+            line.firstCutoff = t.oldestReadableLsn();
         }
     }
 
@@ -103,20 +106,18 @@ final class StorageClients {
                 Timeline t = tenants.timeline(StorageRun.TENANT, line.id);
                 Check.that(line.presence != Presence.GONE, "%s is there again", line);
                 made(line, t);
+                if (t.state() instanceof TimelineState.Archived) {
+                    tenants.unarchive(StorageRun.TENANT, line.id);
+                }
                 check(line, t);
             } catch (PageserverException e) {
-                if (e.code() == ErrorCode.CORRUPTION && run.readsMayFail()) {
+                if (failed(e)) {
                     continue;
                 }
                 if (e.code() != ErrorCode.NOT_FOUND || line.there()) {
                     throw e;
                 }
                 line.presence = Presence.GONE;
-                continue;
-            }
-            Timeline t = timeline(line);
-            if (t != null && t.state() instanceof TimelineState.Archived) {
-                tenants.unarchive(StorageRun.TENANT, line.id);
             }
         }
     }
@@ -126,7 +127,7 @@ final class StorageClients {
         try {
             return tenants.timeline(StorageRun.TENANT, line.id);
         } catch (PageserverException e) {
-            if (e.code() == ErrorCode.CORRUPTION && run.readsMayFail()) {
+            if (failed(e)) {
                 return null;
             }
             throw e;
@@ -179,7 +180,14 @@ final class StorageClients {
             case 2 -> ask();
             case 3 -> lease();
             case 4 -> change();
+            case 5 -> mayFillDisk();
             default -> read();
+        }
+    }
+
+    private void mayFillDisk() {
+        if (run.fillsDisk() && random.oneIn(4)) {
+            run.fillDisk();
         }
     }
 
@@ -197,7 +205,7 @@ final class StorageClients {
         } catch (PageserverException e) {
             Check.that(
                     e.code() == ErrorCode.LSN_OUT_OF_RANGE && lsn < t.oldestReadableLsn()
-                            || failed(e),
+                            || mayFail(e),
                     "a lease of a legal LSN is refused: %s",
                     e.toString());
         }
@@ -206,31 +214,55 @@ final class StorageClients {
     /** A branch is deleted, detached, or archived and taken back. */
     private void change() {
         Line line = any();
-        if (line == run.main()) {
-            return;
-        }
+        boolean main = line == run.main();
         boolean hasBranches =
                 run.lines().stream()
                         .anyMatch(l -> l.ancestor == line && l.presence != Presence.GONE);
         int what = random.nextInt(4);
         try {
-            if (what == 0) {
+            if (main && what > 0) {
+                archive(line);
+            } else if (main) {
+                return;
+            } else if (what == 0) {
                 line.presence = Presence.BEING_DELETED;
                 tenants.delete(StorageRun.TENANT, line.id);
                 line.presence = Presence.GONE;
             } else if (what == 1) {
                 tenants.detach(StorageRun.TENANT, line.id);
             } else if (line.workload == null && !hasBranches) {
-                tenants.archive(StorageRun.TENANT, line.id);
-                server.tasks().sleep(random.nextLong(20 * MILLIS));
-                tenants.unarchive(StorageRun.TENANT, line.id);
+                archive(line);
             }
         } catch (PageserverException e) {
             if (e.code() == ErrorCode.PRECONDITION_FAILED && hasBranches) {
                 line.presence = Presence.THERE;
-                run.probe("delete-refused");
+                run.probe("change-refused");
+            } else if (run.lacksRoom(e)) {
+                // Nothing was done.
+                line.presence = Presence.THERE;
+                run.probe("change-without-room");
             } else if (!failed(e)) {
                 throw e;
+            }
+        }
+    }
+
+    private void archive(Line line) {
+        tenants.archive(StorageRun.TENANT, line.id);
+        server.tasks().sleep(random.nextLong(20 * MILLIS));
+        unarchive(line);
+    }
+
+    private void unarchive(Line line) {
+        while (true) {
+            try {
+                tenants.unarchive(StorageRun.TENANT, line.id);
+                return;
+            } catch (PageserverException e) {
+                if (!run.lacksRoom(e)) {
+                    throw e;
+                }
+                server.tasks().sleep(SECOND / 10);
             }
         }
     }
@@ -267,7 +299,7 @@ final class StorageClients {
             line.presence = Presence.GONE;
             boolean below = e.code() == ErrorCode.LSN_OUT_OF_RANGE;
             Check.that(
-                    below ? line.branchLsn < t.oldestReadableLsn() : run.ending() || failed(e),
+                    below ? line.branchLsn < t.oldestReadableLsn() : run.ending() || mayFail(e),
                     "a branch at %s, which is legal, is refused: %s",
                     Lsn.toString(line.branchLsn),
                     e.toString());
@@ -277,6 +309,11 @@ final class StorageClients {
 
     private boolean failed(PageserverException e) {
         return run.readsMayFail() && (e.code() == ErrorCode.IO || e.code() == ErrorCode.CORRUPTION);
+    }
+
+    /** It changes what is on the disk, which may be full. */
+    private boolean mayFail(PageserverException e) {
+        return failed(e) || run.lacksRoom(e);
     }
 
     /** Work that somebody asks for. */
@@ -293,7 +330,7 @@ final class StorageClients {
                 default -> t.flushUpTo(t.lastRecordLsn());
             }
         } catch (PageserverException e) {
-            if (!failed(e)) {
+            if (!mayFail(e)) {
                 throw e;
             }
         }
@@ -315,6 +352,10 @@ final class StorageClients {
                     case 0, 1 -> last;
                     case 2, 3 -> oldest;
                     case 4 -> oldest - 1 - random.nextInt(1 + random.nextInt(200_000));
+                    case 5 ->
+                            line.leases.isEmpty()
+                                    ? oldest
+                                    : line.leases.higherKey(random.nextLong(line.leases.lastKey()));
                     default -> oldest + random.nextLong(last - oldest + 1);
                 };
         readAt(line, t, lsn, () -> line.reference.compareSome(t, random.nextInt(1 << 20), lsn));
@@ -327,6 +368,9 @@ final class StorageClients {
         try {
             Check.that(t.effectiveLsn(lsn, 0) == lsn, "another LSN is read than asked for");
             comparison.run();
+            if (t.diskFull() != null) {
+                run.probe("read-while-full");
+            }
             Check.that(
                     legal,
                     "a read of %s below its cutoff, at %s, is answered",
@@ -334,6 +378,8 @@ final class StorageClients {
                     Lsn.toString(lsn));
             if (lsn == oldest) {
                 run.probe("read-at-cutoff");
+            } else if (lsn < oldest && line.leased(lsn, server.clock().wallMillis())) {
+                run.probe("read-of-lease");
             }
             Line ancestor = line.ancestor;
             if (ancestor != null) {
@@ -402,7 +448,7 @@ final class StorageClients {
                 if (e.code() == ErrorCode.SHUTTING_DOWN) {
                     return;
                 }
-                if (!failed(e)) {
+                if (!mayFail(e)) {
                     throw e;
                 }
                 server.tasks().sleep(SECOND / 10);
@@ -452,7 +498,9 @@ final class StorageClients {
     private long policy(Line line, long last) {
         long pitr = run.config().pitrIntervalNanos();
         if (pitr == 0) {
-            return last - run.config().gcHorizonBytes();
+            // Counted from what has arrived, though a loss of power may have taken it back.
+            long end = line.wal == null ? last : line.wal.end();
+            return end - run.config().gcHorizonBytes();
         }
         return line.workload == null
                 ? line.branchLsn
@@ -460,6 +508,10 @@ final class StorageClients {
     }
 
     private void checkHealth(Line line, Timeline t) {
+        if (!run.wasFull()) {
+            long failures = tenants.housekeeper().counters().failures();
+            Check.that(failures == 0, "%d jobs have failed, and no fault is to blame", failures);
+        }
         RuntimeException failure = t.failure();
         if (failure != null) {
             Check.that(false, "%s stopped: %s", line, failure.toString());
@@ -483,11 +535,25 @@ final class StorageClients {
     void rest() {
         for (Line line : there()) {
             Timeline t = tenants.timeline(StorageRun.TENANT, line.id);
+            awaitRoom(line, t);
             t.flushUpTo(t.lastRecordLsn());
             tenants.housekeeper().reset(t);
             tenants.housekeeper().runToQuiescence(t);
             long debt = tenants.housekeeper().debt(t).bytes();
             Check.that(debt == 0, "%d bytes of compaction are left for %s", debt, line);
+        }
+    }
+
+    /** Where there is room again the timeline notices by itself. */
+    private void awaitRoom(Line line, Timeline t) {
+        long deadline = server.clock().monotonicNanos() + CATCH_UP_NANOS;
+        while (t.diskFull() != null) {
+            Check.that(
+                    server.clock().monotonicNanos() < deadline,
+                    "%s waits for room that there is: %s",
+                    line,
+                    t.diskFull());
+            server.tasks().sleep(SECOND / 10);
         }
     }
 

@@ -1,6 +1,8 @@
 package io.palimpsest.sim.workload;
 
+import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.Limits;
+import io.palimpsest.base.PageserverException;
 import io.palimpsest.base.Prng;
 import io.palimpsest.base.TenantConfig;
 import io.palimpsest.base.TenantId;
@@ -18,6 +20,7 @@ import io.palimpsest.sim.world.Simulation;
 import io.palimpsest.tenant.Tenants;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.function.UnaryOperator;
 
 /** One run of {@link StorageScenario}: the two machines, and what is true of both. */
@@ -27,6 +30,27 @@ final class StorageRun {
     private static final long START_LSN = 0x0200_0028L;
     private static final long MILLIS = 1_000_000L;
     private static final long SECOND = 1000 * MILLIS;
+    private static final long NEVER_FULL = Long.MIN_VALUE;
+
+    /** So long after there is room again things may still fail for lack of it. */
+    private static final long AFTERMATH = 120 * SECOND;
+
+    /** What is worth knowing of where the power was lost: class, method, what it is. */
+    private static final Map<String, String> PLACES =
+            Map.ofEntries(
+                    Map.entry("Compactor.merge", "merge"),
+                    Map.entry("Compactor.createImages", "images"),
+                    Map.entry("Compactor.dropHistory", "history"),
+                    Map.entry("GarbageCollector.run", "collection"),
+                    Map.entry("TimelineLayers.replace", "exchange"),
+                    Map.entry("Flusher.flush", "flush"),
+                    Map.entry("TimelineStore.importFrom", "import"),
+                    Map.entry("TimelineStore.createBranch", "branching"),
+                    Map.entry("TimelineStore.delete", "deletion"),
+                    Map.entry("Detachment.run", "detachment"),
+                    Map.entry("HistoryWindow.lease", "lease"),
+                    Map.entry("HistoryWindow.advanceCutoff", "cutoff"),
+                    Map.entry("Tenants.load", "start"));
 
     private final Simulation simulation;
     private final Prng random;
@@ -44,6 +68,12 @@ final class StorageRun {
     private final Line main;
     private int nextId = 5;
     private FaultPlan plan = FaultPlan.quiet();
+
+    /** The disk is full; when it was so the last time in this life, in virtual time. */
+    private boolean full;
+
+    private long fullUntil = NEVER_FULL;
+    private final boolean fillsDisk;
     private boolean ending;
     private boolean last;
 
@@ -63,6 +93,7 @@ final class StorageRun {
         version = PgVersion.ofMajor(14 + random.nextInt(5));
         limits = hostileLimits(random);
         config = hostileConfig(random);
+        fillsDisk = random.nextInt(3) == 0;
         pauseNanos = 1L + random.nextInt(10_000_000);
         SimWalSource wal = new SimWalSource(START_LSN);
         ReferencePageserver reference = new ReferencePageserver();
@@ -79,6 +110,20 @@ final class StorageRun {
         main.records = 100 + random.nextInt(300);
         lines.add(main);
         postgres = new SimPostgres(source, version, wal, workload::backup);
+        server.node().atPowerLoss(this::powerLostAt);
+    }
+
+    private void powerLostAt(StackTraceElement frame) {
+        String in = frame.getClassName();
+        String place =
+                PLACES.get(in.substring(in.lastIndexOf('.') + 1) + "." + frame.getMethodName());
+        if (place != null) {
+            probe("power-lost-during-" + place);
+        }
+    }
+
+    static List<String> placesOfPowerLoss() {
+        return PLACES.values().stream().sorted().map(p -> "power-lost-during-" + p).toList();
     }
 
     private static Limits hostileLimits(Prng random) {
@@ -103,7 +148,7 @@ final class StorageRun {
         return new TenantConfig(
                 random.nextBoolean() ? 0 : (50 * MILLIS) << random.nextInt(6),
                 random.nextInt(3) == 0 ? 0 : random.nextInt(300_000),
-                MILLIS << random.nextInt(10),
+                (8 * MILLIS) << random.nextInt(7),
                 MILLIS << random.nextInt(10),
                 threshold,
                 threshold + random.nextInt(4),
@@ -120,7 +165,47 @@ final class StorageRun {
     void faults(FaultPlan newPlan) {
         plan = newPlan;
         ending = false;
+        full = false;
+        fullUntil = NEVER_FULL;
         server.disk().plan(newPlan);
+    }
+
+    boolean fillsDisk() {
+        return fillsDisk;
+    }
+
+    /** For a while there is next to no room on the disk. */
+    void fillDisk() {
+        if (!full) {
+            full = true;
+            long room = random.nextInt(1 + random.nextInt(1 << 18));
+            server.disk().plan(plan.withCapacity(server.disk().used() + room));
+            simulation.after(
+                    random.nextLong(1 + random.nextLong(5 * SECOND)),
+                    server.node(),
+                    this::makeRoom);
+        }
+    }
+
+    private void makeRoom() {
+        full = false;
+        fullUntil = simulation.now();
+        server.disk().plan(plan);
+    }
+
+    /** Was it in this life? */
+    boolean wasFull() {
+        return full || fullUntil != NEVER_FULL;
+    }
+
+    boolean full() {
+        return full;
+    }
+
+    /** It is for lack of room, or of what there was, that something may fail. */
+    boolean lacksRoom(PageserverException e) {
+        return e.code() == ErrorCode.NO_SPACE
+                && (full || fullUntil != NEVER_FULL && simulation.now() - fullUntil < AFTERMATH);
     }
 
     /** The next life goes on until all is done. */

@@ -8,6 +8,8 @@ import io.palimpsest.sim.fault.Machine;
 import io.palimpsest.sim.fault.SimNet;
 import io.palimpsest.sim.world.Scenario;
 import io.palimpsest.sim.world.Simulation;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.function.UnaryOperator;
 
 /**
@@ -20,6 +22,36 @@ import java.util.function.UnaryOperator;
  */
 public final class StorageScenario implements Scenario {
     private static final long SECOND = 1_000_000_000L;
+
+    /** What no simulation of many seeds may do without. */
+    private static final List<String> REACHED =
+            List.of(
+                    "l0-merged",
+                    "images-created",
+                    "layers-collected",
+                    "history-dropped",
+                    "compaction-gave-way",
+                    "cutoff-advanced",
+                    "branch-made",
+                    "branch-of-branch-made",
+                    "branch-written",
+                    "branch-refused",
+                    "timeline-detached",
+                    "timeline-archived",
+                    "timeline-unarchived",
+                    "timeline-deleted",
+                    "change-refused",
+                    "lease-granted",
+                    "read-at-cutoff",
+                    "read-below-the-ancestors-cutoff",
+                    "read-of-lease",
+                    "read-refused",
+                    "read-retried",
+                    "disk-full",
+                    "disk-full-over",
+                    "read-while-full",
+                    "power-lost",
+                    "restarted-in-order");
 
     /** What goes wrong beside the power. */
     enum Variant {
@@ -60,6 +92,17 @@ public final class StorageScenario implements Scenario {
     }
 
     @Override
+    public List<String> mustReach() {
+        List<String> all = new ArrayList<>(REACHED);
+        if (variant == Variant.FAULTS) {
+            all.addAll(StorageRun.placesOfPowerLoss());
+        } else {
+            all.add("read-failed");
+        }
+        return all;
+    }
+
+    @Override
     public void run(Simulation s) {
         Prng random = s.random("workload");
         FaultPlan calm = FaultPlan.rough(s.random("faults"));
@@ -77,7 +120,11 @@ public final class StorageScenario implements Scenario {
             FaultPlan now = plan;
             if (random.nextInt(3) == 0) {
                 long n = 1L + random.nextInt(1 + random.nextInt(2000));
-                now = plan.withPowerLossAt(server.disk().operations() + n);
+                long at = server.disk().operations() + n;
+                now =
+                        random.nextBoolean()
+                                ? plan.withPowerLossAt(at)
+                                : plan.withPowerLossAtNames(at);
             }
             run.faults(now);
             Tasks.Task life = server.start("pageserver", run::live);

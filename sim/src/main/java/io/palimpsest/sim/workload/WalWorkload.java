@@ -159,7 +159,9 @@ public final class WalWorkload {
         WalWorkload branch =
                 new WalWorkload(branchRandom, version, lsn, ofBranch, branchSource, wallMillis);
         for (RelTag tag : ofBranch.relations(lsn)) {
-            if (tag.db() == DATABASE && tag.fork() == RelTag.MAIN) {
+            if (tag.db() != DATABASE) {
+                branch.copies.add(tag.db());
+            } else if (tag.fork() == RelTag.MAIN) {
                 branch.relations.add(tag.rel());
             }
         }

@@ -8,6 +8,7 @@ import io.palimpsest.port.Tasks;
 import io.palimpsest.port.Tracer;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Consumer;
 
 /**
  * A machine: its tasks, its clock and its devices. It can lose its power ({@link Simulation#kill})
@@ -25,6 +26,7 @@ public final class Node {
     private final List<Device> devices = new ArrayList<>();
     private int freeSlots;
     private int incarnation;
+    private Consumer<StackTraceElement> atPowerLoss = frame -> {};
     private long wallOffsetMillis;
 
     private final Clock clock =
@@ -153,7 +155,17 @@ public final class Node {
         }
     }
 
+    /** When the power goes, {@code where} is told all that the tasks are in the middle of. */
+    public void atPowerLoss(Consumer<StackTraceElement> where) {
+        atPowerLoss = where;
+    }
+
     void powerLost() {
+        for (SimTask task : live) {
+            for (StackTraceElement frame : task.thread.getStackTrace()) {
+                atPowerLoss.accept(frame);
+            }
+        }
         incarnation++;
         live.clear();
         freeSlots = slots;

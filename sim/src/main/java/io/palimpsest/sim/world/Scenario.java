@@ -1,5 +1,7 @@
 package io.palimpsest.sim.world;
 
+import java.util.List;
+
 /** One kind of simulated run. All that differs from run to run comes from the simulation's seed. */
 public interface Scenario {
     /** Lower case, words joined by '-'. */
@@ -10,4 +12,12 @@ public interface Scenario {
      * is the failure.
      */
     void run(Simulation simulation);
+
+    /**
+     * What must have happened at least once in many seeds ({@link Simulation#probe}), or they have
+     * not tested what they are there for.
+     */
+    default List<String> mustReach() {
+        return List.of();
+    }
 }

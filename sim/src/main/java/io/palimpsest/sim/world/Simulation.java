@@ -37,7 +37,7 @@ public final class Simulation {
     public static final long EPOCH_MILLIS = 1_735_689_600_000L;
 
     /** More steps than this without an end is a livelock. */
-    private static final long MAX_STEPS = 30_000_000;
+    private static final long MAX_STEPS = 5_000_000;
 
     /** A week: whatever waits for longer waits for ever. */
     private static final long MAX_NANOS = 7L * 24 * 3600 * 1_000_000_000;

@@ -11,14 +11,15 @@ import org.jspecify.annotations.Nullable;
  * of its own, small, so that it touches only the file it is after.
  *
  * <pre>
- *   all over the same keys    starts   LSN of each
- *   over some segments        spans    from (inclusive), to (exclusive), rank, a byte each
- *                             starts   the LSNs there are, highest first; a layer's is at its rank
+ *   all over the same keys    starts, ends   LSNs of each
+ *   over some segments        spans          from (inclusive), to (exclusive), ranks of start and
+ *                                            end: a byte each
+ *                             starts, ends   the LSNs there are, highest first, each at its rank
  * </pre>
  */
 final class Stack {
     private static final LayerFile[] NONE = {};
-    private static final int SPAN = 3;
+    private static final int SPAN = 4;
     static final Stack EMPTY = new Stack(NONE, null);
 
     final LayerFile[] files;
@@ -28,20 +29,15 @@ final class Stack {
 
     private Stack(LayerFile[] files, byte @Nullable [] segments) {
         this.files = files;
-        ends = new long[files.length];
+        long[] from = new long[files.length];
+        long[] to = new long[files.length];
         for (int i = 0; i < files.length; i++) {
-            ends[i] = files[i].endLsn();
+            from[i] = files[i].startLsn();
+            to[i] = files[i].endLsn();
         }
-        starts = segments == null ? starts(files) : distinct(starts(files));
-        spans = segments == null ? null : spans(files, segments, starts);
-    }
-
-    private static long[] starts(LayerFile[] files) {
-        long[] starts = new long[files.length];
-        for (int i = 0; i < files.length; i++) {
-            starts[i] = files[i].startLsn();
-        }
-        return starts;
+        starts = segments == null ? from : distinct(from);
+        ends = segments == null ? to : distinct(to);
+        spans = segments == null ? null : spans(files, segments, starts, ends);
     }
 
     /** The LSNs there are, each once, highest (unsigned) first. */
@@ -64,12 +60,13 @@ final class Stack {
         return distinct;
     }
 
-    private static byte[] spans(LayerFile[] files, byte[] segments, long[] starts) {
+    private static byte[] spans(LayerFile[] files, byte[] segments, long[] starts, long[] ends) {
         byte[] spans = new byte[SPAN * files.length];
         for (int i = 0; i < files.length; i++) {
             spans[SPAN * i] = segments[2 * i];
             spans[SPAN * i + 1] = segments[2 * i + 1];
             spans[SPAN * i + 2] = (byte) first(starts, 0, files[i].startLsn() + 1);
+            spans[SPAN * i + 3] = (byte) first(ends, 0, files[i].endLsn() + 1);
         }
         return spans;
     }
@@ -98,7 +95,11 @@ final class Stack {
 
     /** End LSN of a layer; 0 past the last. */
     long end(int i) {
-        return i < ends.length ? ends[i] : 0;
+        if (i >= files.length) {
+            return 0;
+        }
+        byte[] s = spans;
+        return ends[s == null ? i : s[SPAN * i + 3]];
     }
 
     private long start(int i) {
@@ -126,23 +127,23 @@ final class Stack {
         return i;
     }
 
-    /** Index of the first LSN, from {@code from} on, that is below; they go down. */
+    /**
+     * Index of the first LSN, from {@code from} on, that is below; they go down. Halves without
+     * branching, so that the processor goes on to load what the search looks at next.
+     */
     private static int first(long[] lsns, int from, long below) {
         // Most reads are of the newest.
         if (from == lsns.length || Long.compareUnsigned(lsns[from], below) < 0) {
             return from;
         }
-        int low = from + 1;
-        int high = lsns.length - 1;
-        while (low <= high) {
-            int i = low + high >>> 1;
-            if (Long.compareUnsigned(lsns[i], below) < 0) {
-                high = i - 1;
-            } else {
-                low = i + 1;
-            }
+        long signed = below + Long.MIN_VALUE;
+        int last = from;
+        for (int left = lsns.length - from; left > 1; ) {
+            int half = left >>> 1;
+            last += lsns[last + half] + Long.MIN_VALUE >= signed ? half : 0;
+            left -= half;
         }
-        return low;
+        return last + 1;
     }
 
     /** With more layers that are over the same keys. */
@@ -175,7 +176,7 @@ final class Stack {
         for (int i = 0; i < files.length; i++) {
             // Ends go down: what follows one that ends below lies below too.
             for (int j = i + 1;
-                    j < files.length && Long.compareUnsigned(ends[j], start(i)) > 0;
+                    j < files.length && Long.compareUnsigned(end(j), start(i)) > 0;
                     j++) {
                 if (meet(i, j)) {
                     throw Coverage.overlap(files[i], files[j]);
@@ -193,10 +194,10 @@ final class Stack {
     void checkApart(LayerFile f) {
         for (int i = spans == null ? first(starts, 0, f.endLsn()) : 0; i < files.length; i++) {
             if (Long.compareUnsigned(start(i), f.endLsn()) < 0
-                    && Long.compareUnsigned(f.startLsn(), ends[i]) < 0) {
+                    && Long.compareUnsigned(f.startLsn(), end(i)) < 0) {
                 throw Coverage.overlap(f, files[i]);
             }
-            if (Long.compareUnsigned(ends[i], f.startLsn()) <= 0) {
+            if (Long.compareUnsigned(end(i), f.startLsn()) <= 0) {
                 return;
             }
         }
@@ -205,8 +206,8 @@ final class Stack {
     /** Refuses layers of another stack over part of these keys that share LSNs with one here. */
     void checkApart(Stack narrower) {
         for (int i = 0; i < narrower.size(); i++) {
-            int j = first(starts, 0, narrower.ends[i]);
-            if (j < files.length && Long.compareUnsigned(ends[j], narrower.start(i)) > 0) {
+            int j = first(starts, 0, narrower.end(i));
+            if (j < files.length && Long.compareUnsigned(end(j), narrower.start(i)) > 0) {
                 throw Coverage.overlap(narrower.files[i], files[j]);
             }
         }

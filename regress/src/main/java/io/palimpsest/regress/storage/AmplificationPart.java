@@ -4,6 +4,7 @@ import io.palimpsest.base.TenantConfig;
 import io.palimpsest.base.TimelineId;
 import io.palimpsest.fixtures.EmbeddedPostgres;
 import io.palimpsest.fixtures.PostgresBinaries;
+import io.palimpsest.pg.RelTag;
 import io.palimpsest.regress.storage.Report.Row;
 import io.palimpsest.tenant.BackgroundCounters;
 import io.palimpsest.tenant.Housekeeper;
@@ -37,6 +38,7 @@ final class AmplificationPart implements Part {
     private static final int TRANSACTIONS = 2500;
     private static final int BATCHES_PER_CHECKPOINT = 6;
     private static final int BATCHES_PER_BRANCH = 4;
+    private static final int ACCOUNT_BLOCKS = SCALE * 1600;
     private static final long LAYER = 4L << 20;
     private static final long HORIZON = 16L << 20;
     private static final double WRITE_BOUND = 6;
@@ -78,6 +80,10 @@ final class AmplificationPart implements Part {
     private static void history(
             Report report, Statement sql, Tenants tenants, Timeline main, Path directory)
             throws IOException, SQLException {
+        RelTag accounts = accounts(sql);
+        Row searched = new Row();
+        Row asked = new Row();
+        int most = 0;
         Housekeeper housekeeper = tenants.housekeeper();
         long walBefore = main.lastRecordLsn();
         double written = writtenBytes();
@@ -88,6 +94,12 @@ final class AmplificationPart implements Part {
                 sql.execute("CHECKPOINT");
             }
             main.waitFor(lsn(sql));
+            if (i > BATCHES / 2) {
+                ReadDepth depth = ReadDepth.of(main, accounts, ACCOUNT_BLOCKS, i);
+                searched.add(depth.searched());
+                asked.add(depth.asked());
+                most = Math.max(most, depth.mostSearched());
+            }
             if (i % BATCHES_PER_BRANCH == 0) {
                 report.say("amplification, " + i + " of " + BATCHES + " batches");
                 tenants.createBranch(
@@ -97,6 +109,14 @@ final class AmplificationPart implements Part {
                         main.lastRecordLsn());
             }
         }
+        report.value(
+                "layers a read of accounts searches, while WAL comes in and is compacted",
+                "",
+                searched,
+                Goal.atMost(4),
+                "the most in a read: " + most);
+        report.value(
+                "  with those whose filter or memory has not got the page", "", asked, null, "");
         main.flushUpTo(main.lastRecordLsn());
         housekeeper.runToQuiescence(main);
         double wal = main.lastRecordLsn() - walBefore;
@@ -168,6 +188,16 @@ final class AmplificationPart implements Part {
                     "CHECKPOINT"
                 }) {
             sql.execute(text);
+        }
+    }
+
+    private static RelTag accounts(Statement sql) throws SQLException {
+        try (ResultSet row =
+                sql.executeQuery(
+                        "SELECT oid::int, pg_relation_filenode('accounts')::int"
+                                + " FROM pg_database WHERE datname = current_database()")) {
+            row.next();
+            return new RelTag(RelTag.DEFAULT_TABLESPACE, row.getInt(1), row.getInt(2), RelTag.MAIN);
         }
     }
 

@@ -10,17 +10,19 @@ import io.palimpsest.regress.storage.Report.Row;
 import io.palimpsest.timeline.Timeline;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
+import java.net.InetSocketAddress;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.concurrent.atomic.AtomicReference;
-import java.util.function.IntFunction;
 
 /**
  * What others cost main: the 99th percentile of reads of main at a fixed rate, while 64 branches of
- * it are read at a fixed rate, against 64 tenants with the same data of their own; and with 1,000
- * branches that nobody reads, against none. The rates leave more than half of the processors idle.
+ * it are read and written to at a fixed rate, against 64 tenants with the same data of their own;
+ * and with 1,000 branches that nobody uses, against none. The rates leave more than half of the
+ * processors idle.
  */
 final class NeighbourPart implements Part {
     private static final int LOADED = 64;
@@ -43,34 +45,44 @@ final class NeighbourPart implements Part {
     }
 
     private void loaded(Setting setting, Report report) throws IOException, InterruptedException {
-        Path directory = Files.createDirectories(setting.home().resolve("loaded"));
-        Path working = Storage.link(setting.base(), directory.resolve("pageserver"));
-        makeBranches(working, LOADED);
+        Path directory = Storage.link(setting.base(), setting.home().resolve("loaded"));
+        makeBranches(directory, LOADED);
         for (int i = 0; i < LOADED; i++) {
-            Storage.copyTenant(setting.base(), working, tenant(i));
+            Storage.copyTenant(setting.base(), directory, tenant(i));
         }
         Row p99 = new Row();
         Row busy = new Row();
-        try (ServerProcess server = new ServerProcess(directory, List.of())) {
-            server.start();
+        String flushes;
+        try (LoadedStore store = new LoadedStore(directory)) {
+            List<LoadedStore.Neighbour> branches = new ArrayList<>();
+            List<LoadedStore.Neighbour> tenants = new ArrayList<>();
+            for (int i = 0; i < LOADED; i++) {
+                branches.add(store.neighbour(Storage.TENANT.tenant(), branch(i)));
+                tenants.add(store.neighbour(tenant(i), Storage.BASE));
+            }
             for (int round = 0; round <= setting.rounds(); round++) {
                 report.say("neighbours, loaded" + (round == 0 ? ", warm-up" : ", round " + round));
-                Found branches = measure(server, setting, i -> Storage.name(branch(i)), LOADED);
-                Found tenants =
-                        measure(server, setting, i -> tenant(i) + " " + Storage.BASE, LOADED);
+                Found ours = measure(store, setting, branches);
+                Found theirs = measure(store, setting, tenants);
                 if (round > 0) {
-                    p99.add(branches.p99, tenants.p99);
-                    busy.add(Math.max(branches.busy, tenants.busy));
+                    p99.add(ours.p99, theirs.p99);
+                    busy.add(Math.max(ours.busy, theirs.busy));
                 }
             }
+            flushes = store.flushesAndMerges();
         }
         report.cost(
-                "p99 of main, 64 branches loaded",
-                "p99 of main, 64 tenants loaded",
+                "p99 of main, 64 branches read and written",
+                "p99 of main, 64 tenants read and written",
                 "us",
                 p99,
                 Goal.atMost(2),
-                "");
+                String.format(
+                        Locale.ROOT,
+                        "each read %.0f times a second and written %s; %s",
+                        LOAD_PER_SECOND,
+                        LoadedStore.WRITES,
+                        flushes));
         report.value("  share of the processors busy meanwhile", "", busy, Goal.atMost(0.5), "");
     }
 
@@ -87,10 +99,10 @@ final class NeighbourPart implements Part {
             without.start();
             for (int round = 0; round <= setting.rounds(); round++) {
                 report.say("neighbours, idle" + (round == 0 ? ", warm-up" : ", round " + round));
-                Found branches = measure(with, setting, i -> "", 0);
-                Found alone = measure(without, setting, i -> "", 0);
+                double branches = alone(with, setting);
+                double alone = alone(without, setting);
                 if (round > 0) {
-                    p99.add(branches.p99, alone.p99);
+                    p99.add(branches, alone);
                 }
             }
             double[] quiet = new double[2];
@@ -99,8 +111,7 @@ final class NeighbourPart implements Part {
                 Thread.sleep((long) (SECONDS * 1000));
                 quiet[server == with ? 0 : 1] = (server.cpuNanos() - before) / 1e6 / SECONDS;
             }
-            cpu.add(quiet[0]);
-            cpu.add(quiet[1]);
+            cpu.add(quiet[0], quiet[1]);
         }
         report.cost(
                 "p99 of main, 1,000 idle branches",
@@ -109,8 +120,9 @@ final class NeighbourPart implements Part {
                 p99,
                 Goal.atMost(1.1),
                 "");
-        report.value(
+        report.cost(
                 "  processor time of a server with them that is asked nothing",
+                "of one without",
                 "ms/s",
                 cpu,
                 null,
@@ -136,49 +148,71 @@ final class NeighbourPart implements Part {
         base.shutDown();
     }
 
-    private Found measure(
-            ServerProcess server, Setting setting, IntFunction<String> neighbour, int neighbours)
-            throws IOException, InterruptedException {
-        long lsn = Storage.lastRecordLsn(server);
-        AtomicReference<IOException> failure = new AtomicReference<>();
-        List<Thread> threads = new ArrayList<>();
-        long cpu = server.cpuNanos() + system.getProcessCpuTime();
-        long start = System.nanoTime();
-        for (int i = 0; i < neighbours; i++) {
-            int me = i;
-            threads.add(
-                    Thread.ofPlatform()
-                            .start(() -> {
-                                try (PageClient client =
-                                        PageClient.toPageService(
-                                                server.pageService(), neighbour.apply(me), me)) {
-                                    client.paced(
-                                            setting.stills(),
-                                            setting.blocks(),
-                                            lsn,
-                                            LOAD_PER_SECOND,
-                                            SECONDS);
-                                } catch (IOException e) {
-                                    failure.set(e);
-                                }
-                            }));
-        }
-        double p99;
+    private static double alone(ServerProcess server, Setting setting) throws IOException {
+        return main(server.pageService(), setting, Storage.lastRecordLsn(server));
+    }
+
+    /** 99th percentile of reads of main, in microseconds. */
+    private static double main(InetSocketAddress address, Setting setting, long lsn)
+            throws IOException {
         try (PageClient client =
-                PageClient.toPageService(
-                        server.pageService(), Storage.name(Storage.BASE), neighbours)) {
-            p99 =
-                    client.paced(setting.stills(), setting.blocks(), lsn, MAIN_PER_SECOND, SECONDS)
-                            .percentile(0.99);
+                PageClient.toPageService(address, Storage.name(Storage.BASE), LOADED)) {
+            return client.paced(setting.stills(), setting.blocks(), lsn, MAIN_PER_SECOND, SECONDS)
+                    .percentile(0.99);
         }
+    }
+
+    private Found measure(
+            LoadedStore store, Setting setting, List<LoadedStore.Neighbour> neighbours)
+            throws IOException, InterruptedException {
+        AtomicReference<Exception> failure = new AtomicReference<>();
+        List<Thread> threads = new ArrayList<>();
+        long lsn = store.mainLsn();
+        long cpu = system.getProcessCpuTime();
+        long start = System.nanoTime();
+        for (LoadedStore.Neighbour neighbour : neighbours) {
+            threads.add(
+                    start(failure, () -> read(store, setting, neighbour.name(), lsn, neighbour)));
+            threads.add(start(failure, () -> neighbour.write(SECONDS)));
+        }
+        double p99 = main(store.address(), setting, lsn);
         for (Thread thread : threads) {
             thread.join();
         }
-        IOException failed = failure.get();
+        Exception failed = failure.get();
         if (failed != null) {
-            throw failed;
+            throw new IOException("a neighbour failed: " + failed.getMessage(), failed);
         }
-        double used = server.cpuNanos() + system.getProcessCpuTime() - cpu;
+        double used = system.getProcessCpuTime() - cpu;
         return new Found(p99, used / (System.nanoTime() - start) / processors);
+    }
+
+    private static void read(
+            LoadedStore store,
+            Setting setting,
+            String name,
+            long lsn,
+            LoadedStore.Neighbour neighbour)
+            throws IOException {
+        try (PageClient client =
+                PageClient.toPageService(store.address(), name, neighbour.hashCode())) {
+            client.paced(setting.stills(), setting.blocks(), lsn, LOAD_PER_SECOND, SECONDS);
+        }
+    }
+
+    /** What a thread does. */
+    private interface Work {
+        void run() throws IOException;
+    }
+
+    private static Thread start(AtomicReference<Exception> failure, Work work) {
+        return Thread.ofPlatform()
+                .start(() -> {
+                    try {
+                        work.run();
+                    } catch (IOException | RuntimeException e) {
+                        failure.set(e);
+                    }
+                });
     }
 }

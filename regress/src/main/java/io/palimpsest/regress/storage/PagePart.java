@@ -4,6 +4,7 @@ import io.palimpsest.pg.Page;
 import io.palimpsest.regress.ServerProcess;
 import io.palimpsest.regress.bench.PageClient;
 import io.palimpsest.regress.storage.Report.Row;
+import io.palimpsest.timeline.PageBatch;
 import io.palimpsest.timeline.Timeline;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -19,6 +20,9 @@ import java.util.SplittableRandom;
 final class PagePart implements Part {
     private static final long LARGE_CACHE = 512L << 20;
     private static final int HEADER = 4096;
+
+    /** Pages that are read together. */
+    private static final int RUN = 32;
 
     private record Load(String name, int depth) {}
 
@@ -43,12 +47,18 @@ final class PagePart implements Part {
         Timeline files = without.open(Storage.BASE);
         Timeline cached = with.open(Storage.BASE);
         Row row = new Row();
+        Row vectored = new Row();
+        Row vectoredCached = new Row();
         for (int round = 0; round <= setting.rounds(); round++) {
             report.say("pages in process" + (round == 0 ? ", warm-up" : ", round " + round));
             double ours = reads(files, setting, round);
             double theirs = reads(cached, setting, round);
+            double[] inFiles = runs(files, setting, round);
+            double[] inCache = runs(cached, setting, round);
             if (round > 0) {
                 row.add(ours, theirs);
+                vectored.add(inFiles[0], inFiles[1]);
+                vectoredCached.add(inCache[0], inCache[1]);
             }
         }
         report.rate(
@@ -57,6 +67,20 @@ final class PagePart implements Part {
                 "pages/s",
                 row,
                 Goal.atLeast(0.6),
+                "");
+        report.rate(
+                RUN + " pages in a row of a mapped layer, together",
+                "the same one by one",
+                "pages/s",
+                vectored,
+                Goal.atLeast(1),
+                "");
+        report.rate(
+                RUN + " pages in a row of the block cache, together",
+                "the same one by one",
+                "pages/s",
+                vectoredCached,
+                Goal.atLeast(1),
                 "");
         files.shutDown();
         cached.shutDown();
@@ -79,6 +103,36 @@ final class PagePart implements Part {
             now = System.nanoTime();
         }
         return n * 1e9 / (now - start);
+    }
+
+    /** Pages a second of runs of neighbouring pages: read together, and one by one. */
+    private static double[] runs(Timeline timeline, Setting setting, int seed) {
+        SplittableRandom random = new SplittableRandom(seed);
+        PageBatch batch = new PageBatch(RUN);
+        byte[] pages = new byte[RUN * Page.SIZE];
+        long lsn = timeline.lastRecordLsn();
+        long[] nanos = new long[2];
+        long n = 0;
+        while (nanos[0] + nanos[1] < setting.seconds() * 1e9) {
+            for (int how = 0; how < 2; how++) {
+                long start = System.nanoTime();
+                int first = random.nextInt(setting.blocks() - RUN);
+                batch.clear();
+                for (int i = 0; i < RUN; i++) {
+                    if (how == 0) {
+                        batch.add(setting.stills(), first + i, lsn, i * Page.SIZE);
+                    } else {
+                        timeline.readPage(setting.stills(), first + i, lsn, pages, i * Page.SIZE);
+                    }
+                }
+                if (how == 0) {
+                    timeline.readPages(batch, pages);
+                }
+                nanos[how] += System.nanoTime() - start;
+            }
+            n += RUN;
+        }
+        return new double[] {n * 1e9 / nanos[0], n * 1e9 / nanos[1]};
     }
 
     private static void overSocket(Setting setting, Report report) throws IOException {

@@ -87,7 +87,11 @@ final class Storage {
     }
 
     static String path(TimelineId id) {
-        return TimelineStore.ROOT + "/" + TENANT + "/timelines/" + id;
+        return path(TENANT, id);
+    }
+
+    private static String path(TenantShardId tenant, TimelineId id) {
+        return TimelineStore.ROOT + "/" + tenant + "/timelines/" + id;
     }
 
     /** Where it is written what the tenant's timelines follow. */
@@ -154,7 +158,7 @@ final class Storage {
     /** The base timeline under another tenant's name, sharing blocks with the base. */
     static void copyTenant(Path base, Path working, TenantId tenant) {
         Path from = base.resolve(path(BASE));
-        Path to = working.resolve(path(BASE).replace(TENANT.toString(), tenant.toString()));
+        Path to = working.resolve(path(TenantShardId.unsharded(tenant), BASE));
         link(from, to);
         rewriteIndex(
                 to,

@@ -16,8 +16,6 @@ import static io.palimpsest.pg.Page.setUpper;
 import static io.palimpsest.pg.Page.special;
 import static io.palimpsest.pg.Page.upper;
 
-import java.util.Arrays;
-
 /**
  * Adding, replacing and deleting items of a page with the results PostgreSQL gets, byte for byte
  * (its bufpage.c is the source of the rules).
@@ -102,8 +100,10 @@ public final class PageItems {
     /**
      * Deletes several items of an index page; {@code offsets} ascend. More than two are compacted
      * in line pointer order.
+     *
+     * @param spare as {@link #compact} has it
      */
-    public static void deleteMany(byte[] page, int[] offsets, int count) {
+    public static void deleteMany(byte[] page, int[] offsets, int count, byte[] spare) {
         if (count <= 2) {
             for (int i = count - 1; i >= 0; i--) {
                 delete(page, offsets[i]);
@@ -124,7 +124,7 @@ public final class PageItems {
             throw Page.damaged("offset %d to delete, the page has %d items", offsets[next], max);
         }
         setLower(page, HEADER + 4 * kept);
-        compact(page);
+        compact(page, spare);
     }
 
     /**
@@ -159,11 +159,17 @@ public final class PageItems {
 
     /**
      * Packs all items with storage downward from the special area, in ascending line pointer order.
+     *
+     * @param spare another page of memory, to work in
      */
-    public static void compact(byte[] page) {
+    public static void compact(byte[] page, byte[] spare) {
         int max = maxOffset(page);
         // Items that lie in the wanted order only move up, each into room that is free by then.
-        byte[] old = isInOrder(page, max) ? page : Arrays.copyOf(page, Page.SIZE);
+        byte[] old = page;
+        if (!isInOrder(page, max)) {
+            old = spare;
+            System.arraycopy(page, 0, old, 0, Page.SIZE);
+        }
         int upper = special(page);
         for (int i = 1; i <= max; i++) {
             int lp = linePointer(page, i);
@@ -204,8 +210,9 @@ public final class PageItems {
      * pointers is set or cleared.
      *
      * @param truncate drop the unused line pointers at the end (PostgreSQL does since 15)
+     * @param spare as {@link #compact} has it
      */
-    public static void repairFragmentation(byte[] page, boolean truncate) {
+    public static void repairFragmentation(byte[] page, boolean truncate, byte[] spare) {
         int max = maxOffset(page);
         int unused = 0;
         int last = 0;
@@ -217,7 +224,7 @@ public final class PageItems {
                 last = i;
             }
         }
-        compact(page);
+        compact(page, spare);
         if (truncate) {
             setLower(page, HEADER + 4 * last);
             unused -= max - last;

@@ -24,10 +24,17 @@ final class BtreePosting {
     private static final int IS_POSTING = 0x2000;
     private static final int COUNT_MASK = 0x0FFF;
 
-    private final byte[] tuple = new byte[Page.SIZE];
+    private final byte[] tuple;
     private int keySize;
     private int tids;
     private int merged;
+
+    /**
+     * @param tuple a page of memory, where tuples are built
+     */
+    BtreePosting(byte[] tuple) {
+        this.tuple = tuple;
+    }
 
     static boolean isPosting(byte[] b, int at) {
         return (u16(b, at + 6) & ALTERNATIVE_TID) != 0 && (u16(b, at + 4) & IS_POSTING) != 0;

@@ -176,7 +176,7 @@ final class BtreeRedo {
         int highKeySize = Page.maxAlign(IndexTuple.size(b, highKey, end));
         RecordParts.requireEnd(highKey + highKeySize, end);
 
-        byte[] left = emptyWithSpecialOf(page);
+        byte[] left = emptyWithSpecialOf(page, r.spare());
         PageItems.insert(left, HIGH_KEY, b, highKey, highKeySize);
         int next = HIGH_KEY + 1;
         boolean pending = newItemOnLeft;
@@ -210,13 +210,13 @@ final class BtreeRedo {
         byte[] b = r.bytes();
         int intervals = u16(b, RecordParts.main(r, 2));
         int at = RecordParts.data(r, 4 * intervals);
-        byte[] result = emptyWithSpecialOf(page);
+        byte[] result = emptyWithSpecialOf(page, r.spare());
         int first = firstData(page);
         int max = Page.maxOffset(page);
         if (first != HIGH_KEY) {
             copyItem(page, HIGH_KEY, result);
         }
-        BtreePosting posting = new BtreePosting();
+        BtreePosting posting = new BtreePosting(r.spareTuple());
         int interval = 0;
         int offset = first;
         while (offset <= max) {
@@ -259,7 +259,7 @@ final class BtreeRedo {
         int deleted = RecordParts.data(r, 2 * (deletedCount + updatedCount));
         int updated = deleted + 2 * deletedCount;
         if (updatedCount > 0) {
-            BtreePosting posting = new BtreePosting();
+            BtreePosting posting = new BtreePosting(r.spareTuple());
             int update = updated + 2 * updatedCount;
             for (int i = 0; i < updatedCount; i++) {
                 RecordParts.require(update, 2, end);
@@ -271,7 +271,7 @@ final class BtreeRedo {
         }
         if (deletedCount > 0) {
             int[] offsets = RecordParts.offsets(b, deleted, deletedCount, end);
-            PageItems.deleteMany(page, offsets, deletedCount);
+            PageItems.deleteMany(page, offsets, deletedCount, r.spare());
         }
         clearFlag(page, HAS_GARBAGE);
     }
@@ -401,9 +401,9 @@ final class BtreeRedo {
         PageItems.insert(to, Page.maxOffset(to) + 1, page, item, Page.itemLength(page, offset));
     }
 
-    private static byte[] emptyWithSpecialOf(byte[] page) {
+    /** Makes {@code empty} a page without items and with the special area of the page. */
+    private static byte[] emptyWithSpecialOf(byte[] page, byte[] empty) {
         int opaque = opaque(page);
-        byte[] empty = new byte[Page.SIZE];
         Page.init(empty, SPECIAL);
         System.arraycopy(page, opaque, empty, opaque, SPECIAL);
         return empty;

@@ -33,15 +33,18 @@ final class GinLeaf {
 
     private GinLeaf() {}
 
-    /** Applies the actions in {@code b[at .. end)}. */
-    static void recompress(byte[] page, byte[] b, int at, int end) {
-        compressOld(page);
+    /**
+     * Applies the actions in {@code b[at .. end)}.
+     *
+     * @param out a page of memory, where the lists are built
+     */
+    static void recompress(byte[] page, byte[] b, int at, int end, byte[] out) {
+        compressOld(page, out);
         int opaque = GinRedo.opaque(page);
         int oldEnd = Page.lower(page);
         if (oldEnd < LISTS || oldEnd > opaque) {
             throw Page.damaged("pd_lower %d of a posting tree leaf", oldEnd);
         }
-        byte[] out = new byte[Page.SIZE];
         GinPostingList writer = new GinPostingList(out);
         RecordParts.require(at, 2, end);
         int actions = u16(b, at);
@@ -96,7 +99,7 @@ final class GinLeaf {
     }
 
     /** Makes a page of plain TIDs one with a single list. */
-    private static void compressOld(byte[] page) {
+    private static void compressOld(byte[] page, byte[] out) {
         int opaque = GinRedo.opaque(page);
         int flags = u16(page, opaque + GinRedo.FLAGS);
         if ((flags & GinRedo.COMPRESSED) != 0) {
@@ -104,7 +107,6 @@ final class GinLeaf {
         }
         int count = u16(page, opaque + GinRedo.MAX_OFFSET);
         RecordParts.require(LISTS, IndexTuple.TID * count, opaque);
-        byte[] out = new byte[Page.SIZE];
         int size = count == 0 ? 0 : new GinPostingList(out).compress(page, LISTS, count, 0);
         setLists(page, out, size);
         putU16(page, opaque + GinRedo.FLAGS, flags | GinRedo.COMPRESSED);

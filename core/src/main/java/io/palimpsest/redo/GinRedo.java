@@ -82,7 +82,8 @@ final class GinRedo {
             case DELETE_LIST_PAGES -> deleteListPages(page, r);
             case VACUUM_DATA_LEAF_PAGE -> {
                 requireBlock(r, 0);
-                GinLeaf.recompress(page, r.bytes(), r.dataOffset(), RecordParts.dataEnd(r));
+                GinLeaf.recompress(
+                        page, r.bytes(), r.dataOffset(), RecordParts.dataEnd(r), r.spare());
             }
             default -> throw RecordParts.unknownRecord(r, context);
         }
@@ -116,7 +117,7 @@ final class GinRedo {
         if ((flags & IS_DATA) == 0) {
             insertEntry(page, b, RecordParts.data(r, 4), end, leaf, rightChild);
         } else if (leaf) {
-            GinLeaf.recompress(page, b, r.dataOffset(), end);
+            GinLeaf.recompress(page, b, r.dataOffset(), end, r.spare());
         } else {
             insertPostingItem(page, b, RecordParts.data(r, 2 + POSTING_ITEM), rightChild);
         }

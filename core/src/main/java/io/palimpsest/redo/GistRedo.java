@@ -104,7 +104,8 @@ final class GistRedo {
             return;
         }
         if (deleted > 0) {
-            PageItems.deleteMany(page, RecordParts.offsets(b, at, deleted, end), deleted);
+            PageItems.deleteMany(
+                    page, RecordParts.offsets(b, at, deleted, end), deleted, r.spare());
             if ((u16(page, opaque(page) + FLAGS) & LEAF) != 0) {
                 setFlag(page, TUPLES_DELETED);
             }
@@ -123,7 +124,7 @@ final class GistRedo {
         int main = RecordParts.main(r, header);
         int count = u16(b, main + 4);
         int[] offsets = RecordParts.offsets(b, main + header, count, RecordParts.mainEnd(r));
-        PageItems.deleteMany(page, offsets, count);
+        PageItems.deleteMany(page, offsets, count, r.spare());
         clearFlag(page, HAS_GARBAGE);
         setFlag(page, TUPLES_DELETED);
     }

@@ -276,7 +276,7 @@ final class HashRedo {
         switch (r.blockId()) {
             case 0 -> {
                 int[] offsets = RecordParts.offsets(b, main + 8, count, RecordParts.mainEnd(r));
-                PageItems.deleteMany(page, offsets, count);
+                PageItems.deleteMany(page, offsets, count, r.spare());
                 clearFlag(page, HAS_DEAD_TUPLES);
             }
             case 1 -> HashMeta.setTuples(page, HashMeta.tuples(page) - count);
@@ -308,7 +308,7 @@ final class HashRedo {
         int count = r.dataLength() / 2;
         int[] offsets =
                 RecordParts.offsets(r.bytes(), r.dataOffset(), count, RecordParts.dataEnd(r));
-        PageItems.deleteMany(page, offsets, count);
+        PageItems.deleteMany(page, offsets, count, r.spare());
     }
 
     /** An empty page of this kind, the last of its chain. */

@@ -99,7 +99,7 @@ final class Heap2Redo {
         int unused = r.dataOffset() + r.dataLength() - p >> 1;
         p = setLinePointers(page, r, p, unused, 0);
         Expected.endOfData(r, p);
-        PageItems.repairFragmentation(page, version.atLeast(PgVersion.V15));
+        PageItems.repairFragmentation(page, version.atLeast(PgVersion.V15), r.spare());
         return true;
     }
 
@@ -159,7 +159,7 @@ final class Heap2Redo {
         }
         if ((flags & (HAS_REDIRECTIONS | HAS_DEAD_ITEMS | HAS_NOW_UNUSED_ITEMS)) != 0) {
             if ((flags & CLEANUP_LOCK) != 0) {
-                PageItems.repairFragmentation(page, true);
+                PageItems.repairFragmentation(page, true, r.spare());
             } else {
                 PageItems.truncateLinePointers(page);
             }

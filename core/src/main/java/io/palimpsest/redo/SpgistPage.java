@@ -105,24 +105,32 @@ final class SpgistPage {
     }
 
     /** Replaces the items by dead tuples of this state, which does not redirect. */
-    static void kill(byte[] page, int[] offsets, int state) {
-        killMany(page, offsets, state, state, NO_BLOCK, 0, 0);
+    static void kill(byte[] page, int[] offsets, int state, byte[] spare) {
+        killMany(page, offsets, state, state, NO_BLOCK, 0, 0, spare);
     }
 
     /** Replaces the items by placeholders, the first of the list by a redirection. */
-    static void redirectFirst(byte[] page, int[] offsets, int block, int to, int xid) {
-        killMany(page, offsets, REDIRECT, PLACEHOLDER, block, to, xid);
+    static void redirectFirst(
+            byte[] page, int[] offsets, int block, int to, int xid, byte[] spare) {
+        killMany(page, offsets, REDIRECT, PLACEHOLDER, block, to, xid, spare);
     }
 
     private static void killMany(
-            byte[] page, int[] offsets, int first, int rest, int block, int to, int xid) {
+            byte[] page,
+            int[] offsets,
+            int first,
+            int rest,
+            int block,
+            int to,
+            int xid,
+            byte[] spare) {
         if (offsets.length == 0) {
             return;
         }
         int firstOffset = offsets[0];
         int[] sorted = offsets.clone();
         Arrays.sort(sorted);
-        PageItems.deleteMany(page, sorted, sorted.length);
+        PageItems.deleteMany(page, sorted, sorted.length, spare);
         byte[] firstTuple = dead(first, block, to, xid);
         byte[] restTuple = dead(rest, NO_BLOCK, 0, 0);
         for (int offset : sorted) {
@@ -159,7 +167,7 @@ final class SpgistPage {
     }
 
     /** Removes the placeholders from an item to the last one. */
-    static void dropPlaceholders(byte[] page, int from) {
+    static void dropPlaceholders(byte[] page, int from, byte[] spare) {
         int count = Page.maxOffset(page) - from + 1;
         if (from < 1 || count < 1) {
             throw Page.damaged("placeholders from %d on, %d items", from, Page.maxOffset(page));
@@ -167,7 +175,7 @@ final class SpgistPage {
         int[] offsets = new int[count];
         Arrays.setAll(offsets, i -> from + i);
         addCount(page, PLACEHOLDERS, -count);
-        PageItems.deleteMany(page, offsets, count);
+        PageItems.deleteMany(page, offsets, count, spare);
     }
 
     /** Sets which leaf tuple comes after this one in its chain. */

@@ -50,11 +50,11 @@ final class SpgistPickSplit {
                 } else {
                     int[] offsets = RecordParts.offsets(b, main + HEADER, deletes, end);
                     if (u8(b, main + 24) != 0) {
-                        SpgistPage.kill(page, offsets, SpgistPage.PLACEHOLDER);
+                        SpgistPage.kill(page, offsets, SpgistPage.PLACEHOLDER, r.spare());
                     } else {
                         int xid = i32(b, main + 20);
                         SpgistPage.redirectFirst(
-                                page, offsets, r.blockNumber(INNER), innerOffset, xid);
+                                page, offsets, r.blockNumber(INNER), innerOffset, xid, r.spare());
                     }
                 }
                 addLeaves(page, b, insertsAt, inserts, inner + innerSize, end, SOURCE);

@@ -94,10 +94,11 @@ final class SpgistRedo {
             case 0 -> {
                 int[] offsets = RecordParts.offsets(b, deletesAt, moves, end);
                 if (u8(b, main + 16) != 0) {
-                    SpgistPage.kill(page, offsets, SpgistPage.PLACEHOLDER);
+                    SpgistPage.kill(page, offsets, SpgistPage.PLACEHOLDER, r.spare());
                 } else {
                     int xid = i32(b, main + 12);
-                    SpgistPage.redirectFirst(page, offsets, r.blockNumber(1), target, xid);
+                    SpgistPage.redirectFirst(
+                            page, offsets, r.blockNumber(1), target, xid, r.spare());
                 }
             }
             case 1 -> {
@@ -204,12 +205,12 @@ final class SpgistRedo {
         int[] moveSource = RecordParts.offsets(b, at, moves, end);
         int chain = at + 4 * moves;
 
-        SpgistPage.kill(page, dead, SpgistPage.DEAD);
-        SpgistPage.kill(page, placeholders, SpgistPage.PLACEHOLDER);
+        SpgistPage.kill(page, dead, SpgistPage.DEAD, r.spare());
+        SpgistPage.kill(page, placeholders, SpgistPage.PLACEHOLDER, r.spare());
         for (int i = 0; i < moves; i++) {
             SpgistPage.swap(page, moveSource[i], u16(b, at + 2 * (moves + i)));
         }
-        SpgistPage.kill(page, moveSource, SpgistPage.PLACEHOLDER);
+        SpgistPage.kill(page, moveSource, SpgistPage.PLACEHOLDER, r.spare());
         for (int i = 0; i < chains; i++) {
             SpgistPage.setNext(page, u16(b, chain + 2 * i), u16(b, chain + 2 * (chains + i)));
         }
@@ -222,7 +223,7 @@ final class SpgistRedo {
         int main = RecordParts.main(r, 12);
         int count = u16(b, main);
         int[] offsets = RecordParts.offsets(b, main + 12, count, RecordParts.mainEnd(r));
-        PageItems.deleteMany(page, offsets, count);
+        PageItems.deleteMany(page, offsets, count, r.spare());
         return true;
     }
 
@@ -238,7 +239,7 @@ final class SpgistRedo {
             SpgistPage.endRedirection(page, u16(b, main + header + 2 * i));
         }
         if (firstPlaceholder != 0) {
-            SpgistPage.dropPlaceholders(page, firstPlaceholder);
+            SpgistPage.dropPlaceholders(page, firstPlaceholder, r.spare());
         }
         return true;
     }

@@ -5,9 +5,11 @@ import static io.palimpsest.base.Bytes.u16;
 import static io.palimpsest.base.Bytes.u8;
 
 import io.palimpsest.base.PageserverException;
+import io.palimpsest.pg.Page;
 import io.palimpsest.wal.PageImage;
 import io.palimpsest.wal.Rmgr;
 import io.palimpsest.wal.WalRecord;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A stored RECORD value as a view over its bytes: the record as redo of one of its blocks sees it.
@@ -41,6 +43,8 @@ public final class RecordSlice {
     private int holeLength;
     private int mainOffset;
     private int mainLength;
+    private byte @Nullable [] spare;
+    private byte @Nullable [] spareTuple;
 
     /**
      * Looks at the value {@code bytes[offset .. offset+length)}.
@@ -81,6 +85,29 @@ public final class RecordSlice {
                     "stored record slice: block %d of %d, main data of %d bytes",
                     own, count, mainLength);
         }
+    }
+
+    /**
+     * A page of memory in which redo may build what takes the page's place, so that no record makes
+     * garbage. Whatever was in it still is.
+     */
+    public byte[] spare() {
+        byte[] page = spare;
+        if (page == null) {
+            page = new byte[Page.SIZE];
+            spare = page;
+        }
+        return page;
+    }
+
+    /** Another, for a tuple. */
+    public byte[] spareTuple() {
+        byte[] tuple = spareTuple;
+        if (tuple == null) {
+            tuple = new byte[Page.SIZE];
+            spareTuple = tuple;
+        }
+        return tuple;
     }
 
     /** What {@link #dataOffset} and the like are offsets into. */

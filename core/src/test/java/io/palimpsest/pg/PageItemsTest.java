@@ -101,7 +101,7 @@ class PageItemsTest {
                     offsets[count++] = i;
                 }
             }
-            PageItems.deleteMany(page, offsets, count);
+            PageItems.deleteMany(page, offsets, count, new byte[Page.SIZE]);
             for (int i = count - 1; i >= 0; i--) {
                 placed.remove(numbered.remove(offsets[i] - 1));
             }
@@ -172,7 +172,7 @@ class PageItemsTest {
 
         void repair() {
             boolean truncate = random.nextBoolean();
-            PageItems.repairFragmentation(page, truncate);
+            PageItems.repairFragmentation(page, truncate, new byte[Page.SIZE]);
             while (truncate && !numbered.isEmpty() && numbered.getLast() == null) {
                 numbered.removeLast();
             }

@@ -32,8 +32,10 @@ public final class GcPlanner {
         List<Integer> byNewest = new ArrayList<>();
         for (int i = 0; i < layers.size(); i++) {
             byNewest.add(i);
-            if (layers.get(i).complete()) {
-                images.add(layers.get(i));
+            LayerDescriptor layer = layers.get(i);
+            // A damaged image is worth nothing: what lies below it may be all there is.
+            if (layer.complete() && !inventory.avoided().contains(layer.name())) {
+                images.add(layer);
             }
         }
         images.sort(

@@ -7,6 +7,7 @@ import io.palimpsest.layer.LayerName;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
+import java.util.TreeMap;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
@@ -53,6 +54,14 @@ final class HistoryPlanner {
     private final boolean[] hasBase;
     private final boolean[] blocked;
 
+    /**
+     * Borders at which a job must not start, or end: an image that is cut there would leave a piece
+     * with the name of another image.
+     */
+    private final boolean[] noStart;
+
+    private final boolean[] noEnd;
+
     HistoryPlanner(LayerInventory inventory, Retention wanted, TenantConfig config) {
         this.inventory = inventory;
         this.config = config;
@@ -77,6 +86,9 @@ final class HistoryPlanner {
         }
         stretches = new KeyStretches(deep);
         count = stretches.count();
+        noStart = new boolean[count + 1];
+        noEnd = new boolean[count + 1];
+        markCorners();
         starting = new long[count + 1];
         overlapping = new long[count + 1];
         long[] bases = new long[count + 1];
@@ -117,6 +129,30 @@ final class HistoryPlanner {
             blocked[i] = blocks[i] > 0;
             fresh[i + 1] =
                     fresh[i] + closed[i] - base[i] + (imageAbove[i] > 0 ? 0 : open[i] - newest[i]);
+        }
+    }
+
+    /** Where an image starts, or ends, with a wider one of its LSN. */
+    private void markCorners() {
+        TreeMap<Long, List<LayerDescriptor>> images = new TreeMap<>();
+        for (LayerDescriptor d : below) {
+            if (d.name().image()) {
+                images.computeIfAbsent(d.name().startLsn(), _ -> new ArrayList<>()).add(d);
+            }
+        }
+        for (List<LayerDescriptor> together : images.values()) {
+            TreeMap<Integer, Integer> lastEnd = new TreeMap<>();
+            TreeMap<Integer, Integer> firstStart = new TreeMap<>();
+            for (LayerDescriptor d : together) {
+                lastEnd.merge(stretches.from(d), stretches.to(d), Math::max);
+                firstStart.merge(stretches.to(d), stretches.from(d), Math::min);
+            }
+            for (LayerDescriptor d : together) {
+                int from = stretches.from(d);
+                int to = stretches.to(d);
+                noStart[to] |= lastEnd.getOrDefault(from, to) > to;
+                noEnd[from] |= firstStart.getOrDefault(to, from) < from;
+            }
         }
     }
 
@@ -175,7 +211,7 @@ final class HistoryPlanner {
     CompactionPlan.@Nullable DropHistory plan() {
         int from = 0;
         while (from < count) {
-            if (isFresh(from)) {
+            if (mayStart(from)) {
                 int end = reach(from);
                 int to = best(from, end);
                 if (to > from) {
@@ -191,6 +227,10 @@ final class HistoryPlanner {
 
     private boolean isFresh(int i) {
         return !blocked[i] && fresh[i + 1] > fresh[i];
+    }
+
+    private boolean mayStart(int i) {
+        return isFresh(i) && !noStart[i];
     }
 
     private boolean pays(long freshBytes, long inputBytes) {
@@ -223,7 +263,7 @@ final class HistoryPlanner {
             cost += starting[to - 1];
             long f = fresh[to] - fresh[from];
             double share = (double) f / cost;
-            if (isFresh(to - 1) && pays(f, cost) && share >= bestShare) {
+            if (isFresh(to - 1) && !noEnd[to] && pays(f, cost) && share >= bestShare) {
                 best = to;
                 bestShare = share;
             }
@@ -261,7 +301,7 @@ final class HistoryPlanner {
         int from = 0;
         while (from < count) {
             int next = from + 1;
-            if (isFresh(from)) {
+            if (mayStart(from)) {
                 int end = reach(from);
                 int to = best(from, end);
                 if (to > from) {

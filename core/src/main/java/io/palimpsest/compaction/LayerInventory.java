@@ -13,8 +13,8 @@ import java.util.Set;
  * @param diskConsistentLsn all values at or below it are in them
  * @param adopted branch points up to which the timeline has taken over its former ancestors'
  *     layers: a complete image above one claims nothing about layers at or below it
- * @param avoided layers that are no input of any plan, because a job with them has failed or could
- *     not be done
+ * @param avoided layers that are no input of any plan, and whose images count for nothing, because
+ *     they were found to be damaged
  */
 public record LayerInventory(
         List<LayerDescriptor> layers,

@@ -1,8 +1,10 @@
 package io.palimpsest.protocol;
 
+import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.Lsn;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.base.TenantId;
+import io.palimpsest.base.TenantShardId;
 import io.palimpsest.base.TimelineId;
 import java.util.Locale;
 
@@ -23,6 +25,13 @@ public sealed interface PageCommand {
      * @param lsn {@link Lsn#MAX} for the latest
      */
     record Keyspace(TenantId tenant, TimelineId timeline, Lsn lsn) implements PageCommand {}
+
+    /**
+     * {@code lease lsn <tenant> <timeline> <lsn>}: keeps an LSN readable. Answers one row {@code
+     * (valid_until text)}, milliseconds since 1970; null if the LSN is not kept any more, or has
+     * not come yet.
+     */
+    record LeaseLsn(TenantId tenant, TimelineId timeline, Lsn lsn) implements PageCommand {}
 
     /** {@code set ...}: drivers send it; nothing changes. */
     record Set() implements PageCommand {}
@@ -54,11 +63,31 @@ public sealed interface PageCommand {
                                 ? Lsn.MAX
                                 : Lsn.parse(arguments[2]));
             }
+            case "lease" -> {
+                String[] arguments = arguments(word, rest, 4);
+                if (!arguments[0].equalsIgnoreCase("lsn")) {
+                    throw PageserverException.badRequest(
+                            "lease: found '%s', expected lsn", shortened(arguments[0]));
+                }
+                yield new LeaseLsn(
+                        tenant(arguments[1]),
+                        TimelineId.parse(arguments[2]),
+                        Lsn.parse(arguments[3]));
+            }
             case "set" -> new Set();
             default ->
                     throw PageserverException.badRequest(
                             "unsupported command '%s'", shortened(query));
         };
+    }
+
+    /** Of a shard, too: of a tenant without shards there is one, 0000 or 0001. */
+    private static TenantId tenant(String text) {
+        TenantShardId shard = TenantShardId.parse(text);
+        if (shard.count() > 1) {
+            throw PageserverException.of(ErrorCode.NOT_FOUND, "shard %s is not here", shard);
+        }
+        return shard.tenant();
     }
 
     private static Pagestream pagestream(int version, String rest) {

@@ -161,11 +161,15 @@ public final class ServerSession {
         finish(message);
     }
 
-    /** One row in text form. */
-    public void row(List<String> columns) {
+    /** One row in text form; null is NULL. */
+    public void row(List<? extends @Nullable String> columns) {
         int message = begin('D');
         out.u16BE(columns.size());
         for (String column : columns) {
+            if (column == null) {
+                out.i32BE(-1);
+                continue;
+            }
             byte[] value = column.getBytes(StandardCharsets.UTF_8);
             out.i32BE(value.length);
             out.bytes(value);

@@ -5,9 +5,13 @@ import io.palimpsest.base.Lsn;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.base.TenantId;
 import io.palimpsest.base.TimelineId;
+import io.palimpsest.compaction.CompactionDebt;
 import io.palimpsest.layer.LayerDescriptor;
+import io.palimpsest.layer.LayerName;
 import io.palimpsest.tenant.BackgroundCounters;
+import io.palimpsest.tenant.Housekeeper;
 import io.palimpsest.tenant.Tenants;
+import io.palimpsest.timeline.GarbageCollector;
 import io.palimpsest.timeline.Lease;
 import io.palimpsest.timeline.LsnAtTime;
 import io.palimpsest.timeline.Timeline;
@@ -118,6 +122,52 @@ public final class Management {
         return tenants.housekeeper().counters();
     }
 
+    /** What lies ahead for a timeline's layers, and what does not get done. */
+    public Compaction compaction(TenantId tenant, TimelineId timeline) {
+        Timeline found = tenants.timeline(tenant, timeline);
+        Housekeeper housekeeper = tenants.housekeeper();
+        return new Compaction(
+                housekeeper.debt(found),
+                housekeeper.broken(found),
+                found.damaged().names().stream().map(LayerName::toString).toList());
+    }
+
+    /**
+     * Compacts a timeline now, and returns when nothing is left to do.
+     *
+     * @param all whether it pays or not, else by its thresholds
+     * @throws PageserverException CORRUPTION naming damaged layers that all was done without
+     */
+    public void compact(TenantId tenant, TimelineId timeline, boolean all) {
+        Timeline found = tenants.timeline(tenant, timeline);
+        if (all) {
+            tenants.housekeeper().compactNow(found);
+        } else {
+            tenants.housekeeper().runToQuiescence(found);
+        }
+    }
+
+    /** Has compaction try again what failed too often, and with all layers. */
+    public void resetCompaction(TenantId tenant, TimelineId timeline) {
+        tenants.housekeeper().reset(tenants.timeline(tenant, timeline));
+    }
+
+    /**
+     * Moves a timeline's cutoff and collects garbage now.
+     *
+     * @param horizonBytes WAL before the last record that stays readable; null: as the policy has
+     *     it
+     */
+    public Collected collect(TenantId tenant, TimelineId timeline, @Nullable Long horizonBytes) {
+        Timeline found = tenants.timeline(tenant, timeline);
+        int before = found.layerCount();
+        GarbageCollector.Result result =
+                horizonBytes == null
+                        ? tenants.housekeeper().gcNow(found)
+                        : tenants.housekeeper().gcNow(found, horizonBytes);
+        return new Collected(before, result.layers(), result.bytes());
+    }
+
     /** The layers that a timeline's index names. */
     public List<LayerDescriptor> layers(TenantId tenant, TimelineId timeline) {
         return tenants.timeline(tenant, timeline).durableLayers();
@@ -191,6 +241,24 @@ public final class Management {
                 "host=" + source.host() + " port=" + source.port() + " user=" + source.user(),
                 new Lsn(receiver.receivedLsn()));
     }
+
+    /**
+     * Background work of a timeline.
+     *
+     * @param debt what is due and not done
+     * @param off kinds of work that are off because they failed again and again
+     * @param damaged layers that are left out of it
+     */
+    public record Compaction(CompactionDebt debt, List<String> off, List<String> damaged) {}
+
+    /**
+     * What a garbage collection has done.
+     *
+     * @param total layers before
+     * @param removed layers
+     * @param removedBytes of their files
+     */
+    public record Collected(int total, int removed, long removedBytes) {}
 
     /**
      * Why history is kept.

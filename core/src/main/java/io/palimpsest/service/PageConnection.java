@@ -5,6 +5,7 @@ import io.palimpsest.base.Bytes;
 import io.palimpsest.base.Check;
 import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.Key;
+import io.palimpsest.base.Lsn;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.pg.RelTag;
 import io.palimpsest.pg.Slru;
@@ -16,6 +17,7 @@ import io.palimpsest.protocol.PagestreamRequest;
 import io.palimpsest.protocol.PagestreamRequest.Operation;
 import io.palimpsest.protocol.ServerSession;
 import io.palimpsest.value.Keys;
+import java.util.Collections;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -105,6 +107,7 @@ final class PageConnection {
             }
             case PageCommand.Set set -> session.complete();
             case PageCommand.Keyspace k -> keyspace(k);
+            case PageCommand.LeaseLsn l -> lease(l);
         }
     }
 
@@ -328,11 +331,40 @@ final class PageConnection {
                             (key, content) -> row("slru", key, size(key, content)));
             session.complete();
         } catch (PageserverException e) {
-            if (e.code() == ErrorCode.SHUTTING_DOWN) {
-                session.failAndEnd(SHUTDOWN, String.valueOf(e.getMessage()));
-            } else {
-                session.fail(String.valueOf(e.getMessage()));
+            fail(e);
+        }
+    }
+
+    /** The command's failure; only a timeline that goes away ends the session. */
+    private void fail(PageserverException e) {
+        if (e.code() == ErrorCode.SHUTTING_DOWN) {
+            session.failAndEnd(SHUTDOWN, String.valueOf(e.getMessage()));
+        } else {
+            session.fail(String.valueOf(e.getMessage()));
+        }
+    }
+
+    private void lease(PageCommand.LeaseLsn command) {
+        try {
+            PageSource from = directory.find(command.tenant(), command.timeline());
+            String until = until(from, Lsn.align(command.lsn().value()));
+            session.rowDescription(List.of("valid_until"), new int[] {TEXT});
+            session.row(Collections.singletonList(until));
+            session.complete();
+        } catch (PageserverException e) {
+            fail(e);
+        }
+    }
+
+    /** Milliseconds since 1970, or null if the lease is refused. */
+    private static @Nullable String until(PageSource from, long lsn) {
+        try {
+            return Long.toString(from.lease(lsn));
+        } catch (PageserverException e) {
+            if (e.code() == ErrorCode.LSN_OUT_OF_RANGE) {
+                return null;
             }
+            throw e;
         }
     }
 

@@ -1,5 +1,7 @@
 package io.palimpsest.service;
 
+import io.palimpsest.base.ErrorCode;
+import io.palimpsest.base.PageserverException;
 import io.palimpsest.base.TenantId;
 import io.palimpsest.base.TimelineId;
 import io.palimpsest.pg.RelTag;
@@ -48,6 +50,11 @@ public interface PageSource {
 
     ReadView viewAt(long lsn);
 
+    /** See {@link Timeline#lease}. */
+    default long lease(long lsn) {
+        throw PageserverException.of(ErrorCode.UNSUPPORTED, "nothing is leased here");
+    }
+
     /** The ordinary one. */
     record OfTimeline(Timeline timeline) implements PageSource {
         @Override
@@ -93,6 +100,11 @@ public interface PageSource {
         @Override
         public ReadView viewAt(long lsn) {
             return timeline.viewAt(lsn);
+        }
+
+        @Override
+        public long lease(long lsn) {
+            return timeline.lease(lsn);
         }
     }
 }

@@ -1,6 +1,8 @@
 package io.palimpsest.tenant;
 
+import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.Limits;
+import io.palimpsest.base.PageserverException;
 import io.palimpsest.base.TenantConfig;
 import io.palimpsest.compaction.CompactionDebt;
 import io.palimpsest.compaction.CompactionPlan;
@@ -14,6 +16,7 @@ import io.palimpsest.timeline.Compactor.Outcome;
 import io.palimpsest.timeline.GarbageCollector;
 import io.palimpsest.timeline.Pace;
 import io.palimpsest.timeline.Timeline;
+import java.util.List;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
@@ -63,8 +66,20 @@ final class BackgroundJobs {
     boolean run(Chores chores, Kind kind, boolean asked) {
         Timeline timeline = chores.timeline;
         return kind == Kind.COLLECT
-                ? collect(chores, timeline.planCutoff()).layers() > 0
+                ? collect(chores, cutoff(timeline)).layers() > 0
                 : compact(chores, kind, timeline.config(), asked);
+    }
+
+    /** As the policy has it; where it is, if a damaged layer hides when that was. */
+    private static long cutoff(Timeline timeline) {
+        try {
+            return timeline.planCutoff();
+        } catch (PageserverException e) {
+            if (e.code() != ErrorCode.CORRUPTION || timeline.damaged().names().isEmpty()) {
+                throw e;
+            }
+            return timeline.oldestReadableLsn();
+        }
     }
 
     GarbageCollector.Result collect(Chores chores, long cutoff) {
@@ -87,7 +102,8 @@ final class BackgroundJobs {
     }
 
     /**
-     * One compaction; false if there was nothing to do.
+     * One compaction; false if there was nothing to do. Damaged layers that it meets are left out
+     * of what comes after.
      *
      * @param asked somebody waits for it
      */
@@ -99,7 +115,16 @@ final class BackgroundJobs {
             return false;
         }
         long begun = environment.clock().monotonicNanos();
-        Compactor.Result result = Compactor.run(timeline, plan, pace(chores, kind, asked));
+        Compactor.Result result;
+        try {
+            result = Compactor.run(timeline, plan, pace(chores, kind, asked));
+        } catch (PageserverException e) {
+            if (e.code() != ErrorCode.CORRUPTION || !leaveOut(timeline, plan)) {
+                throw e;
+            }
+            counters.failures.incrementAndGet();
+            return true;
+        }
         measured(result.bytesRead(), environment.clock().monotonicNanos() - begun);
         counters.bytesRead.addAndGet(result.bytesRead());
         counters.bytesWritten.addAndGet(result.bytesWritten());
@@ -111,6 +136,28 @@ final class BackgroundJobs {
             count(timeline, plan, result);
         }
         return true;
+    }
+
+    /**
+     * Work goes on without the damaged layers of a plan that has failed.
+     *
+     * @return are there any?
+     */
+    private boolean leaveOut(Timeline timeline, CompactionPlan plan) {
+        List<Compactor.Damage> damaged = Compactor.damaged(timeline, plan);
+        for (Compactor.Damage damage : damaged) {
+            if (timeline.damaged().add(damage.layer())) {
+                environment
+                        .tracer()
+                        .error(
+                                "layer-damaged",
+                                "timeline "
+                                        + timeline.id()
+                                        + ": compaction goes on without a layer: "
+                                        + damage.flaw().getMessage());
+            }
+        }
+        return !damaged.isEmpty();
     }
 
     private @Nullable CompactionPlan plan(Timeline timeline, Kind kind, TenantConfig config) {

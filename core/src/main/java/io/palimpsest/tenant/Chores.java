@@ -1,15 +1,16 @@
 package io.palimpsest.tenant;
 
+import io.palimpsest.layer.LayerName;
 import io.palimpsest.timeline.Timeline;
 import io.palimpsest.timeline.TimelineState;
 
 /** What is to be done for one timeline, and when. Guarded by the housekeeper's monitor. */
 final class Chores {
-    /** Kinds of work, the most urgent first. */
+    /** Kinds of work. */
     enum Kind {
         MERGE,
-        IMAGES,
         COLLECT,
+        IMAGES,
         HISTORY
     }
 
@@ -28,6 +29,11 @@ final class Chores {
 
         void done() {
             at = NEVER;
+        }
+
+        /** Is it waited for longer than the other? */
+        boolean before(Errand other) {
+            return at < other.at;
         }
 
         boolean due(long now) {
@@ -75,8 +81,13 @@ final class Chores {
         }
     }
 
+    private long mergeableL0s() {
+        return timeline.l0Count()
+                - timeline.damaged().names().stream().filter(LayerName::isL0).count();
+    }
+
     void wantMerge(long now) {
-        if (timeline.l0Count() >= timeline.config().compactionThreshold()) {
+        if (mergeableL0s() >= timeline.config().compactionThreshold()) {
             merge.want(now);
         }
     }
@@ -96,7 +107,7 @@ final class Chores {
     boolean before(Chores other, Kind kind) {
         return kind == Kind.MERGE
                 ? timeline.l0Count() > other.timeline.l0Count()
-                : errand(kind).at < other.errand(kind).at;
+                : errand(kind).before(other.errand(kind));
     }
 
     /** When something is due, or NEVER. */
@@ -123,6 +134,6 @@ final class Chores {
         return usable()
                 && timeline.config().compactionPeriodNanos() > 0
                 && !merge.breaker.off()
-                && timeline.l0Count() >= (long) factor * timeline.config().compactionThreshold();
+                && mergeableL0s() >= (long) factor * timeline.config().compactionThreshold();
     }
 }

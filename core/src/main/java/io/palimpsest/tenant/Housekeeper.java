@@ -7,6 +7,7 @@ import io.palimpsest.base.TenantConfig;
 import io.palimpsest.base.TenantShardId;
 import io.palimpsest.base.TimelineId;
 import io.palimpsest.compaction.CompactionDebt;
+import io.palimpsest.layer.LayerName;
 import io.palimpsest.port.Environment;
 import io.palimpsest.port.Tasks;
 import io.palimpsest.port.Tasks.Lane;
@@ -20,6 +21,7 @@ import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
@@ -30,14 +32,14 @@ import org.jspecify.annotations.Nullable;
  *
  * <ol>
  *   <li>L0s are merged, where most of them lie about: every read looks into each;
- *   <li>images are created;
- *   <li>garbage is collected;
- *   <li>history is dropped.
+ *   <li>garbage is collected, which costs little;
+ *   <li>images are created, or history is dropped, whichever waits longer: a server that is never
+ *       done with the one must not put off the other for ever.
  * </ol>
  *
- * A job of the last and the second kind gives way between two layers it writes once some timeline
- * has L0s enough to be merged. Timelines that nothing happens to are not looked at. Each job is one
- * commit; what is cut short is planned anew.
+ * A job of the last two kinds gives way between two layers it writes once some timeline has L0s
+ * enough to be merged. Timelines that nothing happens to are not looked at. Each job is one commit;
+ * what is cut short is planned anew.
  */
 public final class Housekeeper implements Housekeeping {
     /** Flushes wait while there are this many times the L0s that are worth a merge. */
@@ -197,10 +199,20 @@ public final class Housekeeper implements Housekeeping {
      * Merges all L0s, creates all images and drops all garbage and history there is any use in,
      * whatever the thresholds and periods say; the cutoff stays where it is.
      *
-     * @throws PageserverException what went wrong; SHUTTING_DOWN if it was cut short
+     * @throws PageserverException what went wrong; SHUTTING_DOWN if it was cut short; CORRUPTION
+     *     naming the layers that all was done without
      */
     public void compactNow(Timeline timeline) {
         ask(timeline, chores -> compactAll(chores, eager(timeline.config())));
+        requireWhole(timeline);
+    }
+
+    private static void requireWhole(Timeline timeline) {
+        Set<LayerName> damaged = timeline.damaged().names();
+        if (!damaged.isEmpty()) {
+            throw PageserverException.corruption(
+                    "timeline %s was compacted without damaged layers: %s", timeline.id(), damaged);
+        }
     }
 
     private void compactAll(Chores chores, TenantConfig config) {
@@ -256,6 +268,7 @@ public final class Housekeeper implements Housekeeping {
      */
     public void runToQuiescence(Timeline timeline) {
         ask(timeline, this::doAll);
+        requireWhole(timeline);
     }
 
     private void doAll(Chores chores) {
@@ -335,9 +348,10 @@ public final class Housekeeper implements Housekeeping {
         }
     }
 
-    /** Work that is off for the timeline is tried again. */
+    /** Work that is off for the timeline is tried again, and with all layers. */
     public void reset(Timeline timeline) {
         long now = now();
+        timeline.damaged().forget();
         monitor.lock();
         try {
             Chores chores = chores(timeline);
@@ -393,17 +407,16 @@ public final class Housekeeper implements Housekeeping {
                 }
                 long now = now();
                 active.values().removeIf(Chores::idle);
-                for (Kind kind : Kind.values()) {
-                    Chores chores = mostUrgent(kind, now);
-                    if (chores != null) {
-                        chores.errand(kind).done();
-                        current = chores;
-                        return () -> attempt(chores, kind);
-                    }
+                Kind kind = mostUrgent(now);
+                Chores chores = kind == null ? null : mostUrgent(kind, now);
+                if (kind != null && chores != null) {
+                    chores.errand(kind).done();
+                    current = chores;
+                    return () -> attempt(chores, kind);
                 }
                 long dueAt = Chores.NEVER;
-                for (Chores chores : active.values()) {
-                    dueAt = Math.min(dueAt, chores.dueAt(now));
+                for (Chores waiting : active.values()) {
+                    dueAt = Math.min(dueAt, waiting.dueAt(now));
                 }
                 if (dueAt == Chores.NEVER) {
                     monitor.await();
@@ -415,6 +428,24 @@ public final class Housekeeper implements Housekeeping {
         } finally {
             monitor.unlock();
         }
+    }
+
+    /** What is to be done next, or null if nothing is due. */
+    private @Nullable Kind mostUrgent(long now) {
+        if (mostUrgent(Kind.MERGE, now) != null) {
+            return Kind.MERGE;
+        }
+        if (mostUrgent(Kind.COLLECT, now) != null) {
+            return Kind.COLLECT;
+        }
+        Chores images = mostUrgent(Kind.IMAGES, now);
+        Chores history = mostUrgent(Kind.HISTORY, now);
+        if (images == null || history == null) {
+            return images != null ? Kind.IMAGES : history != null ? Kind.HISTORY : null;
+        }
+        return history.errand(Kind.HISTORY).before(images.errand(Kind.IMAGES))
+                ? Kind.HISTORY
+                : Kind.IMAGES;
     }
 
     private @Nullable Chores mostUrgent(Kind kind, long now) {
@@ -437,6 +468,7 @@ public final class Housekeeper implements Housekeeping {
                 throw e;
             }
         } catch (RuntimeException e) {
+            stopIfDefect(request.chores.timeline, e);
             request.failure = e;
         } finally {
             monitor.lock();
@@ -529,7 +561,20 @@ public final class Housekeeper implements Housekeeping {
         return environment.clock().monotonicNanos();
     }
 
+    /** A failure of ours and not of the world may have done harm already: it must do no more. */
+    private static boolean stopIfDefect(Timeline timeline, RuntimeException e) {
+        boolean defect = !(e instanceof PageserverException);
+        if (defect && timeline.failure() == null) {
+            timeline.fail(e);
+        }
+        return defect;
+    }
+
     private void failed(Chores chores, Kind kind, RuntimeException e) {
+        if (stopIfDefect(chores.timeline, e)) {
+            counters.failures.incrementAndGet();
+            return;
+        }
         boolean waits = e instanceof PageserverException p && p.code() == ErrorCode.NO_SPACE;
         boolean off;
         counters.failures.incrementAndGet();

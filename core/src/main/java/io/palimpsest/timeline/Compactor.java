@@ -1,6 +1,7 @@
 package io.palimpsest.timeline;
 
 import io.palimpsest.base.Check;
+import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.KeyRange;
 import io.palimpsest.base.LsnRange;
 import io.palimpsest.base.PageserverException;
@@ -12,6 +13,7 @@ import io.palimpsest.compaction.RetainedHistory;
 import io.palimpsest.layer.LayerCursor;
 import io.palimpsest.layer.LayerDescriptor;
 import io.palimpsest.layer.LayerFile;
+import io.palimpsest.layer.LayerName;
 import io.palimpsest.layer.MergeCursor;
 import java.util.ArrayList;
 import java.util.List;
@@ -64,6 +66,31 @@ public final class Compactor {
         }
     }
 
+    /** A layer and what is wrong with it. */
+    public record Damage(LayerName layer, PageserverException flaw) {}
+
+    /**
+     * Why a job ended with CORRUPTION: reads the plan's layers whole, and answers those that are
+     * damaged. None if the damage is not in them.
+     */
+    public static List<Damage> damaged(Timeline timeline, CompactionPlan plan) {
+        List<LayerDescriptor> read = new ArrayList<>(plan.inputs());
+        if (plan instanceof DropHistory history) {
+            read.addAll(history.base());
+        }
+        List<Damage> damaged = new ArrayList<>();
+        for (LayerDescriptor layer : read) {
+            try {
+                timeline.layer(layer).verify();
+            } catch (PageserverException e) {
+                if (e.code() == ErrorCode.CORRUPTION) {
+                    damaged.add(new Damage(layer.name(), e));
+                }
+            }
+        }
+        return damaged;
+    }
+
     private void hold(List<LayerDescriptor> layers, List<LayerFile> held) {
         for (LayerDescriptor layer : layers) {
             LayerFile file = timeline.layer(layer);
@@ -102,7 +129,7 @@ public final class Compactor {
                 new LsnRange(
                         plan.inputs().getFirst().name().startLsn(),
                         plan.inputs().getLast().name().endLsn());
-        DeltaSequence out = new DeltaSequence(layers, lsns, target);
+        DeltaSequence out = new DeltaSequence(layers, lsns, target, false);
         LayerCursor c = entries(inputs, KeyRange.ALL);
         while (c.next()) {
             meter.read(c.length());

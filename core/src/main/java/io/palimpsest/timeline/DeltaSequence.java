@@ -30,6 +30,7 @@ final class DeltaSequence implements ValueSink {
     private final NewLayers layers;
     private final LsnRange lsns;
     private final long target;
+    private final boolean history;
 
     private NewLayers.@Nullable Delta out;
     private @Nullable Key first;
@@ -57,8 +58,10 @@ final class DeltaSequence implements ValueSink {
 
     /**
      * @param lsns of all outputs together
+     * @param history whether it is history below the cutoff
      */
-    DeltaSequence(NewLayers layers, LsnRange lsns, long target) {
+    DeltaSequence(NewLayers layers, LsnRange lsns, long target, boolean history) {
+        this.history = history;
         this.layers = layers;
         this.lsns = lsns;
         this.target = target;
@@ -155,7 +158,8 @@ final class DeltaSequence implements ValueSink {
 
     private NewLayers.Delta open() {
         if (out == null) {
-            out = layers.delta(new LsnRange(outStart, lsns.end()));
+            LsnRange range = new LsnRange(outStart, lsns.end());
+            out = history ? layers.history(range) : layers.delta(range);
         }
         return out;
     }

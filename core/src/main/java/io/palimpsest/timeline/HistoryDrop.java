@@ -79,7 +79,8 @@ final class HistoryDrop {
         DeltaSequence history =
                 lowest == cutoff
                         ? null
-                        : new DeltaSequence(layers, new LsnRange(lowest + 1, cutoff + 1), target);
+                        : new DeltaSequence(
+                                layers, new LsnRange(lowest + 1, cutoff + 1), target, true);
         MergedPages pages = new MergedPages(timeline);
         RetainedHistory filter =
                 RetainedHistory.of(
@@ -160,7 +161,8 @@ final class HistoryDrop {
                 return piece;
             }
         }
-        throw new AssertionError("no input has an entry that was read");
+        Check.that(false, "no input has the entry at LSN %x that was read", c.lsn());
+        return pieces.getFirst();
     }
 
     private void copy(LayerFile input, KeyRange keys) {

@@ -47,7 +47,7 @@ final class HistoryWindow {
 
     /** May it be read? Asked after the layer map was taken. */
     boolean readable(long lsn) {
-        return Long.compareUnsigned(lsn, cutoff()) >= 0 || isPoint(layers.index(), lsn);
+        return isKept(layers.index(), lsn);
     }
 
     void checkReadable(long lsn) {
@@ -133,16 +133,19 @@ final class HistoryWindow {
      */
     void takeBranchPoint(long lsn) {
         // Forbidden while it is archived, and for ever once it is being deleted.
-        layers.withIndex(index -> {
-            if (!(index.state() instanceof TimelineState.Active)) {
-                throw PageserverException.of(
-                        ErrorCode.PRECONDITION_FAILED,
-                        "timeline %s is archived: no branch can be made of it",
-                        index.timeline());
-            }
-            requireKept(index, lsn);
-            return add(lsn);
-        });
+        boolean kept =
+                layers.withIndex(index -> {
+                    if (!(index.state() instanceof TimelineState.Active)) {
+                        throw PageserverException.of(
+                                ErrorCode.PRECONDITION_FAILED,
+                                "timeline %s is archived: no branch can be made of it",
+                                index.timeline());
+                    }
+                    return isKept(index, lsn) && add(lsn) > 0;
+                });
+        if (!kept) {
+            throw outside(lsn, null);
+        }
     }
 
     int branchCount() {
@@ -239,8 +242,12 @@ final class HistoryWindow {
         }
         checkReadable(lsn);
         long[] until = {nowMillis() + timeline.config().leaseNanos() / 1_000_000L};
+        boolean[] kept = new boolean[1];
         layers.commitIndex(index -> {
-            requireKept(index, lsn);
+            kept[0] = isKept(index, lsn);
+            if (!kept[0]) {
+                return null;
+            }
             List<Lease> leases = new ArrayList<>(index.leases());
             int at = 0;
             while (at < leases.size() && Long.compareUnsigned(leases.get(at).lsn(), lsn) < 0) {
@@ -258,21 +265,17 @@ final class HistoryWindow {
             }
             return index.retaining(index.oldestReadableLsn(), leases);
         });
+        if (!kept[0]) {
+            throw outside(lsn, null);
+        }
         timeline.environment()
                 .tracer()
                 .info("lease-granted", "timeline " + timeline.id() + " at " + Lsn.toString(lsn));
         return until[0];
     }
 
-    private void requireKept(TimelineIndex index, long lsn) {
-        if (Long.compareUnsigned(lsn, index.oldestReadableLsn()) < 0 && !isPoint(index, lsn)) {
-            throw PageserverException.of(
-                    ErrorCode.LSN_OUT_OF_RANGE,
-                    "LSN %s of timeline %s is not kept any more, only from %s on",
-                    Lsn.toString(lsn),
-                    index.timeline(),
-                    Lsn.toString(index.oldestReadableLsn()));
-        }
+    private boolean isKept(TimelineIndex index, long lsn) {
+        return Long.compareUnsigned(lsn, index.oldestReadableLsn()) >= 0 || isPoint(index, lsn);
     }
 
     /** The readable LSN that is nearest to one that is not. */

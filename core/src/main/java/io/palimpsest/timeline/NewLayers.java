@@ -3,8 +3,11 @@ package io.palimpsest.timeline;
 import io.palimpsest.base.Check;
 import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.KeyRange;
+import io.palimpsest.base.Limits;
 import io.palimpsest.base.LsnRange;
 import io.palimpsest.base.PageserverException;
+import io.palimpsest.base.TenantShardId;
+import io.palimpsest.base.TimelineId;
 import io.palimpsest.layer.DeltaLayerWriter;
 import io.palimpsest.layer.ImageLayerWriter;
 import io.palimpsest.layer.LayerFile;
@@ -48,7 +51,12 @@ final class NewLayers implements AutoCloseable {
     }
 
     Delta delta(LsnRange lsns) {
-        return new Delta(lsns);
+        return new Delta(lsns, false);
+    }
+
+    /** For what is read seldom and kept long; see {@link DeltaLayerWriter#ofHistory}. */
+    Delta history(LsnRange lsns) {
+        return new Delta(lsns, true);
     }
 
     Image image(long lsn, boolean complete) {
@@ -93,10 +101,14 @@ final class NewLayers implements AutoCloseable {
     final class Delta extends Output {
         private final DeltaLayerWriter writer;
 
-        private Delta(LsnRange lsns) {
+        private Delta(LsnRange lsns, boolean history) {
+            TenantShardId tenant = index.tenant();
+            TimelineId id = index.timeline();
+            Limits limits = timeline.limits();
             writer =
-                    new DeltaLayerWriter(
-                            out, index.tenant(), index.timeline(), lsns, timeline.limits());
+                    history
+                            ? DeltaLayerWriter.ofHistory(out, tenant, id, lsns, limits)
+                            : new DeltaLayerWriter(out, tenant, id, lsns, limits);
         }
 
         void append(long hi, long mid, long lo, long lsn, byte[] b, int at, int length) {

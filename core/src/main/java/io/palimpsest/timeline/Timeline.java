@@ -306,6 +306,11 @@ public final class Timeline {
         return layers.inventory();
     }
 
+    /** Layers that background work goes on without; reads do not. */
+    public DamagedLayers damaged() {
+        return layers.damaged();
+    }
+
     /** L0 layers, each of which every read looks into. */
     public long l0Count() {
         return layers().l0Count();
@@ -562,15 +567,6 @@ public final class Timeline {
         flushUpTo(startLsn);
     }
 
-    /**
-     * Does what {@link Modifications.DatabaseCopy} asks for: every page and size of the source as
-     * of the last committed record, in bounded steps, at the copy's LSN; the caller then commits
-     * that LSN.
-     */
-    void copyDatabase(Modifications.DatabaseCopy copy) {
-        DatabaseCopier.copy(this, copy, limits().ingestBatchBytes());
-    }
-
     /** Freezes the open layer if its oldest value is older than the limit says. */
     void flushIfOld() {
         writer.flushIfOld();
@@ -620,7 +616,11 @@ public final class Timeline {
         surroundings.housekeeping().flushed(this);
     }
 
-    void fail(RuntimeException why) {
+    /**
+     * Stops it: nothing is written any more, for this reason, until the server starts again. Reads
+     * of what is there go on.
+     */
+    public void fail(RuntimeException why) {
         failure = why;
         environment()
                 .tracer()

@@ -13,7 +13,6 @@ import io.palimpsest.port.Tasks.Monitor;
 import io.palimpsest.port.Tracer;
 import java.util.ArrayList;
 import java.util.Collection;
-import java.util.Collections;
 import java.util.List;
 import java.util.TreeSet;
 import java.util.concurrent.atomic.AtomicLong;
@@ -61,6 +60,8 @@ final class TimelineLayers {
     /** Guarded by {@link #committing}. */
     private boolean closed;
 
+    private final DamagedLayers damaged;
+
     private final AtomicLong temporaries = new AtomicLong();
 
     TimelineLayers(
@@ -78,6 +79,10 @@ final class TimelineLayers {
                         .adopt(index.adopted().stream().mapToLong(Long::longValue).toArray());
         committing = surroundings.environment().tasks().monitor("timeline-index");
         exchanging = surroundings.environment().tasks().monitor("layer-map");
+        damaged =
+                new DamagedLayers(
+                        () -> this.index.layers(),
+                        surroundings.environment().tasks().monitor("damaged-layers"));
     }
 
     /**
@@ -126,6 +131,10 @@ final class TimelineLayers {
     /** The file of a layer in the current map, or null. */
     @Nullable LayerFile file(LayerDescriptor layer) {
         return map.file(layer.name());
+    }
+
+    DamagedLayers damaged() {
+        return damaged;
     }
 
     /** The writer goes on in a new open layer; the one before it is frozen. */
@@ -179,10 +188,7 @@ final class TimelineLayers {
     LayerInventory inventory() {
         return withIndex(now ->
                 new LayerInventory(
-                        now.layers(),
-                        now.diskConsistentLsn(),
-                        now.adopted(),
-                        Collections.emptySet()));
+                        now.layers(), now.diskConsistentLsn(), now.adopted(), damaged.names()));
     }
 
     private void checkOpen() {

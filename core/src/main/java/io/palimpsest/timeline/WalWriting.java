@@ -92,7 +92,7 @@ public final class WalWriting {
 
     private void copy(Modifications.DatabaseCopy copy) {
         timeline.commitPart(batch, copy.lsn());
-        timeline.copyDatabase(copy);
+        DatabaseCopier.copy(timeline, copy, limits.ingestBatchBytes());
         batch.clear();
         commit();
     }

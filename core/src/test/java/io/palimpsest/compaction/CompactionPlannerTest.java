@@ -17,6 +17,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Set;
 import java.util.TreeSet;
 import org.junit.jupiter.api.Test;
 
@@ -314,5 +315,48 @@ class CompactionPlannerTest {
                 "planning images, history and garbage: %d ms at 10,000 layers, %d ms at 100,000%n",
                 best[0] / 1_000_000, best[1] / 1_000_000);
         assertTrue(best[1] < 30 * best[0], best[0] + " and " + best[1] + " ns");
+    }
+
+    /** What lies below a damaged image may be all there is. */
+    @Test
+    void aDamagedImageCoversNothing() {
+        LayerDescriptor old = delta(keys(0, 10), 10, 20, MIB);
+        LayerDescriptor image = image(keys(0, 10), 30, true, MIB);
+        List<LayerDescriptor> layers = List.of(old, image);
+        Retention retention = new Retention(40, List.of());
+        assertEquals(List.of(old), GcPlanner.garbage(LayerInventory.of(layers, 1000), retention));
+        LayerInventory damaged = new LayerInventory(layers, 1000, List.of(), Set.of(image.name()));
+        assertEquals(List.of(), GcPlanner.garbage(damaged, retention));
+    }
+
+    /** Pieces of an image outside of a job's keys must not get the name of another one. */
+    @Test
+    void noImageIsCutToTheNameOfAnother() {
+        LayerDescriptor wide = image(keys(0, 40), 5, false, MIB);
+        LayerDescriptor history = delta(keys(10, 20), 30, 900, 300 * MIB);
+        LayerDescriptor other = delta(keys(20, 30), 30, 900, 300 * MIB);
+        Retention retention = new Retention(950, List.of());
+        for (LayerDescriptor same :
+                List.of(
+                        image(keys(0, 10), 5, false, MIB),
+                        image(keys(30, 40), 5, false, MIB),
+                        image(keys(0, 20), 5, false, MIB),
+                        image(keys(20, 40), 5, false, MIB),
+                        image(keys(3, 9), 5, false, MIB))) {
+            CompactionPlan.DropHistory plan =
+                    planner.dropHistory(inventory(wide, history, other, same), retention);
+            assertNotNull(plan);
+            Key start = plan.keys().start();
+            Key end = plan.keys().end();
+            Key wideStart = wide.name().keys().start();
+            Key wideEnd = wide.name().keys().end();
+            boolean before =
+                    start.compareTo(wideStart) > 0
+                            && same.name().keys().equals(new KeyRange(wideStart, start));
+            boolean behind =
+                    end.compareTo(wideEnd) < 0
+                            && same.name().keys().equals(new KeyRange(end, wideEnd));
+            assertTrue(!before && !behind, plan.keys() + " beside " + same.name());
+        }
     }
 }

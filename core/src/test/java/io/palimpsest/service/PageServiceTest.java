@@ -90,6 +90,14 @@ class PageServiceTest {
         }
 
         @Override
+        public long lease(long lsn) {
+            if (lsn > LAST) {
+                throw PageserverException.of(ErrorCode.LSN_OUT_OF_RANGE, "not yet");
+            }
+            return 1_764_000_000_000L + lsn;
+        }
+
+        @Override
         public ReadView viewAt(long lsn) {
             return new ReadView() {
                 @Override
@@ -365,6 +373,30 @@ class PageServiceTest {
         pipe.broken = true;
         service.serve(pipe);
         assertTrue(pipe.closed);
+    }
+
+    @Test
+    void leasesAnLsn() {
+        pipe.query("lease lsn " + TENANT + " " + TIMELINE + " 0/10 ");
+        pipe.query("LEASE lsn " + TENANT + "-0001\t" + TIMELINE + " 0/10;");
+        pipe.query("lease lsn " + TENANT + " " + TIMELINE + " 0/2000");
+        pipe.query("lease lsn " + TIMELINE + " " + TIMELINE + " 0/10");
+        pipe.query("lease lsn " + TENANT + "-0102 " + TIMELINE + " 0/10");
+        pipe.query("lease page " + TENANT + " " + TIMELINE + " 0/10");
+        pipe.query("lease lsn " + TENANT + " " + TIMELINE);
+        service.serve(pipe);
+        assertEquals("TDCZTDCZTDCZEZEZEZEZ", pipe.types());
+        byte[] description = pipe.messages().getFirst();
+        assertEquals("valid_until", new String(description, 7, 11, StandardCharsets.US_ASCII));
+        for (int i : new int[] {1, 5}) {
+            byte[] m = pipe.messages().get(i);
+            assertEquals(1, Bytes.u16BE(m, 5));
+            assertEquals(13, Bytes.i32BE(m, 7));
+            assertEquals("1764000000016", new String(m, 11, 13, StandardCharsets.US_ASCII));
+        }
+        byte[] refused = pipe.messages().get(9);
+        assertEquals(11, refused.length);
+        assertEquals(-1, Bytes.i32BE(refused, 7), "NULL, not an error");
     }
 
     @Test

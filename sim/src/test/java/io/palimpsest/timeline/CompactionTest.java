@@ -3,6 +3,7 @@ package io.palimpsest.timeline;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.palimpsest.base.Key;
 import io.palimpsest.base.KeyRange;
 import io.palimpsest.base.Limits;
 import io.palimpsest.base.Prng;
@@ -13,6 +14,7 @@ import io.palimpsest.compaction.CompactionPlanner;
 import io.palimpsest.compaction.LayerInventory;
 import io.palimpsest.compaction.Retention;
 import io.palimpsest.layer.LayerDescriptor;
+import io.palimpsest.layer.LayerName;
 import io.palimpsest.pg.PgVersion;
 import io.palimpsest.sim.fault.FaultPlan;
 import io.palimpsest.sim.fault.Machine;
@@ -22,6 +24,7 @@ import io.palimpsest.sim.world.Simulation;
 import io.palimpsest.tenant.Tenants;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Comparator;
 import java.util.List;
 import java.util.TreeMap;
 import java.util.TreeSet;
@@ -96,12 +99,12 @@ class CompactionTest {
             TimelineId id = ids.get(random.nextInt(ids.size()));
             Timeline timeline = tenants.timeline(StoredTimelines.TENANT, id);
             GeneratedHistory history = histories.get(id);
-            switch (random.nextInt(13)) {
+            switch (random.nextInt(15)) {
                 case 0, 1, 2, 3 -> history.write(timeline, 1 + random.nextInt(40));
                 case 4, 5 -> timeline.flushUpTo(timeline.lastRecordLsn());
                 case 6 -> compact(timeline, limits, config, 0);
                 case 7 -> compact(timeline, limits, config, 1);
-                case 8 -> compact(timeline, limits, config, 2);
+                case 8, 12, 13 -> compact(timeline, limits, config, 2);
                 case 9 -> collect(timeline);
                 case 10 -> branch(tenants, timeline, history);
                 case 11 -> detach(tenants, timeline);
@@ -137,7 +140,11 @@ class CompactionTest {
                                 random.oneIn(3)
                                         ? images(timeline.inventory())
                                         : planner.createImages(timeline.inventory());
-                        default -> planner.dropHistory(timeline.inventory(), timeline.retention());
+                        default ->
+                                random.oneIn(3)
+                                        ? planner.dropHistory(
+                                                timeline.inventory(), timeline.retention())
+                                        : drop(timeline);
                     };
             if (plan == null) {
                 return;
@@ -146,11 +153,111 @@ class CompactionTest {
             long bytes = timeline.layerBytes();
             Compactor.Result result = Compactor.run(timeline, plan, pace());
             did(plan.getClass().getSimpleName() + " " + result.outcome());
-            if (plan instanceof CompactionPlan.DropHistory && timeline.layerBytes() < bytes) {
-                did("less history");
+            if (plan instanceof CompactionPlan.DropHistory history) {
+                dropped(timeline, history, result);
+                did(timeline.layerBytes() < bytes ? "less history" : "no less history");
             }
             assertEquals(before, timeline.retention());
             compareSome(timeline);
+        }
+
+        /**
+         * History of any keys, up to any LSN, whether that pays or not; as little as the contract
+         * asks for.
+         */
+        private @Nullable CompactionPlan drop(Timeline timeline) {
+            LayerInventory layers = timeline.inventory();
+            Retention kept = timeline.retention();
+            long cutoff = Math.min(kept.cutoff(), layers.mergedLsn());
+            long lowest = Math.min(cutoff, kept.lowest());
+            if (random.nextBoolean()) {
+                cutoff -= random.nextLong(cutoff - lowest + 1);
+            }
+            TreeSet<Long> points = new TreeSet<>(kept.points());
+            points.addAll(layers.adopted());
+            if (random.nextBoolean()) {
+                points.add(lowest + random.nextLong(cutoff - lowest + 1));
+            }
+            Retention retention =
+                    Retention.of(cutoff, points.stream().mapToLong(Long::longValue).toArray());
+            KeyRange keys = someKeys(timeline, layers);
+            List<LayerDescriptor> base = new ArrayList<>();
+            List<LayerDescriptor> inputs = new ArrayList<>();
+            for (LayerDescriptor l : layers.layers()) {
+                if (l.name().keys().overlaps(keys) && l.name().startLsn() <= cutoff) {
+                    boolean isBase = l.complete() && l.name().startLsn() == retention.lowest();
+                    (isBase ? base : inputs).add(l);
+                }
+            }
+            boolean taken = inputs.stream().anyMatch(l -> namesRepeat(l.name(), retention));
+            return taken || inputs.isEmpty() || !base.isEmpty() && !covered(keys, base)
+                    ? null
+                    : new CompactionPlan.DropHistory(keys, retention, base, inputs);
+        }
+
+        private KeyRange someKeys(Timeline timeline, LayerInventory layers) {
+            TreeSet<Key> borders = new TreeSet<>(List.of(KeyRange.ALL.start(), KeyRange.ALL.end()));
+            for (LayerDescriptor l : layers.layers()) {
+                borders.add(l.name().keys().start());
+                borders.add(l.name().keys().end());
+            }
+            GeneratedHistory history = histories.get(timeline.id());
+            for (int i = 0; i < 5; i++) {
+                borders.add(history.someKey(random));
+            }
+            List<Key> all = new ArrayList<>(borders);
+            int from = random.nextInt(all.size() - 1);
+            int most = all.size() - 1 - from;
+            int width = 1 + random.nextInt(random.nextBoolean() ? most : Math.min(3, most));
+            return new KeyRange(all.get(from), all.get(from + width));
+        }
+
+        private static boolean namesRepeat(LayerName name, Retention retention) {
+            long start = name.startLsn();
+            return name.image()
+                    ? start == retention.lowest() || start == retention.cutoff()
+                    : start == retention.lowest() + 1 && name.endLsn() - 1 == retention.cutoff();
+        }
+
+        private static boolean covered(KeyRange keys, List<LayerDescriptor> images) {
+            Key at = keys.start();
+            for (LayerDescriptor image :
+                    images.stream()
+                            .sorted(Comparator.comparing(l -> l.name().keys().start()))
+                            .toList()) {
+                if (image.name().keys().start().compareTo(at) > 0) {
+                    return false;
+                }
+                at = image.name().keys().end();
+            }
+            return at.compareTo(keys.end()) >= 0;
+        }
+
+        private void dropped(
+                Timeline timeline, CompactionPlan.DropHistory plan, Compactor.Result result) {
+            if (result.outcome() != Compactor.Outcome.DONE) {
+                return;
+            }
+            for (LayerDescriptor l : plan.inputs()) {
+                boolean above = l.name().endLsn() - 1 > plan.retention().cutoff();
+                boolean before = l.name().keys().start().compareTo(plan.keys().start()) < 0;
+                boolean behind = l.name().keys().end().compareTo(plan.keys().end()) > 0;
+                String kind = l.name().image() ? "an image" : "a delta";
+                if (above) {
+                    did("dropped below a piece of " + kind);
+                }
+                if (before) {
+                    did("dropped behind a piece of " + kind);
+                }
+                if (behind) {
+                    did("dropped before a piece of " + kind);
+                }
+            }
+            for (long point : timeline.retention().points()) {
+                compare(timeline, point);
+            }
+            compare(timeline, timeline.oldestReadableLsn());
+            compare(timeline, timeline.lastRecordLsn());
         }
 
         /** Of all keys at once, more than a planner would ask for. */
@@ -168,7 +275,7 @@ class CompactionTest {
         }
 
         private Pace pace() {
-            boolean hurried = random.oneIn(3);
+            boolean hurried = random.nextBoolean();
             return new Pace() {
                 @Override
                 public void spent(long bytes) {
@@ -268,6 +375,11 @@ class CompactionTest {
                         "CreateImages GAVE_WAY",
                         "DropHistory DONE",
                         "less history",
+                        "dropped below a piece of a delta",
+                        "dropped before a piece of a delta",
+                        "dropped behind a piece of a delta",
+                        "dropped before a piece of an image",
+                        "dropped behind a piece of an image",
                         "layers collected",
                         "branch of a branch",
                         "read below the cutoff",

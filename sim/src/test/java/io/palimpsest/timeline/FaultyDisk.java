@@ -16,6 +16,9 @@ final class FaultyDisk implements Disk {
     /** Files whose bytes are not what was written. */
     volatile Predicate<String> damaged = path -> false;
 
+    /** Files that cannot be read. */
+    volatile Predicate<String> unreadable = path -> false;
+
     /** Files that cannot be synced. */
     volatile Predicate<String> unsynced = path -> false;
 
@@ -66,6 +69,9 @@ final class FaultyDisk implements Disk {
 
             @Override
             public void read(long position, byte[] into, int offset, int length) {
+                if (unreadable.test(path)) {
+                    throw PageserverException.of(ErrorCode.IO, "%s: cannot be read", path);
+                }
                 in.read(position, into, offset, length);
                 if (damaged.test(path) && length > 30) {
                     into[offset + length / 2] ^= 4;
@@ -74,7 +80,9 @@ final class FaultyDisk implements Disk {
 
             @Override
             public boolean tryRead(long position, byte[] into, int offset, int length) {
-                return !damaged.test(path) && in.tryRead(position, into, offset, length);
+                return !damaged.test(path)
+                        && !unreadable.test(path)
+                        && in.tryRead(position, into, offset, length);
             }
 
             @Override

@@ -14,6 +14,7 @@ import io.palimpsest.value.Keys;
 import io.palimpsest.value.Modifications;
 import io.palimpsest.value.StoredValue;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 
@@ -48,6 +49,12 @@ final class GeneratedHistory {
 
     long lsn() {
         return lsn;
+    }
+
+    /** A key that was written. */
+    Key someKey(Prng chance) {
+        List<Key> keys = List.copyOf(truth.keySet());
+        return keys.isEmpty() ? Key.MIN : keys.get(chance.nextInt(keys.size()));
     }
 
     /** Commits a few records' changes. */

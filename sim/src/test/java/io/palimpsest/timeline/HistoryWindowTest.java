@@ -184,13 +184,24 @@ class HistoryWindowTest {
                     root.flushUpTo(root.lastRecordLsn());
                     root.lease(ends.get(2));
                     assertTrue(root.advanceCutoff(ends.get(7)));
-                    String near =
-                            String.valueOf(
-                                    refused(() -> root.effectiveLsn(ends.get(3), 1)).getMessage());
-                    assertTrue(near.contains("kept from " + Lsn.toString(ends.get(7))), near);
-                    assertTrue(
-                            near.contains(Lsn.toString(ends.get(2)) + ", of 2000-01-03T00:00:00Z"),
-                            near);
+                    long old = ends.get(3);
+                    List<Runnable> ways =
+                            List.of(
+                                    () -> root.effectiveLsn(old, 1),
+                                    () -> root.viewAt(old).image(Keys.CHECKPOINT),
+                                    () -> root.lease(old),
+                                    () -> root.timestampByLsn(old),
+                                    () ->
+                                            world.store.createBranch(
+                                                    root, new TimelineId(9, 9), old));
+                    for (Runnable way : ways) {
+                        String near = String.valueOf(refused(way).getMessage());
+                        assertTrue(near.contains("kept from " + Lsn.toString(ends.get(7))), near);
+                        assertTrue(
+                                near.contains(
+                                        Lsn.toString(ends.get(2)) + ", of 2000-01-03T00:00:00Z"),
+                                near);
+                    }
                     String nearer =
                             String.valueOf(
                                     refused(() -> root.effectiveLsn(ends.get(6), 1)).getMessage());

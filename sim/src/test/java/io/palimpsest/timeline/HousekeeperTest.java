@@ -4,14 +4,19 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.palimpsest.base.Check;
 import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.Limits;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.base.Prng;
 import io.palimpsest.base.TenantConfig;
 import io.palimpsest.base.TimelineId;
+import io.palimpsest.layer.LayerDescriptor;
+import io.palimpsest.layer.LayerName;
 import io.palimpsest.pg.PgVersion;
+import io.palimpsest.port.Environment;
 import io.palimpsest.port.Tasks;
+import io.palimpsest.port.Tracer;
 import io.palimpsest.sim.fault.FaultPlan;
 import io.palimpsest.sim.fault.Machine;
 import io.palimpsest.sim.fault.SimNet;
@@ -20,6 +25,8 @@ import io.palimpsest.sim.world.Simulation;
 import io.palimpsest.tenant.BackgroundCounters;
 import io.palimpsest.tenant.Housekeeper;
 import io.palimpsest.tenant.Tenants;
+import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
@@ -39,6 +46,7 @@ class HousekeeperTest {
         Housekeeper housekeeper;
         Timeline timeline;
         final GeneratedHistory history = new GeneratedHistory(new Prng(5), START);
+        final List<String> events = new ArrayList<>();
 
         static Limits limits(long bytesPerSecond) {
             Limits d = Limits.DEFAULT;
@@ -98,7 +106,21 @@ class HousekeeperTest {
         }
 
         void load() {
-            tenants = Tenants.load(StoredTimelines.environment(machine, disk), limits, config);
+            Environment world = StoredTimelines.environment(machine, disk);
+            Tracer tracer =
+                    (level, event, detail) -> {
+                        events.add(event + " " + detail);
+                        world.tracer().event(level, event, detail);
+                    };
+            Environment traced =
+                    new Environment(
+                            world.clock(),
+                            world.tasks(),
+                            world.disk(),
+                            world.net(),
+                            world.ids(),
+                            tracer);
+            tenants = Tenants.load(traced, limits, config);
             housekeeper = tenants.housekeeper();
             timeline = tenants.timeline(StoredTimelines.TENANT, StoredTimelines.ROOT);
         }
@@ -116,8 +138,22 @@ class HousekeeperTest {
             }
         }
 
+        long count(String event) {
+            return events.stream().filter(e -> e.startsWith(event + " ")).count();
+        }
+
         void sleep(long seconds) {
             machine.tasks().sleep(seconds * SECOND);
+        }
+
+        /** The n-th L0, oldest first. */
+        LayerName l0(int n) {
+            return timeline.inventory().layers().stream()
+                    .map(LayerDescriptor::name)
+                    .filter(LayerName::isL0)
+                    .sorted(Comparator.comparing(LayerName::startLsn))
+                    .toList()
+                    .get(n);
         }
 
         void compareAll() {
@@ -151,6 +187,38 @@ class HousekeeperTest {
                         compareAll();
                         sleep(10_000);
                         assertEquals(c, counters(), "nothing happened, and it worked");
+                    }
+                });
+    }
+
+    /** Images are never done with, and yet garbage goes and history is dropped. */
+    @Test
+    void imagesDoNotPutOffCollectionForEver() {
+        run(
+                new Server() {
+                    {
+                        limits = limits(60_000);
+                        config = config(SECOND / 100, 5 * SECOND, 1024);
+                    }
+
+                    @Override
+                    void act() {
+                        TimelineId id = new TimelineId(9, 9);
+                        for (int i = 0; i < 80; i++) {
+                            writeL0s(1);
+                            sleep(1);
+                            if (i == 20) {
+                                tenants.createBranch(
+                                        StoredTimelines.TENANT,
+                                        id,
+                                        timeline.id(),
+                                        timeline.lastRecordLsn());
+                            }
+                        }
+                        BackgroundCounters.Snapshot c = counters();
+                        assertTrue(c.collections() > 4, c.toString());
+                        assertTrue(c.histories() > 3, c.toString());
+                        compareAll();
                     }
                 });
     }
@@ -246,8 +314,9 @@ class HousekeeperTest {
                 });
     }
 
+    /** The third of six L0s: the others are merged, and nothing is written of this one. */
     @Test
-    void damagedInputIsNamedAndNothingIsWrittenOfIt() {
+    void aRequestIsDoneWithoutADamagedLayerWhichItNames() {
         run(
                 new Server() {
                     {
@@ -257,23 +326,85 @@ class HousekeeperTest {
                     @Override
                     void act() {
                         writeL0s(6);
-                        String damaged = timeline.inventory().layers().getFirst().name().toString();
-                        disk.damaged = path -> path.endsWith(damaged);
-                        List<String> before =
-                                machine.disk().list(StoredTimelines.directory(timeline.id()));
+                        LayerName damaged = l0(2);
+                        disk.damaged = path -> path.endsWith(damaged.toString());
                         PageserverException e =
                                 assertThrows(
                                         PageserverException.class,
                                         () -> housekeeper.compactNow(timeline));
                         assertEquals(ErrorCode.CORRUPTION, e.code());
                         assertTrue(
-                                String.valueOf(e.getMessage()).contains(damaged), e.getMessage());
-                        assertEquals(
-                                before,
-                                machine.disk().list(StoredTimelines.directory(timeline.id())));
+                                String.valueOf(e.getMessage()).contains(damaged.toString()),
+                                e.getMessage());
+                        assertEquals(1, timeline.l0Count());
+                        assertEquals(damaged, l0(0));
                         disk.damaged = path -> false;
-                        housekeeper.compactNow(timeline);
                         compareAll();
+                        housekeeper.reset(timeline);
+                        housekeeper.compactNow(timeline);
+                        assertEquals(0, timeline.l0Count());
+                        compareAll();
+                    }
+                });
+    }
+
+    @Test
+    void workGoesOnWithoutADamagedLayer() {
+        run(
+                new Server() {
+                    @Override
+                    void act() {
+                        writeL0s(1);
+                        LayerName damaged = l0(0);
+                        disk.damaged = path -> path.endsWith(damaged.toString());
+                        for (int i = 0; i < 5 * THRESHOLD; i++) {
+                            writeL0s(1);
+                            sleep(1);
+                        }
+                        sleep(60);
+                        assertTrue(timeline.l0Count() <= THRESHOLD, "L0s: " + timeline.l0Count());
+                        assertTrue(timeline.damaged().names().contains(damaged));
+                        assertEquals(List.of(), housekeeper.broken(timeline));
+                        assertEquals(1, count("layer-damaged"), "said once");
+                        assertEquals(1, counters().failures());
+                        long merges = counters().merges();
+                        disk.damaged = path -> false;
+                        housekeeper.reset(timeline);
+                        writeL0s(THRESHOLD);
+                        sleep(60);
+                        assertEquals(0, timeline.damaged().names().size());
+                        assertTrue(counters().merges() > merges);
+                        assertTrue(
+                                timeline.inventory().layers().stream()
+                                        .noneMatch(l -> l.name().equals(damaged)));
+                        compareAll();
+                    }
+                });
+    }
+
+    @Test
+    void aDefectStopsTheTimeline() {
+        run(
+                new Server() {
+                    @Override
+                    void act() {
+                        disk.refused =
+                                path -> {
+                                    Check.that(
+                                            path.contains("/index")
+                                                    || timeline.l0Count() < THRESHOLD,
+                                            "a planted defect");
+                                    return false;
+                                };
+                        writeL0s(THRESHOLD);
+                        sleep(1000);
+                        RuntimeException why = timeline.failure();
+                        assertTrue(why instanceof Check.Failed, () -> "failure: " + why);
+                        assertEquals(1, count("timeline-stopped"));
+                        assertEquals(1, counters().failures(), "it is not tried again");
+                        assertThrows(PageserverException.class, () -> history.write(timeline, 1));
+                        disk.refused = path -> false;
+                        history.compare(timeline, timeline.oldestReadableLsn());
                     }
                 });
     }
@@ -306,7 +437,9 @@ class HousekeeperTest {
                 });
     }
 
-    /** Off after five failures, flushes do not wait for it any more; a reset turns it on again. */
+    /**
+     * Off after five failures, flushes do not wait for it any more; after a day it is tried again.
+     */
     @Test
     void workThatFailsAgainAndAgainIsSwitchedOff() {
         run(
@@ -314,9 +447,8 @@ class HousekeeperTest {
                     @Override
                     void act() {
                         writeL0s(1);
-                        String damaged = timeline.inventory().layers().getFirst().name().toString();
-                        String other = timeline.inventory().layers().getLast().name().toString();
-                        disk.damaged = path -> path.endsWith(damaged) || path.endsWith(other);
+                        String unreadable = l0(0).toString();
+                        disk.unreadable = path -> path.endsWith(unreadable);
                         writeL0s(20);
                         sleep(100);
                         assertTrue(housekeeper.broken(timeline).contains("merge"));
@@ -325,7 +457,7 @@ class HousekeeperTest {
                         long failures = counters().failures();
                         sleep(3600);
                         assertEquals(failures, counters().failures());
-                        disk.damaged = path -> false;
+                        disk.unreadable = path -> false;
                         sleep(86_400);
                         writeL0s(1);
                         sleep(60);

@@ -37,9 +37,13 @@ import org.slf4j.LoggerFactory;
  *   GET  /v1/tenant                                  [{"id": ...}]
  *   GET  /v1/tenant/:tenant/timeline                 [timeline]
  *   POST /v1/tenant/:tenant/timeline                 201 timeline; body below
- *   GET  /v1/tenant/:tenant/timeline/:id             timeline
+ *   GET  /v1/tenant/:tenant/timeline/:id             timeline, with "compaction"
  *   DELETE .../timeline/:id                          202; 412 if it has branches
  *   PUT  .../timeline/:id/checkpoint                 what has arrived is made durable
+ *   PUT  .../timeline/:id/compact                    by thresholds; all there is, with ?force_l0_compaction=true,
+ *                                                    force_image_layer_creation or enhanced_gc_bottom_most_compaction
+ *   PUT  .../timeline/:id/reset_compaction           our own: what failed too often, or was left out, is tried again
+ *   PUT  .../timeline/:id/do_gc                      {"gc_horizon"?} to {"layers_total", "layers_removed", ...}
  *   PUT  .../timeline/:id/archival_config            {"state": "Archived" or "Unarchived"}
  *   PUT  .../timeline/:id/detach_ancestor            {"reparented_timelines": []}
  *   POST .../timeline/:id/lsn_lease                  {"lsn"} to {"valid_until"}
@@ -122,10 +126,13 @@ final class ManagementRoutes {
         if (n == 6) {
             return method.equals("DELETE")
                     ? delete(tenant, timeline)
-                    : only("GET", method, () -> ok(json(management.timeline(tenant, timeline))));
+                    : only("GET", method, () -> detail(tenant, timeline));
         }
         return switch (parts.get(6)) {
             case "checkpoint" -> only("PUT", method, () -> flush(tenant, timeline));
+            case "compact" -> only("PUT", method, () -> compact(tenant, timeline, query));
+            case "reset_compaction" -> only("PUT", method, () -> resetCompaction(tenant, timeline));
+            case "do_gc" -> only("PUT", method, () -> collect(tenant, timeline, body));
             case "archival_config" -> only("PUT", method, () -> archive(tenant, timeline, body));
             case "detach_ancestor" -> only("PUT", method, () -> detach(tenant, timeline));
             case "lsn_lease" -> only("POST", method, () -> lease(tenant, timeline, body));
@@ -141,6 +148,64 @@ final class ManagementRoutes {
     private Answer flush(TenantId tenant, TimelineId timeline) {
         management.flush(tenant, timeline);
         return ok(JSON.nullNode());
+    }
+
+    private Answer detail(TenantId tenant, TimelineId timeline) {
+        ObjectNode json = json(management.timeline(tenant, timeline));
+        Management.Compaction compaction = management.compaction(tenant, timeline);
+        ObjectNode part = json.putObject("compaction").put("debt_bytes", compaction.debt().bytes());
+        if (Double.isFinite(compaction.debt().seconds())) {
+            part.put("debt_seconds", compaction.debt().seconds());
+        }
+        ArrayNode off = part.putArray("off");
+        compaction.off().forEach(off::add);
+        ArrayNode damaged = part.putArray("damaged_layers");
+        compaction.damaged().forEach(damaged::add);
+        return ok(json);
+    }
+
+    private Answer compact(TenantId tenant, TimelineId timeline, Map<String, List<String>> query) {
+        if (flag(query, "dry_run")) {
+            throw PageserverException.badRequest("dry_run: there is none here");
+        }
+        boolean all =
+                flag(query, "force_l0_compaction")
+                        || flag(query, "force_image_layer_creation")
+                        || flag(query, "enhanced_gc_bottom_most_compaction");
+        management.compact(tenant, timeline, all);
+        return ok(JSON.nullNode());
+    }
+
+    private Answer resetCompaction(TenantId tenant, TimelineId timeline) {
+        management.resetCompaction(tenant, timeline);
+        return ok(JSON.nullNode());
+    }
+
+    private Answer collect(TenantId tenant, TimelineId timeline, byte[] body) {
+        long begun = System.nanoTime();
+        Management.Collected done = management.collect(tenant, timeline, horizon(body));
+        return ok(
+                JSON.objectNode()
+                        .put("layers_total", done.total())
+                        .put("layers_removed", done.removed())
+                        .put("bytes_removed", done.removedBytes())
+                        .put("elapsed", (System.nanoTime() - begun) / 1_000_000 + "ms"));
+    }
+
+    private @Nullable Long horizon(byte[] body) {
+        JsonNode bytes = body.length == 0 ? null : parse(body).get("gc_horizon");
+        if (bytes == null || bytes.isNull()) {
+            return null;
+        }
+        if (!bytes.canConvertToLong() || bytes.longValue() < 0) {
+            throw PageserverException.badRequest(
+                    "gc_horizon is %s, expected a number of bytes", bytes);
+        }
+        return bytes.longValue();
+    }
+
+    private static boolean flag(Map<String, List<String>> query, String name) {
+        return Boolean.parseBoolean(query.getOrDefault(name, List.of("")).getFirst());
     }
 
     private Answer delete(TenantId tenant, TimelineId timeline) {
@@ -193,7 +258,7 @@ final class ManagementRoutes {
                                 });
         commit(json, "before", before);
         commit(json, "after", found.after());
-        if (Boolean.parseBoolean(query.getOrDefault("with_lease", List.of("")).getFirst())) {
+        if (flag(query, "with_lease")) {
             json.put("valid_until", management.lease(tenant, timeline, lsn).toString());
         }
         return ok(json);

@@ -9,6 +9,8 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.palimpsest.base.Limits;
 import io.palimpsest.base.TenantConfig;
+import io.palimpsest.base.TenantId;
+import io.palimpsest.base.TimelineId;
 import io.palimpsest.port.Environment;
 import io.palimpsest.server.config.ServerConfig;
 import io.palimpsest.server.disk.NioDisk;
@@ -19,6 +21,9 @@ import io.palimpsest.server.runtime.SystemClock;
 import io.palimpsest.server.runtime.SystemTasks;
 import io.palimpsest.service.Management;
 import io.palimpsest.tenant.Tenants;
+import io.palimpsest.timeline.Timeline;
+import io.palimpsest.value.Keys;
+import io.palimpsest.value.Modifications;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
@@ -147,6 +152,75 @@ class ManagementTimelinesTest {
         send(202, "DELETE", "/" + BRANCH, "");
         send(404, "DELETE", "/" + BRANCH, "");
         send(404, "GET", "/" + BRANCH, "");
+    }
+
+    @Test
+    void backgroundWorkIsAskedFor() throws Exception {
+        Timeline root = tenants.timeline(TenantId.parse(TENANT), TimelineId.parse(ROOT));
+        Modifications m = new Modifications();
+        for (int i = 1; i <= 3; i++) {
+            long lsn = 0x3000120 + 8 * i;
+            m.image(Keys.twoPhase(0, i % 2), lsn, new byte[] {(byte) i});
+            root.commit(m, lsn - 8, lsn);
+            m.clear();
+            send(200, "PUT", "/" + ROOT + "/checkpoint", "");
+        }
+        JsonNode before = send(200, "GET", "/" + ROOT, "");
+        assertEquals(3, before.get("layer_count").intValue());
+        assertEquals(
+                "{\"debt_bytes\":0,\"debt_seconds\":0.0,\"off\":[],\"damaged_layers\":[]}",
+                before.get("compaction").toString());
+
+        send(200, "PUT", "/" + ROOT + "/compact", "");
+        assertEquals(3, root.l0Count(), "three are not worth it");
+        send(200, "PUT", "/" + ROOT + "/compact?force_l0_compaction=true", "");
+        assertEquals(0, root.l0Count());
+        send(400, "PUT", "/" + ROOT + "/compact?dry_run=true", "");
+        send(405, "GET", "/" + ROOT + "/compact", "");
+
+        JsonNode kept = send(200, "PUT", "/" + ROOT + "/do_gc", "");
+        assertEquals(0, kept.get("layers_removed").intValue());
+        JsonNode collected = send(200, "PUT", "/" + ROOT + "/do_gc", "{\"gc_horizon\":0}");
+        assertEquals(collected.get("layers_total"), kept.get("layers_total"));
+        assertTrue(collected.get("layers_removed").intValue() > 0, collected.toString());
+        assertTrue(collected.get("bytes_removed").longValue() > 0, collected.toString());
+        JsonNode after = send(200, "GET", "/" + ROOT, "");
+        assertEquals("0/3000138", after.get("applied_gc_cutoff_lsn").textValue());
+        send(400, "PUT", "/" + ROOT + "/do_gc", "{\"gc_horizon\":\"all\"}");
+        send(400, "PUT", "/" + ROOT + "/do_gc", "{\"gc_horizon\":-1}");
+        JsonNode refused = send(406, "POST", "/" + ROOT + "/lsn_lease", "{\"lsn\":\"0/3000120\"}");
+        assertTrue(refused.get("msg").textValue().contains("kept from 0/3000138"));
+    }
+
+    @Test
+    void aDamagedLayerIsNamedUntilItIsTriedAgain() throws Exception {
+        Timeline root = tenants.timeline(TenantId.parse(TENANT), TimelineId.parse(ROOT));
+        Modifications m = new Modifications();
+        long lsn = 0x3000120 + 8;
+        m.image(Keys.twoPhase(0, 1), lsn, new byte[] {1});
+        root.commit(m, lsn - 8, lsn);
+        send(200, "PUT", "/" + ROOT + "/checkpoint", "");
+        String name = root.durableLayers().getFirst().name().toString();
+        Path file = directory.resolve("tenants/" + TENANT + "/timelines/" + ROOT + "/" + name);
+        byte[] good = Files.readAllBytes(file);
+        byte[] bad = good.clone();
+        bad[85] ^= 1;
+        Files.write(file, bad);
+        JsonNode failed =
+                send(500, "PUT", "/" + ROOT + "/compact?force_image_layer_creation=true", "");
+        assertTrue(failed.get("msg").textValue().contains(name), failed.toString());
+        String damaged = "[\"" + name + "\"]";
+        assertEquals(damaged, compaction("damaged_layers"));
+        Files.write(file, good);
+        assertEquals(damaged, compaction("damaged_layers"));
+        send(200, "PUT", "/" + ROOT + "/reset_compaction", "");
+        assertEquals("[]", compaction("damaged_layers"));
+        send(200, "PUT", "/" + ROOT + "/compact?force_l0_compaction=true", "");
+        assertEquals(0, root.l0Count());
+    }
+
+    private String compaction(String field) throws Exception {
+        return send(200, "GET", "/" + ROOT, "").get("compaction").get(field).toString();
     }
 
     @Test

@@ -104,6 +104,14 @@ class PageServerTest {
         public ReadView viewAt(long lsn) {
             throw new AssertionError();
         }
+
+        @Override
+        public long lease(long lsn) {
+            if (lsn > 100) {
+                throw PageserverException.of(ErrorCode.LSN_OUT_OF_RANGE, "it has not come yet");
+            }
+            return 1_764_000_000_000L + lsn;
+        }
     }
 
     private PageServer start(Consumer<Net.Connection> service) {
@@ -133,12 +141,21 @@ class PageServerTest {
     }
 
     private static byte[] opening() {
+        return opening("pagestream_v3 " + TENANT + " " + TIMELINE);
+    }
+
+    private static byte[] opening(String command) {
         ByteSink out = new ByteSink(64);
         out.i32BE(9);
         out.i32BE(196608);
         out.u8(0);
-        byte[] query =
-                ("pagestream_v3 " + TENANT + " " + TIMELINE).getBytes(StandardCharsets.UTF_8);
+        out.bytes(query(command));
+        return out.toByteArray();
+    }
+
+    private static byte[] query(String command) {
+        ByteSink out = new ByteSink(64);
+        byte[] query = command.getBytes(StandardCharsets.UTF_8);
         out.u8('Q');
         out.i32BE(5 + query.length);
         out.bytes(query);
@@ -206,6 +223,28 @@ class PageServerTest {
     }
 
     /** Bursts of requests while answers are on their way: the answers keep their order. */
+    @Test
+    void leasesAnLsn() throws Exception {
+        startPages();
+        try (Socket socket = connect()) {
+            DataInputStream in = new DataInputStream(socket.getInputStream());
+            socket.getOutputStream()
+                    .write(opening("lease lsn " + TENANT + " " + TIMELINE + " 0/60"));
+            for (char expected : "RSSSZT".toCharArray()) {
+                assertEquals(expected, (char) message(in)[0]);
+            }
+            byte[] row = message(in);
+            assertEquals('D', row[0]);
+            assertEquals("1764000000096", new String(row, 11, 13, StandardCharsets.US_ASCII));
+            assertEquals('C', message(in)[0]);
+            assertEquals('Z', message(in)[0]);
+            socket.getOutputStream().write(query("lease lsn " + TENANT + " " + TIMELINE + " 0/68"));
+            assertEquals('T', message(in)[0]);
+            assertEquals(-1, Bytes.i32BE(message(in), 7), "refused: NULL");
+            assertEquals('C', message(in)[0]);
+        }
+    }
+
     @Test
     void answersKeepTheirOrder() throws Exception {
         startPages();

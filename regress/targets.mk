@@ -13,9 +13,9 @@ images: jdk ## Container images of PostgreSQL, built without a registry; PG=17 f
 	@regress/images/build $(if $(filter command line environment,$(origin PG)),$(PG),14 15 16 17 18)
 
 .PHONY: regress
-regress: jdk ## The comparison against PostgreSQL in a container; PG=14..18 SEED=n
+regress: jdk ## The comparison against PostgreSQL in a container; PG=14..18 SEED=n; TEST=AzuriteTest: the Azure store, without
 	$(if $(wildcard /.dockerenv),TESTCONTAINERS_HOST_OVERRIDE=localhost) $(MVN) -Dquick -pl regress -am test -Dgroups=regress -Dregress.excluded= \
-	  -Dpg=$(PG) -Dseed=$(SEED) -Dsurefire.failIfNoSpecifiedTests=false
+	  $(if $(TEST),-Dtest=$(TEST)) -Dpg=$(PG) -Dseed=$(SEED) -Dsurefire.failIfNoSpecifiedTests=false
 
 .PHONY: oracle
 MINUTES ?= 5

@@ -84,6 +84,13 @@ public final class Main implements Callable<Integer> {
             System.err.println("pageserver: the configuration cannot be read: " + e);
             return 2;
         }
+        if (config.remoteStorage() != null) {
+            System.err.println(
+                    "pageserver: remote_storage is configured, but backing up to an object store is not built yet in this version (issue 5)."
+                            + " A server that starts would have no backup, so it does not start: take remote_storage away."
+                            + " palimpsest store check tries the store.");
+            return 2;
+        }
         if (checkConfig) {
             System.out.println("pageserver: the configuration is fine");
             return 0;

@@ -19,7 +19,7 @@ import picocli.CommandLine.Command;
         mixinStandardHelpOptions = true,
         version = "palimpsest 0.1.0",
         description = "Looks at a page server's files. The server itself is pageserver.",
-        subcommands = {Palimpsest.Layer.class, Palimpsest.Page.class},
+        subcommands = {Palimpsest.Layer.class, Palimpsest.Page.class, Palimpsest.Store.class},
         exitCodeListHeading = "%nExit status:%n",
         exitCodeList = {
             "0:done",
@@ -52,6 +52,14 @@ public final class Palimpsest {
             description = "Pages: explain.",
             subcommands = PageExplain.class)
     static final class Page {}
+
+    /** Object stores. */
+    @Command(
+            name = "store",
+            mixinStandardHelpOptions = true,
+            description = "Object stores: check.",
+            subcommands = StoreCheck.class)
+    static final class Store {}
 
     private Palimpsest() {}
 

@@ -5,6 +5,7 @@ import io.palimpsest.base.PageserverException;
 import io.palimpsest.base.TenantConfig;
 import io.palimpsest.port.RedoEngine;
 import io.palimpsest.server.redo.WalRedoPool;
+import io.palimpsest.server.store.StoreSettings;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -23,7 +24,12 @@ import org.tomlj.TomlPosition;
  * once. Key names are the field's (docs/configuration.md lists those there are).
  */
 public record ServerConfig(
-        Address pageService, Address management, Limits limits, TenantConfig tenants, Redo redo) {
+        Address pageService,
+        Address management,
+        Limits limits,
+        TenantConfig tenants,
+        Redo redo,
+        @Nullable StoreSettings remoteStorage) {
     /**
      * Redo by PostgreSQL's own processes.
      *
@@ -98,6 +104,7 @@ public record ServerConfig(
         Path postgresDirectory = Path.of("/usr/lib/postgresql");
         @Nullable Path redoLibraries;
         String redoPreload = "";
+        final RemoteStorage remoteStorage = new RemoteStorage();
     }
 
     private static final TreeMap<String, Setting> KEYS = new TreeMap<>();
@@ -158,6 +165,7 @@ public record ServerConfig(
             take(Toml.parse(fragment), "-c " + fragment, settings, wrong);
         }
         checkTogether(settings, wrong);
+        StoreSettings remoteStorage = settings.remoteStorage.settings(System.getenv(), wrong);
         if (!wrong.isEmpty()) {
             throw PageserverException.badRequest(
                     "%s", "the configuration is not usable:\n  " + String.join("\n  ", wrong));
@@ -200,7 +208,8 @@ public record ServerConfig(
                                 settings.redoIdleTimeout),
                         settings.postgresDirectory,
                         settings.redoLibraries,
-                        settings.redoPreload));
+                        settings.redoPreload),
+                remoteStorage);
     }
 
     /** What no key alone can say. */
@@ -240,10 +249,22 @@ public record ServerConfig(
         toml.errors()
                 .forEach(e ->
                         wrong.add(where + " line " + e.position().line() + ": " + e.getMessage()));
+        if (toml.isTable(RemoteStorage.TABLE)) {
+            settings.remoteStorage.begin(where);
+        }
         for (String key : toml.dottedKeySet()) {
             Setting setting = KEYS.get(key);
             TomlPosition position = toml.inputPositionOf(key);
             int line = position == null ? 0 : position.line();
+            if (key.startsWith(RemoteStorage.TABLE + ".")) {
+                // Not the fragment itself: somebody may have put a secret into it.
+                String place = where.startsWith("-c ") ? "-c" : where + " line " + line;
+                settings.remoteStorage.take(
+                        key.substring(RemoteStorage.TABLE.length() + 1),
+                        Objects.requireNonNull(toml.get(key)),
+                        place);
+                continue;
+            }
             if (setting == null) {
                 wrong.add(
                         where + " line " + line + ": unknown key '" + key + "'" + didYouMean(key));
@@ -318,7 +339,7 @@ public record ServerConfig(
                 : duration(value, longest);
     }
 
-    private static long duration(Object value) {
+    static long duration(Object value) {
         return duration(value, LONGEST_NANOS);
     }
 

@@ -1,0 +1,109 @@
+package io.palimpsest.server.cli;
+
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.palimpsest.base.PageserverException;
+import io.palimpsest.server.config.ServerConfig;
+import io.palimpsest.server.store.StoreConnection;
+import io.palimpsest.server.store.StoreProbe;
+import io.palimpsest.server.store.StoreSettings;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.security.SecureRandom;
+import java.util.List;
+import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+/** Tries whether an object store can be used, and says what is in the way. */
+@Command(
+        name = "check",
+        mixinStandardHelpOptions = true,
+        description = {
+            "Tries each thing that a page server does with its object store, on objects of its own below palimpsest-store-check/, which it deletes.",
+            "Says which identity is used, never its secret, and which permission is missing."
+        })
+final class StoreCheck implements Callable<Integer> {
+    @Spec CommandSpec spec = CommandSpec.create();
+
+    @Option(
+            names = {"-D", "--workdir"},
+            paramLabel = "DIR",
+            description = "A page server's working directory, for its pageserver.toml.")
+    private @Nullable Path workdir;
+
+    @Option(
+            names = {"-c", "--config-override"},
+            paramLabel = "TOML",
+            description =
+                    "As the page server takes it: \"remote_storage={local_path='/some/path/'}\". Repeatable.")
+    private List<String> overrides = List.of();
+
+    @Option(names = "--json", description = "Print one JSON object.")
+    private boolean json;
+
+    @Override
+    public Integer call() {
+        StoreSettings settings = settings();
+        try (StoreConnection connection = StoreConnection.open(settings, System.getenv())) {
+            List<StoreProbe.Step> steps = StoreProbe.run(connection.store(), new SecureRandom());
+            print(connection, steps);
+            return steps.stream().allMatch(StoreProbe.Step::good)
+                    ? Palimpsest.DONE
+                    : Palimpsest.FAILED;
+        }
+    }
+
+    private StoreSettings settings() {
+        Path file = workdir == null ? null : ServerConfig.file(workdir);
+        StoreSettings settings;
+        try {
+            settings =
+                    ServerConfig.read(
+                                    String.valueOf(file),
+                                    file != null && Files.exists(file)
+                                            ? Files.readString(file)
+                                            : "",
+                                    overrides)
+                            .remoteStorage();
+        } catch (IOException e) {
+            throw PageserverException.badRequest("%s cannot be read: %s", file, e);
+        }
+        if (settings == null) {
+            throw PageserverException.badRequest(
+                    "no remote_storage is configured: give -c \"remote_storage={...}\", or -D with a pageserver.toml that has it");
+        }
+        return settings;
+    }
+
+    private void print(StoreConnection connection, List<StoreProbe.Step> steps) {
+        PrintWriter out = spec.commandLine().getOut();
+        if (json) {
+            ObjectNode object = Output.object();
+            object.put("kind", connection.kind());
+            object.put("location", connection.location());
+            object.put("identity", connection.identity());
+            object.put("usable", steps.stream().allMatch(StoreProbe.Step::good));
+            ArrayNode list = object.putArray("steps");
+            for (StoreProbe.Step s : steps) {
+                ObjectNode step = list.addObject().put("what", s.what()).put("good", s.good());
+                if (!s.good()) {
+                    step.put("code", String.valueOf(s.code())).put("problem", s.problem());
+                }
+            }
+            Output.json(out, object);
+            return;
+        }
+        out.println("kind      " + connection.kind());
+        out.println("location  " + connection.location());
+        out.println("identity  " + connection.identity());
+        for (StoreProbe.Step s : steps) {
+            out.printf("%-24s %s%n", s.what(), s.good() ? "good" : s.code() + ": " + s.problem());
+        }
+    }
+}

@@ -1,0 +1,182 @@
+package io.palimpsest.server.store;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.sun.net.httpserver.HttpExchange;
+import io.palimpsest.base.ErrorCode;
+import io.palimpsest.base.PageserverException;
+import io.palimpsest.port.ObjectStore.Condition;
+import io.palimpsest.port.ObjectStore.Content;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.util.Base64;
+import java.util.TreeMap;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+/** What Azure's answers mean, each asked for once only. */
+class AzureAnswersTest {
+    private static final String SECRET =
+            Base64.getEncoder().encodeToString("a key that nobody sees".getBytes());
+
+    private final Answers answers = start();
+    private final AzureStore store = new AzureStore(settings(), SECRET);
+
+    private static Answers start() {
+        try {
+            return new Answers();
+        } catch (IOException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+
+    private StoreSettings.Azure settings() {
+        return new StoreSettings.Azure(
+                "container",
+                "account",
+                "northeurope",
+                "p/",
+                answers.endpoint() + "/account",
+                new StoreSettings.Bounds(4, 1000, Duration.ofSeconds(2), Duration.ofSeconds(2)));
+    }
+
+    @BeforeEach
+    void forget() {
+        answers.requests();
+    }
+
+    @AfterEach
+    void stop() {
+        answers.close();
+    }
+
+    private void put() {
+        store.put("k", Content.of(new byte[10]), Condition.ABSENT);
+    }
+
+    private void get() {
+        store.get("k", (b, o, l) -> {});
+    }
+
+    /** The exception, which must have come of one request, and tell no secret. */
+    private PageserverException fails(ErrorCode code, Runnable action) {
+        PageserverException e = assertThrows(PageserverException.class, action::run);
+        assertEquals(code, e.code(), e.getMessage());
+        assertEquals(1, answers.requests(), "requests for " + e.getMessage());
+        StringWriter trace = new StringWriter();
+        e.printStackTrace(new PrintWriter(trace));
+        assertFalse(trace.toString().contains(SECRET), trace.toString());
+        assertFalse(trace.toString().contains("SharedKey"), trace.toString());
+        return e;
+    }
+
+    private void azureError(int status, String code) {
+        answers.answer(
+                status,
+                "<?xml version=\"1.0\"?><Error><Code>%s</Code><Message>The MAC signature 'SharedKey x:y' ...</Message></Error>"
+                        .formatted(code),
+                "Content-Type",
+                "application/xml",
+                "x-ms-error-code",
+                code);
+    }
+
+    @Test
+    void codesMeanWhatTheyMean() {
+        azureError(503, "ServerBusy");
+        fails(ErrorCode.THROTTLED, this::put);
+        azureError(500, "OperationTimedOut");
+        fails(ErrorCode.UNAVAILABLE, this::put);
+        azureError(500, "InternalError");
+        fails(ErrorCode.UNAVAILABLE, this::get);
+        azureError(409, "BlobAlreadyExists");
+        fails(ErrorCode.CONFLICT, this::put);
+        azureError(412, "ConditionNotMet");
+        fails(ErrorCode.CONFLICT, this::put);
+        azureError(404, "BlobNotFound");
+        fails(ErrorCode.NOT_FOUND, this::get);
+        fails(ErrorCode.NOT_FOUND, () -> store.head("k"));
+        azureError(404, "ContainerNotFound");
+        fails(ErrorCode.BAD_REQUEST, this::get);
+        azureError(400, "Md5Mismatch");
+        fails(ErrorCode.UNAVAILABLE, this::put);
+    }
+
+    @Test
+    void whatIsDeniedNamesPermissionAndIdentity() {
+        azureError(403, "AuthenticationFailed");
+        String message = String.valueOf(fails(ErrorCode.DENIED, this::put).getMessage());
+        assertTrue(message.contains("blobs/write"), message);
+        assertTrue(
+                message.contains("account account with the key from AZURE_STORAGE_ACCESS_KEY"),
+                message);
+        message = String.valueOf(fails(ErrorCode.DENIED, this::get).getMessage());
+        assertTrue(message.contains("blobs/read"), message);
+    }
+
+    @Test
+    void noAnswerIsUnavailable() {
+        answers.answer(HttpExchange::close);
+        fails(ErrorCode.UNAVAILABLE, this::put);
+        answers.answer(exchange -> {
+            try {
+                Thread.sleep(10_000);
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+            }
+        });
+        long start = System.nanoTime();
+        fails(ErrorCode.UNAVAILABLE, this::put);
+        assertTrue(System.nanoTime() - start < 8_000_000_000L);
+        answers.close();
+        PageserverException e = assertThrows(PageserverException.class, this::put);
+        assertEquals(ErrorCode.UNAVAILABLE, e.code(), e.getMessage());
+    }
+
+    @Test
+    void anAnswerThatIsDamagedIsFound() {
+        int crc = Content.of("0123456789".getBytes(StandardCharsets.UTF_8)).crc32c();
+        String[] headers = {
+            "ETag",
+            "\"t\"",
+            "Last-Modified",
+            "Tue, 24 Nov 2026 12:00:00 GMT",
+            "Content-Range",
+            "bytes 0-9/10",
+            "x-ms-meta-crc32c",
+            "%08x".formatted(crc)
+        };
+        answers.answer(206, "0123456789", headers);
+        assertEquals(10, store.get("k", (b, o, l) -> {}).length());
+        answers.requests();
+        answers.answer(206, "0123456780", headers);
+        fails(ErrorCode.CORRUPTION, this::get);
+        answers.answer(206, "012345678", headers);
+        fails(ErrorCode.UNAVAILABLE, this::get);
+        headers[6] = "x-ms-meta-other";
+        answers.answer(206, "0123456789", headers);
+        fails(ErrorCode.CORRUPTION, this::get);
+    }
+
+    @Test
+    void aKeyThatIsNoneIsNotTold() {
+        String wrong = "not base64: hunter2";
+        PageserverException e =
+                assertThrows(PageserverException.class, () -> new AzureStore(settings(), wrong));
+        assertEquals(ErrorCode.BAD_REQUEST, e.code());
+        assertFalse(String.valueOf(e.getMessage()).contains("hunter2"), e.getMessage());
+        e =
+                assertThrows(
+                        PageserverException.class,
+                        () -> StoreConnection.open(settings(), new TreeMap<>()));
+        assertEquals(ErrorCode.DENIED, e.code());
+        assertTrue(String.valueOf(e.getMessage()).contains("AZURE_STORAGE_ACCESS_KEY"));
+    }
+}

@@ -1,0 +1,211 @@
+package io.palimpsest.server.store;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.sun.net.httpserver.HttpExchange;
+import io.palimpsest.base.ErrorCode;
+import io.palimpsest.base.PageserverException;
+import io.palimpsest.port.ObjectStore.Condition;
+import io.palimpsest.port.ObjectStore.Content;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.util.List;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import software.amazon.awssdk.auth.credentials.AnonymousCredentialsProvider;
+import software.amazon.awssdk.auth.credentials.AwsBasicCredentials;
+import software.amazon.awssdk.auth.credentials.AwsCredentialsProviderChain;
+import software.amazon.awssdk.auth.credentials.StaticCredentialsProvider;
+import software.amazon.awssdk.auth.credentials.SystemPropertyCredentialsProvider;
+
+/** What an S3's answers mean, each asked for once only. */
+class S3AnswersTest {
+    private static final String SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
+    private static final String DATE = "Tue, 24 Nov 2026 12:00:00 GMT";
+
+    private Answers answers = start();
+    private S3Store store = store();
+
+    private static Answers start() {
+        try {
+            return new Answers();
+        } catch (IOException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+
+    private S3Store store() {
+        return new S3Store(
+                settings(),
+                StaticCredentialsProvider.create(
+                        AwsBasicCredentials.create("AKIAIOSFODNN7EXAMPLE", SECRET)));
+    }
+
+    private StoreSettings.S3 settings() {
+        return new StoreSettings.S3(
+                "bucket",
+                "eu-north-1",
+                "p/",
+                answers.endpoint(),
+                null,
+                new StoreSettings.Bounds(4, 1000, Duration.ofSeconds(2), Duration.ofSeconds(2)));
+    }
+
+    @BeforeEach
+    void forget() {
+        answers.requests();
+    }
+
+    @AfterEach
+    void stop() {
+        store.close();
+        answers.close();
+    }
+
+    private void put() {
+        store.put("k", Content.of(new byte[10]), Condition.ABSENT);
+    }
+
+    private void get() {
+        store.get("k", (b, o, l) -> {});
+    }
+
+    /** The exception, which must have come of one request, and tell no secret. */
+    private PageserverException fails(ErrorCode code, Runnable action) {
+        PageserverException e = assertThrows(PageserverException.class, action::run);
+        assertEquals(code, e.code(), e.getMessage());
+        assertEquals(1, answers.requests(), "requests for " + e.getMessage());
+        StringWriter trace = new StringWriter();
+        e.printStackTrace(new PrintWriter(trace));
+        assertFalse(trace.toString().contains(SECRET), trace.toString());
+        return e;
+    }
+
+    private void s3Error(int status, String code) {
+        answers.answer(
+                status,
+                "<?xml version=\"1.0\"?><Error><Code>%s</Code><Message>m</Message></Error>"
+                        .formatted(code),
+                "Content-Type",
+                "application/xml");
+    }
+
+    @Test
+    void codesMeanWhatTheyMean() {
+        s3Error(503, "SlowDown");
+        fails(ErrorCode.THROTTLED, this::put);
+        s3Error(503, "ServiceUnavailable");
+        fails(ErrorCode.UNAVAILABLE, this::put);
+        s3Error(500, "InternalError");
+        fails(ErrorCode.UNAVAILABLE, this::get);
+        s3Error(412, "PreconditionFailed");
+        fails(ErrorCode.CONFLICT, this::put);
+        s3Error(409, "ConditionalRequestConflict");
+        fails(ErrorCode.UNAVAILABLE, this::put);
+        s3Error(404, "NoSuchKey");
+        fails(ErrorCode.NOT_FOUND, this::get);
+        fails(ErrorCode.CONFLICT, this::put);
+        s3Error(404, "NoSuchBucket");
+        fails(ErrorCode.BAD_REQUEST, this::get);
+        s3Error(400, "BadDigest");
+        fails(ErrorCode.UNAVAILABLE, this::put);
+        s3Error(400, "AuthorizationHeaderMalformed");
+        fails(ErrorCode.BAD_REQUEST, this::put);
+    }
+
+    @Test
+    void whatIsDeniedNamesPermissionAndIdentity() {
+        s3Error(403, "AccessDenied");
+        String message = String.valueOf(fails(ErrorCode.DENIED, this::put).getMessage());
+        assertTrue(message.contains("s3:PutObject"), message);
+        assertTrue(message.contains("AKIA...MPLE"), message);
+        assertTrue(message.contains("arn:aws:s3:::bucket/p/k"), message);
+        message = String.valueOf(fails(ErrorCode.DENIED, () -> store.head("k")).getMessage());
+        assertTrue(message.contains("s3:GetObject"), message);
+        message =
+                String.valueOf(
+                        fails(ErrorCode.DENIED, () -> store.list("", true, 1, null)).getMessage());
+        assertTrue(message.contains("s3:ListBucket on arn:aws:s3:::bucket ("), message);
+        answers.answer(
+                200,
+                "<?xml version=\"1.0\"?><DeleteResult><Error><Key>p/k</Key><Code>AccessDenied</Code><Message>m</Message></Error></DeleteResult>");
+        message =
+                String.valueOf(
+                        fails(ErrorCode.DENIED, () -> store.delete(List.of("k"))).getMessage());
+        assertTrue(message.contains("s3:DeleteObject"), message);
+    }
+
+    @Test
+    void noAnswerIsUnavailable() {
+        answers.answer(HttpExchange::close);
+        fails(ErrorCode.UNAVAILABLE, this::put);
+        fails(ErrorCode.UNAVAILABLE, this::get);
+        answers.answer(exchange -> {
+            try {
+                Thread.sleep(10_000);
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+            }
+        });
+        long start = System.nanoTime();
+        fails(ErrorCode.UNAVAILABLE, this::put);
+        assertTrue(System.nanoTime() - start < 8_000_000_000L);
+        answers.close();
+        PageserverException e = assertThrows(PageserverException.class, this::put);
+        assertEquals(ErrorCode.UNAVAILABLE, e.code(), e.getMessage());
+    }
+
+    @Test
+    void anAnswerThatIsDamagedIsFound() {
+        int crc = Content.of("0123456789".getBytes(StandardCharsets.UTF_8)).crc32c();
+        String[] headers = {
+            "ETag", "\"t\"", "Last-Modified", DATE, "x-amz-meta-crc32c", "%08x".formatted(crc)
+        };
+        answers.answer(200, "0123456789", headers);
+        assertEquals(10, store.get("k", (b, o, l) -> {}).length());
+        answers.requests();
+        answers.answer(200, "0123456780", headers);
+        fails(ErrorCode.CORRUPTION, this::get);
+        answers.answer(200, "012345678", headers);
+        fails(ErrorCode.CORRUPTION, this::get);
+        answers.answer(200, "0123456789", "ETag", "\"t\"", "Last-Modified", DATE);
+        fails(ErrorCode.CORRUPTION, this::get);
+        answers.answer(exchange -> {
+            for (int i = 0; i < headers.length; i += 2) {
+                exchange.getResponseHeaders().set(headers[i], headers[i + 1]);
+            }
+            exchange.sendResponseHeaders(200, 10);
+            exchange.getResponseBody().write("01234".getBytes(StandardCharsets.UTF_8));
+            exchange.getResponseBody().flush();
+        });
+        fails(ErrorCode.UNAVAILABLE, this::get);
+        byte[] part = new byte[10];
+        fails(ErrorCode.UNAVAILABLE, () -> store.get("k", 0, part, 0, 10));
+    }
+
+    @Test
+    void withoutIdentityNothingIsAsked() {
+        AwsCredentialsProviderChain nobody =
+                AwsCredentialsProviderChain.of(SystemPropertyCredentialsProvider.create());
+        try (S3Store anonymous = new S3Store(settings(), nobody)) {
+            PageserverException e =
+                    assertThrows(
+                            PageserverException.class, () -> anonymous.get("k", (b, o, l) -> {}));
+            assertEquals(ErrorCode.DENIED, e.code(), e.getMessage());
+            assertEquals("no identity", anonymous.identity());
+            assertEquals(0, answers.requests());
+        }
+        assertEquals(
+                "access key AKIA...MPLE from code",
+                store.identity().replaceAll("from .*", "from code"));
+        assertEquals("the environment", S3Errors.source("EnvironmentVariableCredentialsProvider"));
+        assertFalse(AnonymousCredentialsProvider.create().toString().contains(SECRET));
+    }
+}

@@ -36,7 +36,7 @@ final class AzureErrors {
 
     private static String reason(Throwable e) {
         Throwable deepest = e;
-        while (deepest.getCause() != null && deepest.getCause() != deepest) {
+        while (deepest.getCause() != null) {
             deepest = deepest.getCause();
         }
         return deepest.getClass().getSimpleName()

@@ -216,7 +216,7 @@ public final class AzureStore implements ObjectStore {
         } catch (NumberFormatException e) {
             throw PageserverException.corruption(
                     "%s: expected metadata '%s' of 8 hexadecimal digits, found %s",
-                    key, CRC32C_KEY, text);
+                    key, CRC32C_KEY, String.valueOf(text));
         }
     }
 

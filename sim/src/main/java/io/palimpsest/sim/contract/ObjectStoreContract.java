@@ -40,9 +40,25 @@ public abstract class ObjectStoreContract {
     /** Runs the body as a task. */
     protected abstract void inWorld(Consumer<World> body);
 
-    /** Whether of several who try at once one succeeds: not so in some emulators. */
-    protected boolean conditionsAreAtomic() {
-        return true;
+    /** What an emulator gets wrong, and no store that holds data may. */
+    public enum Defect {
+        /** Of several who put under a condition at once more than one may succeed. */
+        CONDITIONS_RACE,
+        /** Who reads while it is replaced may see parts of both. */
+        READS_RACE,
+        /** The condition of an object that is put in pieces is not looked at. */
+        NO_CONDITIONS_OF_PIECES,
+        /** Giving up an object that was to be put in pieces deletes the one that was there. */
+        GIVING_UP_DELETES,
+        /**
+         * Directories do not count for the limit of a list's page, and come again with the next.
+         */
+        DIRECTORIES_NOT_PAGED
+    }
+
+    /** The emulator's; what they would fail is left out. */
+    protected boolean has(Defect defect) {
+        return false;
     }
 
     /** Bytes of an object that is put in more than one piece. */
@@ -176,7 +192,8 @@ public abstract class ObjectStoreContract {
     @Test
     void whatMustBeAbsentIsNotReplaced() {
         withStore(store -> {
-            for (int length : List.of(100, severalPieces())) {
+            int large = has(Defect.NO_CONDITIONS_OF_PIECES) ? 200 : severalPieces();
+            for (int length : List.of(100, large)) {
                 String key = "d/" + length;
                 String version = store.put(key, Content.of(bytes(length, 1)), Condition.ABSENT);
                 assertFails(
@@ -246,6 +263,9 @@ public abstract class ObjectStoreContract {
                 assertFails(
                         ErrorCode.IO, "no disk", () -> store.put("new", failing, Condition.ABSENT));
                 assertFails(ErrorCode.NOT_FOUND, "new", () -> store.head("new"));
+                if (length > 1000 && has(Defect.GIVING_UP_DELETES)) {
+                    continue;
+                }
                 put(store, "old", bytes(10, 1));
                 assertFails(
                         ErrorCode.IO, "no disk", () -> store.put("old", failing, Condition.ALWAYS));
@@ -394,7 +414,8 @@ public abstract class ObjectStoreContract {
                         all.stream().map(k -> level(k, prefix)).distinct().sorted().toList();
                 int limit = 1 + random.nextInt(12);
                 assertEquals(all, list(store, prefix, true, limit), prefix);
-                assertEquals(level, list(store, prefix, false, limit), prefix);
+                int levelLimit = has(Defect.DIRECTORIES_NOT_PAGED) ? 1000 : limit;
+                assertEquals(level, list(store, prefix, false, levelLimit), prefix);
             }
             for (Entry e : store.list("", true, 1000, null).objects()) {
                 assertEquals(String.valueOf(model.get(e.key())), Long.toString(e.length()));
@@ -410,7 +431,7 @@ public abstract class ObjectStoreContract {
 
     @Test
     void ofManyWhoCreateOneSucceeds() {
-        Assumptions.assumeTrue(conditionsAreAtomic(), "conditions are not atomic here");
+        Assumptions.assumeFalse(has(Defect.CONDITIONS_RACE), "conditions are not atomic here");
         inWorld(w -> {
             for (int round = 0; round < 5; round++) {
                 String key = "claims/" + round;
@@ -451,7 +472,7 @@ public abstract class ObjectStoreContract {
 
     @Test
     void noReplacementByVersionIsLost() {
-        Assumptions.assumeTrue(conditionsAreAtomic(), "conditions are not atomic here");
+        Assumptions.assumeFalse(has(Defect.CONDITIONS_RACE), "conditions are not atomic here");
         inWorld(w -> {
             put(w.store(), "counter", new byte[1]);
             List<Tasks.Task> tasks = new ArrayList<>();
@@ -489,6 +510,7 @@ public abstract class ObjectStoreContract {
 
     @Test
     void whoReadsSeesOneObjectWhole() {
+        Assumptions.assumeFalse(has(Defect.READS_RACE), "reads are not atomic here");
         inWorld(w -> {
             put(w.store(), "k", bytes(40_000, 0));
             Tasks.Task writer =

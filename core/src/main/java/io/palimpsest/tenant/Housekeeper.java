@@ -163,20 +163,32 @@ public final class Housekeeper implements Housekeeping {
         }
     }
 
-    /** No more work for this timeline, which is about to be closed. Waits until none is done. */
+    /**
+     * No more work for this timeline, which is about to be closed, whatever it still flushes, until
+     * {@link #forget}. Waits until none is done.
+     */
+    public void dismiss(Timeline timeline) {
+        monitor.lock();
+        try {
+            Chores chores = chores(timeline);
+            active.remove(Name.of(timeline));
+            chores.gone = true;
+            monitor.signalAll();
+            while (current == chores) {
+                monitor.await();
+            }
+        } finally {
+            monitor.unlock();
+        }
+    }
+
+    /**
+     * It is closed; or it stays after all, and there is work again when something happens to it.
+     */
     public void forget(Timeline timeline) {
         monitor.lock();
         try {
-            Name name = Name.of(timeline);
-            Chores chores = known.remove(name);
-            active.remove(name);
-            if (chores != null) {
-                chores.gone = true;
-                monitor.signalAll();
-                while (current == chores) {
-                    monitor.await();
-                }
-            }
+            Chores _ = known.remove(Name.of(timeline));
         } finally {
             monitor.unlock();
         }

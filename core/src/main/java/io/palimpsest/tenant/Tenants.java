@@ -308,7 +308,7 @@ public final class Tenants {
                 store.tree().requireNoBranches(timeline);
                 stop(before.receiver());
                 left = Entry.of(timeline, null);
-                housekeeper.forget(timeline);
+                housekeeper.dismiss(timeline);
                 store.delete(timeline);
             }
             left = null;
@@ -318,6 +318,9 @@ public final class Tenants {
             }
             throw e;
         } finally {
+            if (timeline != null) {
+                housekeeper.forget(timeline);
+            }
             table.putBack(name, left == null ? null : fedAgain(left));
         }
     }

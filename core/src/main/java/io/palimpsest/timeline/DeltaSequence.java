@@ -58,7 +58,8 @@ final class DeltaSequence implements ValueSink {
 
     /**
      * @param lsns of all outputs together
-     * @param history whether it is history below the cutoff
+     * @param history whether it is history below the cutoff; then no key is cut, and its file is
+     *     larger: what starts just above the base is known to be reduced already
      */
     DeltaSequence(NewLayers layers, LsnRange lsns, long target, boolean history) {
         this.history = history;
@@ -80,7 +81,7 @@ final class DeltaSequence implements ValueSink {
             outStart = lsns.start();
         }
         if (large) {
-            if (open().size() >= target && lsn != lastLsn && mayCutAt(lsn)) {
+            if (open().size() >= target && lsn != lastLsn && !history) {
                 finish(new LsnRange(outStart, lsn));
                 outStart = lsn;
                 split = true;
@@ -95,17 +96,6 @@ final class DeltaSequence implements ValueSink {
             }
         }
         lastLsn = lsn;
-    }
-
-    /**
-     * Not where a part would get the name of a layer that is there: a history that is reduced again
-     * would else be cut where it was before.
-     */
-    private boolean mayCutAt(long lsn) {
-        Key key = new Key(hi, mid, lo);
-        KeyRange keys = new KeyRange(key, key.next());
-        return !layers.exists(keys, new LsnRange(outStart, lsn))
-                && !layers.exists(keys, new LsnRange(lsn, lsns.end()));
     }
 
     /** Completes the last file. */

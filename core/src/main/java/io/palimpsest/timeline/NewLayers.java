@@ -166,11 +166,6 @@ final class NewLayers implements AutoCloseable {
         }
     }
 
-    /** Has the timeline a delta layer of these ranges? */
-    boolean exists(KeyRange keys, LsnRange lsns) {
-        return exists(LayerName.delta(keys, lsns, index.tenant(), index.generation()));
-    }
-
     /** A file that the index does not name is left over from a job that failed. */
     private boolean exists(LayerName name) {
         return disk.exists(timeline.layerPath(name))

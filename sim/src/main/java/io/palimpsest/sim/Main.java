@@ -29,11 +29,16 @@ import java.util.stream.Stream;
  * probes: what=N ...}, says how often which interesting thing happened. The last line is {@code
  * sim: seeds=N failed=0 sim_hours=H wall_seconds=W steps=S trace=HASH}; the trace hash depends on
  * the seeds alone. Each failure is told with its seed, what was violated, and the command that
- * replays it; then the exit status is 1. Wrong arguments are exit status 2.
+ * replays it; then the exit status is 1, as it is if 500 seeds or more have not reached all that
+ * their scenarios must ({@link Scenario#mustReach}). Wrong arguments are exit status 2.
  */
 public final class Main {
     private static final int RERUN_ONE_IN = 20;
     private static final int FAILURES_TOLD = 5;
+
+    /** So many seeds must reach all that their scenarios are there for. */
+    private static final int MANY = 500;
+
     private static final String PROBES = "probes: ";
 
     /** What the arguments ask for. */
@@ -129,6 +134,14 @@ public final class Main {
             return true;
         }
 
+        List<String> missing(List<Scenario> scenarios) {
+            return scenarios.stream()
+                    .flatMap(s -> s.mustReach().stream())
+                    .distinct()
+                    .filter(what -> !probes.containsKey(what))
+                    .toList();
+        }
+
         String probes() {
             StringBuilder out = new StringBuilder("probes:");
             probes.forEach((what, n) -> out.append(' ').append(what).append('=').append(n));
@@ -178,9 +191,13 @@ public final class Main {
         } else {
             runInProcesses(request, total, out);
         }
+        List<String> missing = request.seeds() < MANY ? List.of() : total.missing(scenarios);
         out.println(total.probes());
+        if (!missing.isEmpty()) {
+            out.println("sim: no seed has reached: " + String.join(" ", missing));
+        }
         out.println(total.line(start));
-        return total.failed == 0 ? 0 : 1;
+        return total.failed == 0 && missing.isEmpty() ? 0 : 1;
     }
 
     private static void runHere(

@@ -17,7 +17,7 @@ import io.palimpsest.base.Prng;
  * @param slow a disk or network operation takes a hundred times as long
  * @param capacityBytes of a disk
  * @param powerLossAt power goes at the start of this disk operation, counted from 1; 0 is never
- * @param powerLossAtNames it waits for the next operation on a name, a file's or a directory's
+ * @param powerLossAtNames it waits for the next operation that renames, or syncs a directory
  * @param netNanos what a message takes, typically
  * @param resets a message on a connection finds it broken
  */
@@ -127,7 +127,7 @@ public record FaultPlan(
                 resets);
     }
 
-    /** At the first operation on a name that is not before this one. */
+    /** At the first one that renames, or syncs a directory, and is not before this one. */
     public FaultPlan withPowerLossAtNames(long operation) {
         return new FaultPlan(
                 tornWrites,

@@ -8,6 +8,7 @@ import io.palimpsest.port.Net;
 import io.palimpsest.port.Tasks;
 import io.palimpsest.port.Tracer;
 import io.palimpsest.sim.world.Node;
+import java.util.List;
 
 /** A node with a disk and a network: all the ports a server takes. */
 public record Machine(Node node, SimDisk disk, SimNet network) {
@@ -52,6 +53,11 @@ public record Machine(Node node, SimDisk disk, SimNet network) {
     /** Fails unless what ran here has ended in good order: no task, nothing open. */
     public void checkIdle() {
         Check.that(node.liveTasks() == 0, "%d tasks left", node.liveTasks());
-        Check.that(disk.openHandles().isEmpty(), "left open: %s", disk.openHandles());
+        List<String> open = disk.openHandles();
+        Check.that(
+                open.isEmpty(),
+                "%d files left open, %s",
+                open.size(),
+                open.subList(0, Math.min(3, open.size())));
     }
 }

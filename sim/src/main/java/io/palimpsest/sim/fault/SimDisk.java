@@ -431,7 +431,7 @@ public final class SimDisk implements Disk, Device {
     /** Before it or after it, a name has changed that may not be durable. */
     private static boolean onNames(String operation) {
         return switch (operation) {
-            case "rename", "link", "delete", "syncDirectory" -> true;
+            case "rename", "syncDirectory" -> true;
             default -> false;
         };
     }

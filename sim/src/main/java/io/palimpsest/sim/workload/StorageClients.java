@@ -18,6 +18,7 @@ import io.palimpsest.timeline.WalSource;
 import io.palimpsest.timeline.WalWriting;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.NavigableMap;
 import java.util.NavigableSet;
 import org.jspecify.annotations.Nullable;
 
@@ -132,6 +133,10 @@ final class StorageClients {
             }
             throw e;
         }
+    }
+
+    private long any(NavigableMap<Long, Long> leases) {
+        return leases.higherKey(random.nextLong(leases.lastKey()));
     }
 
     private List<Line> there() {
@@ -352,10 +357,7 @@ final class StorageClients {
                     case 0, 1 -> last;
                     case 2, 3 -> oldest;
                     case 4 -> oldest - 1 - random.nextInt(1 + random.nextInt(200_000));
-                    case 5 ->
-                            line.leases.isEmpty()
-                                    ? oldest
-                                    : line.leases.higherKey(random.nextLong(line.leases.lastKey()));
+                    case 5 -> line.leases.isEmpty() ? oldest : Math.min(last, any(line.leases));
                     default -> oldest + random.nextLong(last - oldest + 1);
                 };
         readAt(line, t, lsn, () -> line.reference.compareSome(t, random.nextInt(1 << 20), lsn));

@@ -230,7 +230,8 @@ public final class WalWorkload {
             }
         }
         xids.put(wal.position(), nextXid);
-        dates.put(wal.position(), wallMillis.getAsLong());
+        // Not again if nothing was written.
+        dates.putIfAbsent(wal.position(), wallMillis.getAsLong());
         publish();
     }
 

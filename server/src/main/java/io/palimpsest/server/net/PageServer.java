@@ -123,18 +123,35 @@ public final class PageServer implements AutoCloseable {
         final ChannelConnection connection = new ChannelConnection(this::active, this::inactive);
         private final String name;
         private Tasks.@Nullable Task task;
+        private boolean ended;
 
         Client(String peer) {
             this.name = "page-service " + peer;
         }
 
         private synchronized void active() {
-            task = tasks.spawn(Tasks.Lane.LATENCY, name, () -> service.accept(connection));
+            if (!ended) {
+                task = tasks.spawn(Tasks.Lane.LATENCY, name, this::serve);
+            }
+        }
+
+        /** The task may outlive its channel, and needs the loops until it ends. */
+        private void serve() {
+            try {
+                service.accept(connection);
+            } finally {
+                clients.remove(this);
+            }
         }
 
         private void inactive() {
-            clients.remove(this);
             count.decrementAndGet();
+            synchronized (this) {
+                ended = true;
+                if (task == null) {
+                    clients.remove(this);
+                }
+            }
             cancel();
         }
 
@@ -146,6 +163,9 @@ public final class PageServer implements AutoCloseable {
         }
 
         void end() {
+            synchronized (this) {
+                ended = true;
+            }
             connection.close();
             cancel();
         }

@@ -282,6 +282,33 @@ class PageServerTest {
         assertTrue(failures.isEmpty(), failures::toString);
     }
 
+    /**
+     * The client is gone, and the server closes, while its task has still to end the connection.
+     */
+    @Test
+    void closeWaitsForTasksWhoseClientsAreGone() throws Exception {
+        CountDownLatch gone = new CountDownLatch(1);
+        CountDownLatch done = new CountDownLatch(1);
+        start(connection -> {
+            byte[] bytes = new byte[10];
+            while (connection.read(bytes, 0, bytes.length, 1_000_000) >= 0) {
+                Thread.onSpinWait();
+            }
+            gone.countDown();
+            long until = System.nanoTime() + 300_000_000;
+            while (System.nanoTime() < until) {
+                Thread.onSpinWait();
+            }
+            connection.close();
+            done.countDown();
+        });
+        connect().close();
+        assertTrue(gone.await(20, TimeUnit.SECONDS));
+        Thread.sleep(50);
+        server.close();
+        assertEquals(0, done.getCount());
+    }
+
     @Test
     void garbageGetsAnErrorAndTheEnd() throws Exception {
         startPages();

@@ -50,8 +50,8 @@ server/target/walredo/echo: server/src/main/c/echo/echo.c
 	cc -std=gnu11 -O2 -Wall -Werror -o $@ $<
 
 # Seconds a measurement and round, and how many rounds.
-SECONDS_EACH ?= 0.25
-ROUNDS ?= 15
+SECONDS_EACH ?= 0.6
+ROUNDS ?= 5
 REDO_BENCH := -cp 'regress/target/palimpsest-regress-0.1.0-SNAPSHOT.jar:regress/target/lib/*'
 
 .PHONY: bench-redo

@@ -110,6 +110,11 @@ public final class Timeline {
             surroundings.disk().createDirectories(directory);
             index.commit(surroundings.disk(), directory);
             made = true;
+        } catch (PageserverException e) {
+            if (TimelineLayers.isFull(e)) {
+                surroundings.disk().deleteTree(directory);
+            }
+            throw e;
         } finally {
             if (!made) {
                 ancestor.window.releaseBranchPoint(index.diskConsistentLsn());

@@ -9,6 +9,7 @@ import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.Lsn;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.base.TenantConfig;
+import io.palimpsest.base.TimelineId;
 import io.palimpsest.port.Tasks;
 import io.palimpsest.sim.fault.FaultPlan;
 import java.util.ArrayList;
@@ -79,6 +80,34 @@ class DiskFullTest {
             ends.add(pen.end(701 + i, true, i));
             pen.write();
         }
+    }
+
+    @ParameterizedTest
+    @ValueSource(longs = {1, 2, 3, 4})
+    void aBranchThatHasNoRoomLeavesNothing(long seed) {
+        TimelineWorld.tell(
+                seed,
+                TimelineWorld.smallLimits(),
+                TenantConfig.DEFAULT,
+                world -> {
+                    Timeline root = world.create();
+                    long lsn = root.lastRecordLsn();
+                    world.machine.disk().plan(FaultPlan.quiet().withCapacity(0));
+                    PageserverException e =
+                            Assertions.assertThrows(
+                                    PageserverException.class,
+                                    () ->
+                                            world.store.createBranch(
+                                                    root, new TimelineId(5, 6), lsn));
+                    assertEquals(ErrorCode.NO_SPACE, e.code());
+                    world.machine.disk().plan(FaultPlan.quiet());
+                    String timelines = "tenants/" + TimelineWorld.TENANT + "/timelines";
+                    assertEquals(
+                            List.of(TimelineWorld.ROOT.toString()),
+                            world.environment.disk().list(timelines));
+                    assertEquals(0, root.branchCount());
+                    root.shutDown();
+                });
     }
 
     /** It does not wait for room to end; what was not flushed is fetched again. */

@@ -34,7 +34,9 @@ final class CrashProtocols {
                 new Steps("branch-delete", CrashProtocols::tree, CrashProtocols::delete),
                 new Steps("archive", CrashProtocols::tree, CrashProtocols::archive),
                 new Steps("detach", CrashProtocols::tree, CrashProtocols::detach),
-                new Steps("lease", CrashProtocols::history, CrashProtocols::leases));
+                new Steps("lease", CrashProtocols::history, CrashProtocols::leases),
+                new Steps("compaction", CrashProtocols::stack, CrashWorld::compact),
+                new Steps("collection", CrashProtocols::images, CrashProtocols::collect));
     }
 
     static CrashProtocol named(String name) {
@@ -55,6 +57,30 @@ final class CrashProtocols {
             w.stream(15);
             w.flush();
         }
+    }
+
+    /** Layers enough to merge and to make images of. */
+    private static void stack(CrashWorld w) {
+        history(w);
+        flushes(w);
+    }
+
+    /** Images at two LSNs, a branch between them, and a layer that is newer than both. */
+    private static void images(CrashWorld w) {
+        history(w);
+        w.compact();
+        Timeline main = w.main();
+        w.branch(BRANCH, CrashWorld.MAIN, main.lastRecordLsn());
+        flushes(w);
+        w.compact();
+        w.stream(5);
+        w.flush();
+    }
+
+    /** The cutoff moves, layers go, and what is below it is reduced to what the branch needs. */
+    private static void collect(CrashWorld w) {
+        w.collect();
+        w.compact();
     }
 
     private static void branches(CrashWorld w) {

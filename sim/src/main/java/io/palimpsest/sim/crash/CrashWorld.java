@@ -21,6 +21,7 @@ import io.palimpsest.sim.fault.SimWalSource;
 import io.palimpsest.sim.workload.WalWorkload;
 import io.palimpsest.sim.world.Simulation;
 import io.palimpsest.tenant.Tenants;
+import io.palimpsest.timeline.GarbageCollector;
 import io.palimpsest.timeline.Timeline;
 import io.palimpsest.timeline.WalSource;
 import java.util.ArrayList;
@@ -53,6 +54,10 @@ final class CrashWorld {
                     4,
                     1,
                     0);
+
+    /** No job begins unasked. */
+    private static final TenantConfig CONFIG =
+            new TenantConfig(0, 0, 0, 0, 1, 8, 1 << 20, 1, 10_000 * MILLIS);
 
     private final Machine source;
     private final Machine server;
@@ -94,7 +99,7 @@ final class CrashWorld {
     /** Both start; from a task of the page server's machine. */
     void start() {
         source.start("postmaster", postgres::serve);
-        tenants = Tenants.load(environment(disk, server.net()), LIMITS, TenantConfig.DEFAULT);
+        tenants = Tenants.load(environment(disk, server.net()), LIMITS, CONFIG);
     }
 
     private Environment environment(Disk on, Net net) {
@@ -109,7 +114,7 @@ final class CrashWorld {
 
     /** A page server on that disk, without a network. */
     Tenants recover(Disk on) {
-        return Tenants.load(environment(on, CrashWorld::unreachable), LIMITS, TenantConfig.DEFAULT);
+        return Tenants.load(environment(on, CrashWorld::unreachable), LIMITS, CONFIG);
     }
 
     private static Net.Connection unreachable(String host, int port, long timeoutNanos) {
@@ -209,6 +214,16 @@ final class CrashWorld {
 
     void flush() {
         main().flushUpTo(main().lastRecordLsn());
+    }
+
+    /** Merges all there is to merge, makes images, and drops the history below the cutoff. */
+    void compact() {
+        tenants().housekeeper().compactNow(main());
+    }
+
+    /** No history is kept but what branches and leases need. */
+    void collect() {
+        GarbageCollector.Result _ = tenants().housekeeper().gcNow(main(), 0);
     }
 
     /** A branch of a timeline without a WAL of its own. */

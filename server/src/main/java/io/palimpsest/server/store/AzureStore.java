@@ -35,8 +35,6 @@ import java.util.ArrayList;
 import java.util.Base64;
 import java.util.Iterator;
 import java.util.List;
-import java.util.Map;
-import java.util.TreeMap;
 import java.util.function.Supplier;
 import java.util.zip.CRC32C;
 import org.jspecify.annotations.Nullable;
@@ -49,9 +47,6 @@ import org.jspecify.annotations.Nullable;
  * never did are deleted by Azure after a week. The CRC32C of an object is in its metadata.
  */
 public final class AzureStore implements ObjectStore {
-    /** Where an object's CRC32C is: eight hexadecimal digits. */
-    private static final String CRC32C_KEY = "crc32c";
-
     private static final DownloadRetryOptions ONCE =
             new DownloadRetryOptions().setMaxRetryRequests(0);
 
@@ -144,7 +139,7 @@ public final class AzureStore implements ObjectStore {
                                                 new BlockBlobSimpleUploadOptions(
                                                                 BinaryData.fromBytes(bytes))
                                                         .setContentMd5(Pieces.md5(bytes))
-                                                        .setMetadata(metadata(content))
+                                                        .setMetadata(StoredChecksum.metadata(content))
                                                         .setRequestConditions(
                                                                 conditions(condition)),
                                                 large(),
@@ -180,19 +175,13 @@ public final class AzureStore implements ObjectStore {
                         version(
                                 blob.commitBlockListWithResponse(
                                                 new BlockBlobCommitBlockListOptions(ids)
-                                                        .setMetadata(metadata(content))
+                                                        .setMetadata(StoredChecksum.metadata(content))
                                                         .setRequestConditions(
                                                                 conditions(condition)),
                                                 large(),
                                                 Context.NONE)
                                         .getValue()
                                         .getETag()));
-    }
-
-    private static Map<String, String> metadata(Content content) {
-        Map<String, String> metadata = new TreeMap<>();
-        metadata.put(CRC32C_KEY, Pieces.hex(content.crc32c()));
-        return metadata;
     }
 
     private static BlobRequestConditions conditions(Condition condition) {
@@ -207,17 +196,6 @@ public final class AzureStore implements ObjectStore {
     /** Some answers quote it, some do not. */
     private static String version(String tag) {
         return tag.replace("\"", "");
-    }
-
-    private static int storedCrc(String key, @Nullable Map<String, String> metadata) {
-        String text = metadata == null ? null : metadata.get(CRC32C_KEY);
-        try {
-            return Integer.parseUnsignedInt(String.valueOf(text), 16);
-        } catch (NumberFormatException e) {
-            throw PageserverException.corruption(
-                    "%s: expected metadata '%s' of 8 hexadecimal digits, found %s",
-                    key, CRC32C_KEY, String.valueOf(text));
-        }
     }
 
     @Override
@@ -248,7 +226,7 @@ public final class AzureStore implements ObjectStore {
                 stored =
                         new Stored(
                                 Long.parseLong(range.substring(range.indexOf('/') + 1)),
-                                storedCrc(key, headers.getMetadata()),
+                                StoredChecksum.of(key, headers.getMetadata()),
                                 version(headers.getETag()),
                                 headers.getLastModified().toInstant().toEpochMilli());
                 same.setIfMatch('"' + stored.version() + '"');
@@ -322,7 +300,7 @@ public final class AzureStore implements ObjectStore {
                                         .getValue());
         return new Stored(
                 properties.getBlobSize(),
-                storedCrc(key, properties.getMetadata()),
+                StoredChecksum.of(key, properties.getMetadata()),
                 version(properties.getETag()),
                 properties.getLastModified().toInstant().toEpochMilli());
     }

@@ -48,9 +48,4 @@ final class Pieces {
             throw new IllegalStateException("no MD5 in this Java", e);
         }
     }
-
-    /** As it is kept in an object's metadata. */
-    static String hex(int crc32c) {
-        return String.format("%08x", crc32c);
-    }
 }

@@ -10,8 +10,6 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Base64;
 import java.util.List;
-import java.util.Map;
-import java.util.TreeMap;
 import java.util.function.Supplier;
 import java.util.zip.CRC32C;
 import org.jspecify.annotations.Nullable;
@@ -49,9 +47,6 @@ import software.amazon.awssdk.services.s3.model.S3Object;
  * checksum; others verify an MD5, which all of them know, and get no header they may not.
  */
 public final class S3Store implements ObjectStore, AutoCloseable {
-    /** Where an object's CRC32C is: eight hexadecimal digits. */
-    private static final String CRC32C_KEY = "crc32c";
-
     /** As many as S3 deletes with one request. */
     private static final int DELETED_AT_ONCE = 1000;
 
@@ -140,7 +135,7 @@ public final class S3Store implements ObjectStore, AutoCloseable {
                                         r -> {
                                             r.bucket(settings.bucket())
                                                     .key(full)
-                                                    .metadata(metadata(content))
+                                                    .metadata(StoredChecksum.metadata(content))
                                                     .ifNoneMatch(ifNoneMatch(condition))
                                                     .ifMatch(ifMatch(condition))
                                                     .storageClass(settings.storageClass())
@@ -166,7 +161,7 @@ public final class S3Store implements ObjectStore, AutoCloseable {
                                                 r -> {
                                                     r.bucket(settings.bucket())
                                                             .key(full)
-                                                            .metadata(metadata(content))
+                                                            .metadata(StoredChecksum.metadata(content))
                                                             .storageClass(settings.storageClass())
                                                             .overrideConfiguration(small());
                                                     if (amazon) {
@@ -283,12 +278,6 @@ public final class S3Store implements ObjectStore, AutoCloseable {
         return old.size();
     }
 
-    private static Map<String, String> metadata(Content content) {
-        Map<String, String> metadata = new TreeMap<>();
-        metadata.put(CRC32C_KEY, Pieces.hex(content.crc32c()));
-        return metadata;
-    }
-
     private static @Nullable String ifNoneMatch(Condition condition) {
         return condition instanceof Condition.Absent ? "*" : null;
     }
@@ -315,28 +304,19 @@ public final class S3Store implements ObjectStore, AutoCloseable {
 
     @Override
     public Stored get(String key, Sink sink) {
-        String full = full(key);
         long deadline = System.nanoTime() + settings.bounds().timeout().toNanos();
-        ResponseInputStream<GetObjectResponse> in =
-                attempt(
-                        "GetObject",
-                        key,
-                        () ->
-                                client.getObject(r ->
-                                        r.bucket(settings.bucket())
-                                                .key(full)
-                                                .overrideConfiguration(large())));
-        GetObjectResponse object = in.response();
-        Stored stored =
-                new Stored(
-                        object.contentLength(),
-                        storedCrc(key, object.metadata()),
-                        object.eTag(),
-                        object.lastModified().toEpochMilli());
         CRC32C crc = new CRC32C();
         byte[] buffer = new byte[BUFFER];
         long at = 0;
-        try (Body body = new Body(in)) {
+        Stored stored;
+        try (Body body = open(key, null)) {
+            GetObjectResponse object = body.in.response();
+            stored =
+                    new Stored(
+                            object.contentLength(),
+                            StoredChecksum.of(key, object.metadata()),
+                            object.eTag(),
+                            object.lastModified().toEpochMilli());
             for (int n; (n = body.read(key, buffer, 0, buffer.length, deadline)) >= 0; at += n) {
                 crc.update(buffer, 0, n);
                 sink.accept(buffer, 0, n);
@@ -348,6 +328,25 @@ public final class S3Store implements ObjectStore, AutoCloseable {
         }
         LocalStore.requireChecksum(key, stored.crc32c(), (int) crc.getValue());
         return stored;
+    }
+
+    /**
+     * Asks for an object, or for a part of it.
+     *
+     * @param range as HTTP writes it; null: all
+     */
+    private Body open(String key, @Nullable String range) {
+        String full = full(key);
+        return new Body(
+                attempt(
+                        "GetObject",
+                        key,
+                        () ->
+                                client.getObject(r ->
+                                        r.bucket(settings.bucket())
+                                                .key(full)
+                                                .range(range)
+                                                .overrideConfiguration(large()))));
     }
 
     /** An answer's bytes. One that was not read to its end is given up with its connection. */
@@ -395,40 +394,16 @@ public final class S3Store implements ObjectStore, AutoCloseable {
                 expected);
     }
 
-    private static int storedCrc(String key, Map<String, String> metadata) {
-        String text = metadata.get(CRC32C_KEY);
-        try {
-            return Integer.parseUnsignedInt(String.valueOf(text), 16);
-        } catch (NumberFormatException e) {
-            throw PageserverException.corruption(
-                    "%s: expected metadata '%s' of 8 hexadecimal digits, found %s",
-                    key, CRC32C_KEY, String.valueOf(text));
-        }
-    }
-
     @Override
     public void get(String key, long position, byte[] into, int offset, int length) {
-        String full = full(key);
+        ObjectStore.requireKey(key);
         if (length == 0) {
             return;
         }
         long deadline = System.nanoTime() + settings.bounds().timeout().toNanos();
-        ResponseInputStream<GetObjectResponse> in =
-                attempt(
-                        "GetObject",
-                        key,
-                        () ->
-                                client.getObject(r ->
-                                        r.bucket(settings.bucket())
-                                                .key(full)
-                                                .range(
-                                                        "bytes=%d-%d"
-                                                                .formatted(
-                                                                        position,
-                                                                        position + length - 1))
-                                                .overrideConfiguration(large())));
-        try (Body body = new Body(in)) {
-            long promised = in.response().contentLength();
+        String range = "bytes=%d-%d".formatted(position, position + length - 1);
+        try (Body body = open(key, range)) {
+            long promised = body.in.response().contentLength();
             if (promised < length) {
                 throw PageserverException.corruption(
                         "%s: expected %d bytes at %d, found %d", key, length, position, promised);
@@ -466,7 +441,7 @@ public final class S3Store implements ObjectStore, AutoCloseable {
         }
         return new Stored(
                 object.contentLength(),
-                storedCrc(key, object.metadata()),
+                StoredChecksum.of(key, object.metadata()),
                 object.eTag(),
                 object.lastModified().toEpochMilli());
     }

@@ -419,12 +419,11 @@ public final class Housekeeper implements Housekeeping {
                 }
                 long now = now();
                 active.values().removeIf(Chores::idle);
-                Kind kind = mostUrgent(now);
-                Chores chores = kind == null ? null : mostUrgent(kind, now);
-                if (kind != null && chores != null) {
-                    chores.errand(kind).done();
-                    current = chores;
-                    return () -> attempt(chores, kind);
+                Due due = mostUrgent(now);
+                if (due != null) {
+                    due.chores.errand(due.kind).done();
+                    current = due.chores;
+                    return () -> attempt(due.chores, due.kind);
                 }
                 long dueAt = Chores.NEVER;
                 for (Chores waiting : active.values()) {
@@ -442,22 +441,24 @@ public final class Housekeeper implements Housekeeping {
         }
     }
 
+    private record Due(Kind kind, Chores chores) {}
+
     /** What is to be done next, or null if nothing is due. */
-    private @Nullable Kind mostUrgent(long now) {
-        if (mostUrgent(Kind.MERGE, now) != null) {
-            return Kind.MERGE;
-        }
-        if (mostUrgent(Kind.COLLECT, now) != null) {
-            return Kind.COLLECT;
+    private @Nullable Due mostUrgent(long now) {
+        for (Kind kind : List.of(Kind.MERGE, Kind.COLLECT)) {
+            Chores chores = mostUrgent(kind, now);
+            if (chores != null) {
+                return new Due(kind, chores);
+            }
         }
         Chores images = mostUrgent(Kind.IMAGES, now);
         Chores history = mostUrgent(Kind.HISTORY, now);
-        if (images == null || history == null) {
-            return images != null ? Kind.IMAGES : history != null ? Kind.HISTORY : null;
+        if (history == null
+                || images != null
+                        && !history.errand(Kind.HISTORY).before(images.errand(Kind.IMAGES))) {
+            return images == null ? null : new Due(Kind.IMAGES, images);
         }
-        return history.errand(Kind.HISTORY).before(images.errand(Kind.IMAGES))
-                ? Kind.HISTORY
-                : Kind.IMAGES;
+        return new Due(Kind.HISTORY, history);
     }
 
     private @Nullable Chores mostUrgent(Kind kind, long now) {

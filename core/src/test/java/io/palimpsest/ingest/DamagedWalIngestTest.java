@@ -5,13 +5,9 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.base.Prng;
 import io.palimpsest.fixtures.RecordedWal;
-import io.palimpsest.pg.CheckPoint;
-import io.palimpsest.pg.ControlFiles;
 import io.palimpsest.pg.PgVersion;
 import io.palimpsest.pg.WalOrigin;
-import io.palimpsest.value.Keys;
 import io.palimpsest.value.Modifications;
-import io.palimpsest.wal.WalDecoder;
 import io.palimpsest.wal.WalRecord;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Timeout;
@@ -37,35 +33,16 @@ class DamagedWalIngestTest {
     void damageIsRefusedOrIngested(String name) {
         RecordedWal wal = RecordedWal.load(name);
         PgVersion version = PgVersion.ofMajor(wal.major());
-        StoredHistory history = new StoredHistory(version);
-        Modifications out = new Modifications();
-        CheckPoint first = ControlFiles.checkPoint(3);
-        out.image(Keys.CHECKPOINT, wal.startLsn() - 8, first.toBytes());
-        out.image(
-                Keys.CONTROL_FILE,
-                wal.startLsn() - 8,
-                ControlFiles.control(version, first, true).toBytes());
-        history.commit(out);
-        out.clear();
-        WalIngest ingest = new WalIngest(version, WalOrigin.STOCK, history, 64);
-        WalDecoder decoder =
-                new WalDecoder(
-                        version,
-                        wal.startLsn(),
-                        wal.segmentSize(),
-                        wal.systemIdentifier(),
-                        1 << 24);
-        decoder.feed(wal.bytes(), 0, wal.bytes().length);
+        RecordedIngest recorded = new RecordedIngest(wal, true);
+        StoredHistory history = recorded.history();
         WalRecord r = new WalRecord();
         Prng random = new Prng(wal.major());
         int refused = 0;
         int ingested = 0;
         int records = 0;
-        while (decoder.next(r)) {
+        while (recorded.decoder().next(r)) {
             if (records % BATCH == 0 || r.blockCount() == 0) {
-                history.commit(out);
-                out.clear();
-                ingest.committed();
+                recorded.commit();
                 for (int i = 0; i < (r.blockCount() == 0 ? 12 : 4); i++) {
                     if (damaged(r, version, history, random)) {
                         ingested++;
@@ -74,7 +51,7 @@ class DamagedWalIngestTest {
                     }
                 }
             }
-            ingest.ingest(r, out);
+            recorded.ingest().ingest(r, recorded.out());
             records++;
         }
         System.out.printf(

@@ -8,16 +8,11 @@ import io.palimpsest.base.Bytes;
 import io.palimpsest.base.Key;
 import io.palimpsest.fixtures.RecordedWal;
 import io.palimpsest.pg.CheckPoint;
-import io.palimpsest.pg.ControlFiles;
-import io.palimpsest.pg.PgVersion;
 import io.palimpsest.pg.RelTag;
 import io.palimpsest.pg.Slru;
-import io.palimpsest.pg.WalOrigin;
 import io.palimpsest.value.Keys;
-import io.palimpsest.value.Modifications;
 import io.palimpsest.value.StoredValue;
 import io.palimpsest.wal.Rmgr;
-import io.palimpsest.wal.WalDecoder;
 import io.palimpsest.wal.WalRecord;
 import java.util.TreeMap;
 import java.util.stream.Stream;
@@ -35,33 +30,14 @@ class RecordedWalIngestTest {
     @MethodSource("sections")
     void everyRecordIsUnderstood(String name) {
         RecordedWal wal = RecordedWal.load(name);
-        PgVersion version = PgVersion.ofMajor(wal.major());
-        StoredHistory history = new StoredHistory(version);
-        Modifications out = new Modifications();
-        CheckPoint first = ControlFiles.checkPoint(3);
-        out.image(Keys.CHECKPOINT, wal.startLsn() - 8, first.toBytes());
-        out.image(
-                Keys.CONTROL_FILE,
-                wal.startLsn() - 8,
-                ControlFiles.control(version, first, false).toBytes());
-        history.commit(out);
-        out.clear();
-
-        WalIngest ingest = new WalIngest(version, WalOrigin.STOCK, history, 64);
-        WalDecoder decoder =
-                new WalDecoder(
-                        version,
-                        wal.startLsn(),
-                        wal.segmentSize(),
-                        wal.systemIdentifier(),
-                        1 << 24);
-        decoder.feed(wal.bytes(), 0, wal.bytes().length);
+        RecordedIngest recorded = new RecordedIngest(wal, false);
+        StoredHistory history = recorded.history();
         WalRecord r = new WalRecord();
         int records = 0;
         long lastXid = 0;
         TreeMap<Integer, Boolean> ends = new TreeMap<>();
-        while (decoder.next(r)) {
-            ingest.ingest(r, out);
+        while (recorded.decoder().next(r)) {
+            recorded.ingest().ingest(r, recorded.out());
             records++;
             if (r.rmid() == Rmgr.XACT && (r.info() & 0x70) == 0x20) {
                 ends.put(r.xid(), false);
@@ -69,17 +45,15 @@ class RecordedWalIngestTest {
                 ends.put(r.xid(), true);
             }
             lastXid = Math.max(lastXid, r.xid() & 0xFFFF_FFFFL);
-            boolean copy = out.copy() != null;
+            boolean copy = recorded.out().copy() != null;
             if (records % 100 == 0 || copy) {
-                history.commit(out);
-                out.clear();
-                ingest.committed();
+                recorded.commit();
                 for (int i = 0; i < r.blockCount(); i++) {
                     assertBlockExists(history, r, i);
                 }
             }
         }
-        history.commit(out);
+        recorded.commit();
         long end = r.endLsn();
         assertTrue(records > 1000, records + " records");
         assertPagesCanBeRead(history, end);

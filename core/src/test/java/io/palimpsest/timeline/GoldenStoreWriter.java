@@ -11,22 +11,18 @@ import io.palimpsest.base.TenantId;
 import io.palimpsest.base.TenantShardId;
 import io.palimpsest.base.TimelineId;
 import io.palimpsest.fixtures.RecordedWal;
+import io.palimpsest.ingest.RecordedIngest;
 import io.palimpsest.ingest.StoredHistory;
-import io.palimpsest.ingest.WalIngest;
 import io.palimpsest.layer.DeltaLayerWriter;
 import io.palimpsest.layer.ImageLayerWriter;
 import io.palimpsest.layer.LayerDescriptor;
 import io.palimpsest.layer.LayerName;
 import io.palimpsest.layer.MemoryDisk;
-import io.palimpsest.pg.CheckPoint;
-import io.palimpsest.pg.ControlFiles;
 import io.palimpsest.pg.PgVersion;
 import io.palimpsest.pg.WalOrigin;
 import io.palimpsest.port.Disk;
 import io.palimpsest.value.Keys;
-import io.palimpsest.value.Modifications;
 import io.palimpsest.value.StoredValue;
-import io.palimpsest.wal.WalDecoder;
 import io.palimpsest.wal.WalRecord;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -60,7 +56,8 @@ final class GoldenStoreWriter {
     private final StringBuilder expected = new StringBuilder();
     private final RecordedWal wal = RecordedWal.load("pg17");
     private final PgVersion version = PgVersion.ofMajor(wal.major());
-    private final StoredHistory history = new StoredHistory(version);
+    private final RecordedIngest recorded = new RecordedIngest(wal, false);
+    private final StoredHistory history = recorded.history();
 
     /** The values that the store has, of {@link #history}. */
     private final TreeMap<Key, TreeMap<Long, byte[]>> values = new TreeMap<>();
@@ -193,34 +190,14 @@ final class GoldenStoreWriter {
 
     /** Of the recorded WAL, as many relations as fit, all that is small, and what it lacks. */
     private void ingest() {
-        Modifications out = new Modifications();
-        CheckPoint first = ControlFiles.checkPoint(3);
-        out.image(Keys.CHECKPOINT, wal.startLsn() - 8, first.toBytes());
-        out.image(
-                Keys.CONTROL_FILE,
-                wal.startLsn() - 8,
-                ControlFiles.control(version, first, false).toBytes());
-        history.commit(out);
-        out.clear();
-        WalIngest ingest = new WalIngest(version, WalOrigin.STOCK, history, 64);
-        WalDecoder decoder =
-                new WalDecoder(
-                        version,
-                        wal.startLsn(),
-                        wal.segmentSize(),
-                        wal.systemIdentifier(),
-                        1 << 24);
-        decoder.feed(wal.bytes(), 0, wal.bytes().length);
         WalRecord r = new WalRecord();
-        for (int n = 1; decoder.next(r); n++) {
-            ingest.ingest(r, out);
-            if (n % 100 == 0 || out.copy() != null) {
-                history.commit(out);
-                out.clear();
-                ingest.committed();
+        for (int n = 1; recorded.decoder().next(r); n++) {
+            recorded.ingest().ingest(r, recorded.out());
+            if (n % 100 == 0 || recorded.out().copy() != null) {
+                recorded.commit();
             }
         }
-        history.commit(out);
+        recorded.commit();
         byte[] noise = new byte[3000];
         new Prng(1).nextBytes(noise, 0, noise.length);
         noise[0] = StoredValue.IMAGE;

@@ -65,14 +65,14 @@ class CompactionCrashTest {
         private void write(
                 Machine machine, GeneratedHistory history, Limits limits, TenantConfig config) {
             StoredTimelines.create(
-                    StoredTimelines.environment(machine),
+                    machine.environment(),
                     limits,
                     config,
                     PgVersion.ofMajor(17),
                     77,
                     1 << 24,
                     START);
-            Tenants tenants = Tenants.load(StoredTimelines.environment(machine), limits, config);
+            Tenants tenants = Tenants.load(machine.environment(), limits, config);
             Timeline timeline = tenants.timeline(StoredTimelines.TENANT, StoredTimelines.ROOT);
             for (int i = 0; i < 4; i++) {
                 history.write(timeline, 15);
@@ -85,7 +85,7 @@ class CompactionCrashTest {
         private void work(Machine machine, Limits limits, TenantConfig config) {
             machine.disk().plan(FaultPlan.quiet().withPowerLossAt(lossAt));
             begun = machine.disk().operations();
-            Tenants tenants = Tenants.load(StoredTimelines.environment(machine), limits, config);
+            Tenants tenants = Tenants.load(machine.environment(), limits, config);
             Timeline timeline = tenants.timeline(StoredTimelines.TENANT, StoredTimelines.ROOT);
             tenants.housekeeper().compactNow(timeline);
             tenants.housekeeper().gcNow(timeline, 500);
@@ -96,7 +96,7 @@ class CompactionCrashTest {
 
         private void verify(
                 Machine machine, GeneratedHistory history, Limits limits, TenantConfig config) {
-            Tenants tenants = Tenants.load(StoredTimelines.environment(machine), limits, config);
+            Tenants tenants = Tenants.load(machine.environment(), limits, config);
             CompactionTest.checkDirectory(machine, StoredTimelines.ROOT);
             Timeline timeline = tenants.timeline(StoredTimelines.TENANT, StoredTimelines.ROOT);
             assertEquals(lastLsn, timeline.lastRecordLsn());

@@ -16,10 +16,7 @@ import io.palimpsest.compaction.Retention;
 import io.palimpsest.layer.LayerDescriptor;
 import io.palimpsest.layer.LayerName;
 import io.palimpsest.pg.PgVersion;
-import io.palimpsest.sim.fault.FaultPlan;
 import io.palimpsest.sim.fault.Machine;
-import io.palimpsest.sim.fault.SimNet;
-import io.palimpsest.sim.world.Scenario;
 import io.palimpsest.sim.world.Simulation;
 import io.palimpsest.tenant.Tenants;
 import java.util.ArrayList;
@@ -44,7 +41,7 @@ class CompactionTest {
     /** What happened, over all seeds: a test that never does a thing does not test it. */
     private static final TreeMap<String, Integer> DONE = new TreeMap<>();
 
-    private static final class Run implements Scenario {
+    private static final class Run implements OneMachine {
         private final Prng random;
         private final TreeMap<TimelineId, GeneratedHistory> histories = new TreeMap<>();
 
@@ -58,18 +55,11 @@ class CompactionTest {
         }
 
         @Override
-        public void run(Simulation s) {
-            Machine machine =
-                    new Machine(new SimNet(s, FaultPlan.quiet()), "server", FaultPlan.quiet());
-            machine.start("test", () -> onMachine(machine)).join();
-            machine.checkIdle();
-        }
-
-        private void onMachine(Machine machine) {
+        public void onMachine(Machine machine) {
             Limits limits = StoredTimelines.limits(random);
             TenantConfig config = StoredTimelines.onDemand(2048L << random.nextInt(6));
             StoredTimelines.create(
-                    StoredTimelines.environment(machine),
+                    machine.environment(),
                     limits,
                     config,
                     PgVersion.ofMajor(17),
@@ -77,11 +67,11 @@ class CompactionTest {
                     1 << 24,
                     START);
             histories.put(StoredTimelines.ROOT, new GeneratedHistory(random.split("root"), START));
-            Tenants tenants = Tenants.load(StoredTimelines.environment(machine), limits, config);
+            Tenants tenants = Tenants.load(machine.environment(), limits, config);
             for (int i = 0; i < STEPS; i++) {
                 if (random.oneIn(20)) {
                     tenants.close();
-                    tenants = Tenants.load(StoredTimelines.environment(machine), limits, config);
+                    tenants = Tenants.load(machine.environment(), limits, config);
                     histories.forEach((id, history) -> checkDirectory(machine, id));
                     did("restart");
                 } else {

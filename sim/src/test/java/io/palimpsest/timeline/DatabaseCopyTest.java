@@ -19,10 +19,7 @@ import io.palimpsest.pg.Page;
 import io.palimpsest.pg.PgVersion;
 import io.palimpsest.pg.RelTag;
 import io.palimpsest.port.Environment;
-import io.palimpsest.sim.fault.FaultPlan;
 import io.palimpsest.sim.fault.Machine;
-import io.palimpsest.sim.fault.SimNet;
-import io.palimpsest.sim.world.Scenario;
 import io.palimpsest.sim.world.Simulation;
 import io.palimpsest.tenant.Tenants;
 import io.palimpsest.value.Keys;
@@ -62,7 +59,7 @@ class DatabaseCopyTest {
     /** What happened, over all seeds. */
     private static final TreeMap<String, Integer> DONE = new TreeMap<>();
 
-    private static final class Run implements Scenario {
+    private static final class Run implements OneMachine {
         private final Prng random;
         private final TreeMap<Key, byte[][]> source = new TreeMap<>();
         private final TreeMap<Key, Integer> inTheWay = new TreeMap<>();
@@ -76,14 +73,6 @@ class DatabaseCopyTest {
         @Override
         public String name() {
             return "database-copy";
-        }
-
-        @Override
-        public void run(Simulation s) {
-            Machine machine =
-                    new Machine(new SimNet(s, FaultPlan.quiet()), "server", FaultPlan.quiet());
-            machine.start("test", () -> onMachine(machine)).join();
-            machine.checkIdle();
         }
 
         private Limits limits() {
@@ -104,9 +93,10 @@ class DatabaseCopyTest {
                     0);
         }
 
-        private void onMachine(Machine machine) {
+        @Override
+        public void onMachine(Machine machine) {
             FaultyDisk disk = new FaultyDisk(machine.disk());
-            Environment environment = StoredTimelines.environment(machine, disk);
+            Environment environment = machine.environment(disk);
             Limits limits = limits();
             TenantConfig config = StoredTimelines.onDemand(32 << 10);
             StoredTimelines.create(environment, limits, config, VERSION, SYSTEM, SEGMENT, START);

@@ -16,10 +16,7 @@ import io.palimpsest.compaction.Retention;
 import io.palimpsest.layer.LayerDescriptor;
 import io.palimpsest.pg.PgVersion;
 import io.palimpsest.port.Environment;
-import io.palimpsest.sim.fault.FaultPlan;
 import io.palimpsest.sim.fault.Machine;
-import io.palimpsest.sim.fault.SimNet;
-import io.palimpsest.sim.world.Scenario;
 import io.palimpsest.sim.world.Simulation;
 import io.palimpsest.tenant.Tenants;
 import io.palimpsest.value.Keys;
@@ -44,26 +41,19 @@ import org.junit.jupiter.params.provider.ValueSource;
 class HistoryDropTest {
     private static final long START = 0x0200_0028L;
 
-    private record Run(boolean empty) implements Scenario {
+    private record Run(boolean empty) implements OneMachine {
         @Override
         public String name() {
             return "history-drop";
-        }
-
-        @Override
-        public void run(Simulation s) {
-            Machine machine =
-                    new Machine(new SimNet(s, FaultPlan.quiet()), "server", FaultPlan.quiet());
-            machine.start("test", () -> onMachine(machine)).join();
-            machine.checkIdle();
         }
 
         private static Key key(int n) {
             return Keys.twoPhase(0, n);
         }
 
-        private void onMachine(Machine machine) {
-            Environment environment = StoredTimelines.environment(machine);
+        @Override
+        public void onMachine(Machine machine) {
+            Environment environment = machine.environment();
             Limits limits = Limits.DEFAULT;
             TenantConfig config = StoredTimelines.onDemand(1 << 20);
             StoredTimelines.create(environment, limits, config, PgVersion.V17, 77, 1 << 24, START);

@@ -89,7 +89,7 @@ class HousekeeperTest {
                             () -> {
                                 disk = new FaultyDisk(machine.disk());
                                 StoredTimelines.create(
-                                        StoredTimelines.environment(machine),
+                                        machine.environment(),
                                         limits,
                                         config,
                                         PgVersion.ofMajor(17),
@@ -106,7 +106,7 @@ class HousekeeperTest {
         }
 
         void load() {
-            Environment world = StoredTimelines.environment(machine, disk);
+            Environment world = machine.environment(disk);
             Tracer tracer =
                     (level, event, detail) -> {
                         events.add(event + " " + detail);
@@ -132,10 +132,23 @@ class HousekeeperTest {
         }
 
         void writeL0s(int n) {
+            writeL0s(timeline, history, n);
+        }
+
+        void writeL0s(Timeline to, GeneratedHistory its, int n) {
             for (int i = 0; i < n; i++) {
-                history.write(timeline, 20);
-                timeline.flushUpTo(timeline.lastRecordLsn());
+                its.write(to, 20);
+                to.flushUpTo(to.lastRecordLsn());
             }
+        }
+
+        /** Of the last record. */
+        Timeline branch() {
+            return tenants.createBranch(
+                    StoredTimelines.TENANT,
+                    new TimelineId(9, 9),
+                    timeline.id(),
+                    timeline.lastRecordLsn());
         }
 
         long count(String event) {
@@ -203,16 +216,11 @@ class HousekeeperTest {
 
                     @Override
                     void act() {
-                        TimelineId id = new TimelineId(9, 9);
                         for (int i = 0; i < 80; i++) {
                             writeL0s(1);
                             sleep(1);
                             if (i == 20) {
-                                tenants.createBranch(
-                                        StoredTimelines.TENANT,
-                                        id,
-                                        timeline.id(),
-                                        timeline.lastRecordLsn());
+                                branch();
                             }
                         }
                         BackgroundCounters.Snapshot c = counters();
@@ -525,21 +533,12 @@ class HousekeeperTest {
                     @Override
                     void act() {
                         writeL0s(3 * THRESHOLD);
-                        TimelineId id = new TimelineId(9, 9);
-                        Timeline branch =
-                                tenants.createBranch(
-                                        StoredTimelines.TENANT,
-                                        id,
-                                        timeline.id(),
-                                        timeline.lastRecordLsn());
+                        Timeline branch = branch();
                         GeneratedHistory its = history.branch(new Prng(7), branch.ancestorLsn());
                         while (counters().images() == 0) {
                             machine.tasks().sleep(SECOND / 10);
                         }
-                        for (int i = 0; i < THRESHOLD; i++) {
-                            its.write(branch, 20);
-                            branch.flushUpTo(branch.lastRecordLsn());
-                        }
+                        writeL0s(branch, its, THRESHOLD);
                         long images = counters().images();
                         while (branch.l0Count() >= THRESHOLD) {
                             machine.tasks().sleep(SECOND / 10);
@@ -567,20 +566,11 @@ class HousekeeperTest {
                     @Override
                     void act() {
                         writeL0s(2 * THRESHOLD);
-                        TimelineId id = new TimelineId(9, 9);
-                        Timeline branch =
-                                tenants.createBranch(
-                                        StoredTimelines.TENANT,
-                                        id,
-                                        timeline.id(),
-                                        timeline.lastRecordLsn());
+                        Timeline branch = branch();
                         GeneratedHistory its = history.branch(new Prng(7), branch.ancestorLsn());
                         Tasks.Task request =
                                 machine.start("request", () -> housekeeper.compactNow(timeline));
-                        for (int i = 0; i < 4 * THRESHOLD; i++) {
-                            its.write(branch, 20);
-                            branch.flushUpTo(branch.lastRecordLsn());
-                        }
+                        writeL0s(branch, its, 4 * THRESHOLD);
                         assertTrue(counters().stalls() > 0, counters().toString());
                         assertTrue(
                                 !request.isDone(), "the merges did not wait for the whole request");

@@ -62,14 +62,7 @@ class NeonTimelineTest {
         }
 
         private void onMachine(Simulation s, Machine machine) {
-            Environment environment =
-                    new Environment(
-                            machine.clock(),
-                            machine.tasks(),
-                            machine.disk(),
-                            machine.net(),
-                            machine.ids(),
-                            machine.tracer());
+            Environment environment = machine.environment();
             BlockCache cache = new BlockCache(Limits.DEFAULT);
             TimelineStore store =
                     new TimelineStore(

@@ -109,12 +109,7 @@ class RecordedCompactionTest {
             Machine machine =
                     new Machine(new SimNet(s, FaultPlan.quiet()), "server", FaultPlan.quiet());
             SimDisk other = new SimDisk(machine.node(), FaultPlan.quiet());
-            machine.start(
-                            "test",
-                            () ->
-                                    compare(
-                                            StoredTimelines.environment(machine),
-                                            StoredTimelines.environment(machine, other)))
+            machine.start("test", () -> compare(machine.environment(), machine.environment(other)))
                     .join();
             machine.checkIdle();
         }

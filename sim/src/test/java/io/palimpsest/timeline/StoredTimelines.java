@@ -14,9 +14,7 @@ import io.palimpsest.pg.ControlFile;
 import io.palimpsest.pg.Page;
 import io.palimpsest.pg.PgVersion;
 import io.palimpsest.pg.WalOrigin;
-import io.palimpsest.port.Disk;
 import io.palimpsest.port.Environment;
-import io.palimpsest.sim.fault.Machine;
 import io.palimpsest.value.Keys;
 import io.palimpsest.value.Modifications;
 import java.util.zip.CRC32C;
@@ -28,20 +26,6 @@ final class StoredTimelines {
     private static final TenantShardId SHARD = TenantShardId.unsharded(TENANT);
 
     private StoredTimelines() {}
-
-    static Environment environment(Machine machine, Disk disk) {
-        return new Environment(
-                machine.clock(),
-                machine.tasks(),
-                disk,
-                machine.net(),
-                machine.ids(),
-                machine.tracer());
-    }
-
-    static Environment environment(Machine machine) {
-        return environment(machine, machine.disk());
-    }
 
     static String directory(TimelineId timeline) {
         return "tenants/" + SHARD + "/timelines/" + timeline;

@@ -56,14 +56,7 @@ final class TimelineWorld {
         this.machine = machine;
         this.limits = limits;
         this.config = config;
-        environment =
-                new Environment(
-                        machine.clock(),
-                        machine.tasks(),
-                        machine.disk(),
-                        machine.net(),
-                        machine.ids(),
-                        machine.tracer());
+        environment = machine.environment();
         restart();
     }
 

@@ -3,6 +3,7 @@ package io.palimpsest.sim.fault;
 import io.palimpsest.base.Check;
 import io.palimpsest.port.Clock;
 import io.palimpsest.port.Disk;
+import io.palimpsest.port.Environment;
 import io.palimpsest.port.Ids;
 import io.palimpsest.port.Net;
 import io.palimpsest.port.Tasks;
@@ -39,6 +40,16 @@ public record Machine(Node node, SimDisk disk, SimNet network) {
 
     public Disk files() {
         return disk;
+    }
+
+    /** What a server on it is given. */
+    public Environment environment() {
+        return environment(disk);
+    }
+
+    /** The same, but that it sees the disk so. */
+    public Environment environment(Disk seen) {
+        return new Environment(clock(), tasks(), seen, net(), ids(), tracer());
     }
 
     /** Starts a task on it, as its boot would. */

@@ -162,13 +162,7 @@ public final class PowerLossScenario implements Scenario {
         }
 
         private Environment environment() {
-            return new Environment(
-                    server.clock(),
-                    server.tasks(),
-                    diskSeen.apply(server.disk()),
-                    server.net(),
-                    server.ids(),
-                    server.tracer());
+            return server.environment(diskSeen.apply(server.disk()));
         }
 
         void serve() {

@@ -9,7 +9,6 @@ import io.palimpsest.base.TenantId;
 import io.palimpsest.base.TimelineId;
 import io.palimpsest.pg.PgVersion;
 import io.palimpsest.port.Disk;
-import io.palimpsest.port.Environment;
 import io.palimpsest.sim.check.ReferencePageserver;
 import io.palimpsest.sim.check.StoredFiles;
 import io.palimpsest.sim.fault.FaultPlan;
@@ -295,16 +294,7 @@ final class StorageRun {
     }
 
     private Tenants load() {
-        return Tenants.load(
-                new Environment(
-                        server.clock(),
-                        server.tasks(),
-                        diskSeen.apply(server.disk()),
-                        server.net(),
-                        server.ids(),
-                        server.tracer()),
-                limits,
-                config);
+        return Tenants.load(server.environment(diskSeen.apply(server.disk())), limits, config);
     }
 
     /** One life of the page server. */

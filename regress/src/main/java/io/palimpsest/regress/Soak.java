@@ -283,15 +283,7 @@ public final class Soak implements Callable<Integer> {
                 world,
                 () -> {
                     try (PageserverClient client = world.client(branch.id)) {
-                        report[0] =
-                                new DataDirectoryComparison(
-                                                moment.files(),
-                                                moment.catalog(),
-                                                client,
-                                                moment.lsn(),
-                                                0,
-                                                world.evidence.resolve("moment-" + moment.number()))
-                                        .run();
+                        report[0] = world.comparison(moment, client).run();
                     }
                 });
         ComparisonReport.Tally total = report[0].total();

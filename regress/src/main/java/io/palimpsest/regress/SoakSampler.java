@@ -152,15 +152,7 @@ final class SoakSampler implements Runnable {
     private void likePostgres(TimelineId timeline, SoakMoment moment, boolean mayBeOvertaken) {
         ComparisonReport report;
         try (PageserverClient client = world.client(timeline)) {
-            report =
-                    new DataDirectoryComparison(
-                                    moment.files(),
-                                    moment.catalog(),
-                                    client,
-                                    moment.lsn(),
-                                    0,
-                                    world.evidence.resolve("moment-" + moment.number()))
-                            .sample(prng, RUNS, RUN_PAGES);
+            report = world.comparison(moment, client).sample(prng, RUNS, RUN_PAGES);
         }
         if (mayBeOvertaken && !world.window().holds(moment.lsn())) {
             return;

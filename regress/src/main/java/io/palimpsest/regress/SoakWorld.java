@@ -78,6 +78,17 @@ final class SoakWorld implements AutoCloseable {
         return new TimelineId(ids.nextLong(), ids.nextLong());
     }
 
+    /** Of a moment's files with what the client's timeline has at their LSN. */
+    DataDirectoryComparison comparison(SoakMoment moment, PageserverClient client) {
+        return new DataDirectoryComparison(
+                moment.files(),
+                moment.catalog(),
+                client,
+                moment.lsn(),
+                0,
+                evidence.resolve("moment-" + moment.number()));
+    }
+
     int generation() {
         return generation.get();
     }

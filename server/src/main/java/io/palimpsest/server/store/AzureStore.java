@@ -42,9 +42,10 @@ import org.jspecify.annotations.Nullable;
 /**
  * A container of Azure's blob storage.
  *
- * <p>Each request is sent once, the library's retries are off. Objects go up and down in pieces of
- * {@link Pieces#SIZE}, each with an MD5 on its way up, and become objects in one step. Blocks that
- * never did are deleted by Azure after a week. The CRC32C of an object is in its metadata.
+ * <p>Each request is sent once, the library's retries are off; but Java's HTTP client sends a get
+ * anew whose connection was closed before an answer. Objects go up and down in pieces of {@link
+ * Pieces#SIZE}, each with an MD5 on its way up, and become objects in one step. Blocks that never
+ * did are deleted by Azure after a week. The CRC32C of an object is in its metadata.
  */
 public final class AzureStore implements ObjectStore {
     private static final DownloadRetryOptions ONCE =
@@ -139,7 +140,8 @@ public final class AzureStore implements ObjectStore {
                                                 new BlockBlobSimpleUploadOptions(
                                                                 BinaryData.fromBytes(bytes))
                                                         .setContentMd5(Pieces.md5(bytes))
-                                                        .setMetadata(StoredChecksum.metadata(content))
+                                                        .setMetadata(
+                                                                StoredChecksum.metadata(content))
                                                         .setRequestConditions(
                                                                 conditions(condition)),
                                                 large(),
@@ -175,7 +177,8 @@ public final class AzureStore implements ObjectStore {
                         version(
                                 blob.commitBlockListWithResponse(
                                                 new BlockBlobCommitBlockListOptions(ids)
-                                                        .setMetadata(StoredChecksum.metadata(content))
+                                                        .setMetadata(
+                                                                StoredChecksum.metadata(content))
                                                         .setRequestConditions(
                                                                 conditions(condition)),
                                                 large(),

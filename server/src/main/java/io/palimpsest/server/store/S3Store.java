@@ -161,7 +161,9 @@ public final class S3Store implements ObjectStore, AutoCloseable {
                                                 r -> {
                                                     r.bucket(settings.bucket())
                                                             .key(full)
-                                                            .metadata(StoredChecksum.metadata(content))
+                                                            .metadata(
+                                                                    StoredChecksum.metadata(
+                                                                            content))
                                                             .storageClass(settings.storageClass())
                                                             .overrideConfiguration(small());
                                                     if (amazon) {

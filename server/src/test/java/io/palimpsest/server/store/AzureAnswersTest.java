@@ -5,36 +5,32 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import com.sun.net.httpserver.HttpExchange;
 import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.PageserverException;
-import io.palimpsest.port.ObjectStore.Condition;
+import io.palimpsest.port.ObjectStore;
 import io.palimpsest.port.ObjectStore.Content;
-import java.io.IOException;
-import java.io.PrintWriter;
-import java.io.StringWriter;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.Base64;
+import java.util.List;
 import java.util.TreeMap;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
 /** What Azure's answers mean, each asked for once only. */
-class AzureAnswersTest {
+class AzureAnswersTest extends AnswersContract {
     private static final String SECRET =
             Base64.getEncoder().encodeToString("a key that nobody sees".getBytes());
 
-    private final Answers answers = start();
     private final AzureStore store = new AzureStore(settings(), SECRET);
 
-    private static Answers start() {
-        try {
-            return new Answers();
-        } catch (IOException e) {
-            throw new IllegalStateException(e);
-        }
+    @Override
+    ObjectStore store() {
+        return store;
+    }
+
+    @Override
+    List<String> secrets() {
+        return List.of(SECRET, "SharedKey");
     }
 
     private StoreSettings.Azure settings() {
@@ -45,36 +41,6 @@ class AzureAnswersTest {
                 "p/",
                 answers.endpoint() + "/account",
                 new StoreSettings.Bounds(4, 1000, Duration.ofSeconds(2), Duration.ofSeconds(2)));
-    }
-
-    @BeforeEach
-    void forget() {
-        answers.requests();
-    }
-
-    @AfterEach
-    void stop() {
-        answers.close();
-    }
-
-    private void put() {
-        store.put("k", Content.of(new byte[10]), Condition.ABSENT);
-    }
-
-    private void get() {
-        store.get("k", (b, o, l) -> {});
-    }
-
-    /** The exception, which must have come of one request, and tell no secret. */
-    private PageserverException fails(ErrorCode code, Runnable action) {
-        PageserverException e = assertThrows(PageserverException.class, action::run);
-        assertEquals(code, e.code(), e.getMessage());
-        assertEquals(1, answers.requests(), "requests for " + e.getMessage());
-        StringWriter trace = new StringWriter();
-        e.printStackTrace(new PrintWriter(trace));
-        assertFalse(trace.toString().contains(SECRET), trace.toString());
-        assertFalse(trace.toString().contains("SharedKey"), trace.toString());
-        return e;
     }
 
     private void azureError(int status, String code) {
@@ -119,25 +85,6 @@ class AzureAnswersTest {
                 message);
         message = String.valueOf(fails(ErrorCode.DENIED, this::get).getMessage());
         assertTrue(message.contains("blobs/read"), message);
-    }
-
-    @Test
-    void noAnswerIsUnavailable() {
-        answers.answer(HttpExchange::close);
-        fails(ErrorCode.UNAVAILABLE, this::put);
-        answers.answer(exchange -> {
-            try {
-                Thread.sleep(10_000);
-            } catch (InterruptedException e) {
-                Thread.currentThread().interrupt();
-            }
-        });
-        long start = System.nanoTime();
-        fails(ErrorCode.UNAVAILABLE, this::put);
-        assertTrue(System.nanoTime() - start < 8_000_000_000L);
-        answers.close();
-        PageserverException e = assertThrows(PageserverException.class, this::put);
-        assertEquals(ErrorCode.UNAVAILABLE, e.code(), e.getMessage());
     }
 
     @Test

@@ -13,6 +13,7 @@ import io.palimpsest.pg.PgVersion;
 import io.palimpsest.port.Disk;
 import io.palimpsest.port.Environment;
 import io.palimpsest.port.Tasks;
+import io.palimpsest.sim.check.Receiving;
 import io.palimpsest.sim.check.ReferencePageserver;
 import io.palimpsest.sim.fault.FaultPlan;
 import io.palimpsest.sim.fault.Machine;
@@ -23,7 +24,6 @@ import io.palimpsest.sim.world.Scenario;
 import io.palimpsest.sim.world.Simulation;
 import io.palimpsest.tenant.Tenants;
 import io.palimpsest.timeline.Timeline;
-import io.palimpsest.timeline.WalReceiver;
 import io.palimpsest.timeline.WalSource;
 import java.util.function.UnaryOperator;
 
@@ -215,15 +215,7 @@ public final class PowerLossScenario implements Scenario {
         }
 
         private void checkHealth(Tenants tenants, Timeline timeline) {
-            WalReceiver receiver = tenants.receiver(TENANT, TIMELINE);
-            Check.that(receiver != null, "the timeline has no WAL receiver");
-            if (receiver != null) {
-                Check.that(
-                        receiver.state() != WalReceiver.State.BROKEN
-                                && receiver.state() != WalReceiver.State.STOPPED,
-                        "WAL receiver: %s",
-                        receiver.status());
-            }
+            Receiving.check(tenants.receiver(TENANT, TIMELINE));
             RuntimeException failure = timeline.failure();
             if (failure != null) {
                 Check.that(false, "the timeline stopped: %s", failure);

@@ -6,6 +6,7 @@ import io.palimpsest.base.Lsn;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.base.Prng;
 import io.palimpsest.port.Tasks;
+import io.palimpsest.sim.check.Receiving;
 import io.palimpsest.sim.fault.Machine;
 import io.palimpsest.sim.fault.SimPostgres;
 import io.palimpsest.sim.fault.SimWalSource;
@@ -13,7 +14,6 @@ import io.palimpsest.sim.workload.Line.Presence;
 import io.palimpsest.tenant.Tenants;
 import io.palimpsest.timeline.Timeline;
 import io.palimpsest.timeline.TimelineState;
-import io.palimpsest.timeline.WalReceiver;
 import io.palimpsest.timeline.WalSource;
 import io.palimpsest.timeline.WalWriting;
 import java.util.ArrayList;
@@ -519,15 +519,7 @@ final class StorageClients {
             Check.that(false, "%s stopped: %s", line, failure.toString());
         }
         if (line == run.main()) {
-            WalReceiver receiver = tenants.receiver(StorageRun.TENANT, line.id);
-            Check.that(receiver != null, "the timeline has no WAL receiver");
-            if (receiver != null) {
-                Check.that(
-                        receiver.state() != WalReceiver.State.BROKEN
-                                && receiver.state() != WalReceiver.State.STOPPED,
-                        "WAL receiver: %s",
-                        receiver.status());
-            }
+            Receiving.check(tenants.receiver(StorageRun.TENANT, line.id));
         }
     }
 

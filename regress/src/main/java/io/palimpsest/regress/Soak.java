@@ -24,7 +24,6 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import java.util.concurrent.TimeUnit;
-import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -215,7 +214,7 @@ public final class Soak implements Callable<Integer> {
         world.server.start();
         world.management.importFrom(world.tenant, world.main, postgres.conninfo(), SLOT);
         world.server.stop();
-        copy(world.server.workingDirectory(), world.reference.workingDirectory());
+        WorkingDirectory.copy(world.server.workingDirectory(), world.reference.workingDirectory());
         Path source =
                 world.reference
                         .workingDirectory()
@@ -234,19 +233,6 @@ public final class Soak implements Callable<Integer> {
         world.server.start();
         world.reference.start();
         say("imported; a reference that keeps everything has the same base backup");
-    }
-
-    private static void copy(Path from, Path to) throws IOException {
-        try (Stream<Path> files = Files.walk(from)) {
-            for (Path file : files.toList()) {
-                Path other = to.resolve(from.relativize(file).toString());
-                if (Files.isDirectory(file)) {
-                    Files.createDirectories(other);
-                } else if (!file.getFileName().toString().endsWith(".lock")) {
-                    Files.copy(file, other);
-                }
-            }
-        }
     }
 
     /** PostgreSQL stopped, its files copied, a branch hung there, every page compared. */

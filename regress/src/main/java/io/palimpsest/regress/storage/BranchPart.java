@@ -1,6 +1,7 @@
 package io.palimpsest.regress.storage;
 
 import io.palimpsest.base.TimelineId;
+import io.palimpsest.regress.WorkingDirectory;
 import io.palimpsest.regress.storage.Report.Row;
 import io.palimpsest.timeline.Timeline;
 import java.util.Arrays;
@@ -16,7 +17,7 @@ final class BranchPart implements Part {
 
     @Override
     public void run(Setting setting, Report report) {
-        Storage.link(setting.base(), setting.home());
+        WorkingDirectory.link(setting.base(), setting.home());
         Storage storage = new Storage(setting.home(), Storage.limits(OPEN_LAYER, 64L << 20));
         Timeline base = storage.open(Storage.BASE);
         Timeline small =

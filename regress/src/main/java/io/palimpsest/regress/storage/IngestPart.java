@@ -4,6 +4,7 @@ import com.sun.management.OperatingSystemMXBean;
 import io.palimpsest.base.Limits;
 import io.palimpsest.base.TimelineId;
 import io.palimpsest.pg.RelTag;
+import io.palimpsest.regress.WorkingDirectory;
 import io.palimpsest.regress.storage.Report.Row;
 import io.palimpsest.timeline.Timeline;
 import io.palimpsest.value.Keys;
@@ -61,7 +62,7 @@ final class IngestPart implements Part {
                 pool[at + i] = (byte) random.nextInt();
             }
         }
-        Storage.link(setting.base(), setting.home());
+        WorkingDirectory.link(setting.base(), setting.home());
         Storage storage = new Storage(setting.home(), Limits.DEFAULT);
         Timeline base = storage.open(Storage.BASE);
         for (Kind kind : KINDS) {

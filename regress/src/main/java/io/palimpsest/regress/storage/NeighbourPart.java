@@ -5,6 +5,7 @@ import io.palimpsest.base.Limits;
 import io.palimpsest.base.TenantId;
 import io.palimpsest.base.TimelineId;
 import io.palimpsest.regress.ServerProcess;
+import io.palimpsest.regress.WorkingDirectory;
 import io.palimpsest.regress.bench.PageClient;
 import io.palimpsest.regress.storage.Report.Row;
 import io.palimpsest.timeline.Timeline;
@@ -45,7 +46,7 @@ final class NeighbourPart implements Part {
     }
 
     private void loaded(Setting setting, Report report) throws IOException, InterruptedException {
-        Path directory = Storage.link(setting.base(), setting.home().resolve("loaded"));
+        Path directory = WorkingDirectory.link(setting.base(), setting.home().resolve("loaded"));
         makeBranches(directory, LOADED);
         for (int i = 0; i < LOADED; i++) {
             Storage.copyTenant(setting.base(), directory, tenant(i));
@@ -89,8 +90,8 @@ final class NeighbourPart implements Part {
     private void idle(Setting setting, Report report) throws IOException, InterruptedException {
         Path many = Files.createDirectories(setting.home().resolve("many"));
         Path none = Files.createDirectories(setting.home().resolve("none"));
-        makeBranches(Storage.link(setting.base(), many.resolve("pageserver")), IDLE);
-        Storage.link(setting.base(), none.resolve("pageserver"));
+        makeBranches(WorkingDirectory.link(setting.base(), many.resolve("pageserver")), IDLE);
+        WorkingDirectory.link(setting.base(), none.resolve("pageserver"));
         Row p99 = new Row();
         Row cpu = new Row();
         try (ServerProcess with = new ServerProcess(many, List.of());

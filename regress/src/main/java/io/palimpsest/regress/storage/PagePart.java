@@ -2,6 +2,7 @@ package io.palimpsest.regress.storage;
 
 import io.palimpsest.pg.Page;
 import io.palimpsest.regress.ServerProcess;
+import io.palimpsest.regress.WorkingDirectory;
 import io.palimpsest.regress.bench.PageClient;
 import io.palimpsest.regress.storage.Report.Row;
 import io.palimpsest.timeline.PageBatch;
@@ -38,11 +39,11 @@ final class PagePart implements Part {
     private static void inProcess(Setting setting, Report report) {
         Storage without =
                 new Storage(
-                        Storage.link(setting.base(), setting.home().resolve("without")),
+                        WorkingDirectory.link(setting.base(), setting.home().resolve("without")),
                         Storage.limits(256L << 20, 0));
         Storage with =
                 new Storage(
-                        Storage.link(setting.base(), setting.home().resolve("with")),
+                        WorkingDirectory.link(setting.base(), setting.home().resolve("with")),
                         Storage.limits(256L << 20, LARGE_CACHE));
         Timeline files = without.open(Storage.BASE);
         Timeline cached = with.open(Storage.BASE);
@@ -138,8 +139,8 @@ final class PagePart implements Part {
     private static void overSocket(Setting setting, Report report) throws IOException {
         Path zero = Files.createDirectories(setting.home().resolve("zero"));
         Path large = Files.createDirectories(setting.home().resolve("large"));
-        Storage.link(setting.base(), zero.resolve("pageserver"));
-        Storage.link(setting.base(), large.resolve("pageserver"));
+        WorkingDirectory.link(setting.base(), zero.resolve("pageserver"));
+        WorkingDirectory.link(setting.base(), large.resolve("pageserver"));
         try (ServerProcess files = new ServerProcess(zero, List.of("page_cache_size = 0"));
                 ServerProcess cached =
                         new ServerProcess(

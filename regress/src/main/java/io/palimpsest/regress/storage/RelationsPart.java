@@ -5,6 +5,7 @@ import io.palimpsest.base.Bytes;
 import io.palimpsest.base.TenantConfig;
 import io.palimpsest.pg.Page;
 import io.palimpsest.pg.RelTag;
+import io.palimpsest.regress.WorkingDirectory;
 import io.palimpsest.regress.storage.Report.Row;
 import io.palimpsest.tenant.Tenants;
 import io.palimpsest.timeline.Timeline;
@@ -43,7 +44,7 @@ final class RelationsPart implements Part {
 
     @Override
     public void run(Setting setting, Report report) {
-        Storage.link(setting.base(), setting.home());
+        WorkingDirectory.link(setting.base(), setting.home());
         Storage storage = new Storage(setting.home(), Storage.limits(LAYER, 64L << 20));
         TenantConfig d = TenantConfig.DEFAULT;
         TenantConfig config =

@@ -14,6 +14,7 @@ import io.palimpsest.port.Disk;
 import io.palimpsest.regress.PageSource;
 import io.palimpsest.regress.PageserverClient;
 import io.palimpsest.regress.ServerProcess;
+import io.palimpsest.regress.WorkingDirectory;
 import io.palimpsest.regress.storage.Report.Row;
 import io.palimpsest.timeline.Timeline;
 import io.palimpsest.value.Keys;
@@ -66,7 +67,7 @@ final class RestartPart implements Part {
 
     /** Answers the LSN to read at. */
     private static long make(Setting setting, Path working, int layers) throws IOException {
-        Storage.link(setting.base(), working);
+        WorkingDirectory.link(setting.base(), working);
         Storage storage = new Storage(working, Limits.DEFAULT);
         Timeline base = storage.open(Storage.BASE);
         Timeline branch = storage.store().createBranch(base, TIMELINE, base.lastRecordLsn());

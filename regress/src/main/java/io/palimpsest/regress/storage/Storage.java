@@ -11,6 +11,7 @@ import io.palimpsest.layer.BlockCache;
 import io.palimpsest.port.Environment;
 import io.palimpsest.regress.ManagementClient;
 import io.palimpsest.regress.ServerProcess;
+import io.palimpsest.regress.WorkingDirectory;
 import io.palimpsest.server.disk.NioDisk;
 import io.palimpsest.server.runtime.LogTracer;
 import io.palimpsest.server.runtime.SecureIds;
@@ -29,7 +30,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.function.UnaryOperator;
-import java.util.stream.Stream;
 import java.util.zip.CRC32C;
 
 /** Timelines in this process on real files, with nothing running in the background but flushes. */
@@ -159,29 +159,12 @@ final class Storage {
     static void copyTenant(Path base, Path working, TenantId tenant) {
         Path from = base.resolve(path(BASE));
         Path to = working.resolve(path(TenantShardId.unsharded(tenant), BASE));
-        link(from, to);
+        WorkingDirectory.link(from, to);
         rewriteIndex(
                 to,
                 lines ->
                         lines.stream()
                                 .map(l -> l.equals("tenant " + TENANT) ? "tenant " + tenant : l)
                                 .toList());
-    }
-
-    /** A working directory with the same files, sharing their blocks: files are never changed. */
-    static Path link(Path from, Path to) {
-        try (Stream<Path> files = Files.walk(from)) {
-            for (Path file : files.toList()) {
-                Path other = to.resolve(from.relativize(file).toString());
-                if (Files.isDirectory(file)) {
-                    Files.createDirectories(other);
-                } else if (!file.getFileName().toString().endsWith(".lock")) {
-                    Files.createLink(other, file);
-                }
-            }
-            return to;
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
-        }
     }
 }

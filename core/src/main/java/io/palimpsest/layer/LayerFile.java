@@ -45,8 +45,7 @@ public final class LayerFile implements AutoCloseable {
         }
     }
 
-    private final Disk disk;
-    private final String directory;
+    private final LayerDirectory directory;
 
     /** Its name if that is not what the descriptor says. */
     private final @Nullable String file;
@@ -70,13 +69,11 @@ public final class LayerFile implements AutoCloseable {
     private boolean used;
 
     private LayerFile(
-            Disk disk,
-            String directory,
+            LayerDirectory directory,
             @Nullable String file,
             LayerDescriptor descriptor,
             BlockCache cache,
             long id) {
-        this.disk = disk;
         this.directory = directory;
         this.file = file;
         this.descriptor = descriptor;
@@ -93,7 +90,13 @@ public final class LayerFile implements AutoCloseable {
      */
     public static LayerFile lazy(
             Disk disk, String directory, LayerDescriptor descriptor, BlockCache cache) {
-        return new LayerFile(disk, directory, null, descriptor, cache, cache.register());
+        return lazy(new LayerDirectory(disk, directory, null), descriptor, cache);
+    }
+
+    /** The same in a directory that is shared by its layers. */
+    public static LayerFile lazy(
+            LayerDirectory directory, LayerDescriptor descriptor, BlockCache cache) {
+        return new LayerFile(directory, null, descriptor, cache, cache.register());
     }
 
     /**
@@ -105,15 +108,25 @@ public final class LayerFile implements AutoCloseable {
     public static LayerFile open(Disk disk, String path, LayerName name, BlockCache cache) {
         int slash = path.lastIndexOf('/');
         String directory = slash < 0 ? "" : path.substring(0, slash);
-        String file = path.substring(slash + 1);
-        Disk.Input input = disk.open(path);
+        return open(
+                new LayerDirectory(disk, directory, null), path.substring(slash + 1), name, cache);
+    }
+
+    /** The same of a file under its own name. */
+    public static LayerFile open(LayerDirectory directory, LayerName name, BlockCache cache) {
+        return open(directory, name.toString(), name, cache);
+    }
+
+    private static LayerFile open(
+            LayerDirectory directory, String file, LayerName name, BlockCache cache) {
+        String path = directory.pathOf(file);
+        Disk.Input input = directory.disk().open(path);
         boolean opened = false;
         try {
             long id = cache.register();
             LayerReader reader = new LayerReader(input, path, name, cache, id);
             LayerFile f =
                     new LayerFile(
-                            disk,
                             directory,
                             file.equals(name.toString()) ? null : file,
                             new LayerDescriptor(name, input.size(), reader.header().complete()),
@@ -138,8 +151,7 @@ public final class LayerFile implements AutoCloseable {
     }
 
     public String path() {
-        String name = file == null ? descriptor.name().toString() : file;
-        return directory.isEmpty() ? name : directory + "/" + name;
+        return directory.pathOf(file == null ? descriptor.name().toString() : file);
     }
 
     /** Bytes of the file. */
@@ -291,18 +303,7 @@ public final class LayerFile implements AutoCloseable {
 
     private LayerReader openNow() {
         String path = path();
-        Disk.Input input;
-        try {
-            input = disk.open(path);
-        } catch (PageserverException e) {
-            if (e.code() != ErrorCode.NOT_FOUND) {
-                throw e;
-            }
-            throw closed
-                    ? PageserverException.of(ErrorCode.CONFLICT, "%s: removed meanwhile", path)
-                    : PageserverException.corruption(
-                            "%s: the index names this layer, but there is no such file", path);
-        }
+        Disk.Input input = openFile(path);
         boolean opened = false;
         try {
             if (input.size() != descriptor.size()) {
@@ -323,6 +324,24 @@ public final class LayerFile implements AutoCloseable {
                 input.close();
             }
         }
+    }
+
+    private Disk.Input openFile(String path) {
+        try {
+            return directory.disk().open(path);
+        } catch (PageserverException e) {
+            if (e.code() != ErrorCode.NOT_FOUND) {
+                throw e;
+            }
+        }
+        LayerSource source = directory.source();
+        if (!closed && source != null && source.fetch(descriptor, path)) {
+            return directory.disk().open(path);
+        }
+        throw closed
+                ? PageserverException.of(ErrorCode.CONFLICT, "%s: removed meanwhile", path)
+                : PageserverException.corruption(
+                        "%s: the index names this layer, but there is no such file", path);
     }
 
     /** Makes this the open file, unless another task was first: answers which. */

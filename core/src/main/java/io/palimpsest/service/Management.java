@@ -38,6 +38,16 @@ public final class Management {
         return tenants.tenants();
     }
 
+    /** Takes a tenant over from the object store; see {@link Tenants#attach}. */
+    public void attach(TenantId tenant) {
+        tenants.attach(tenant);
+    }
+
+    /** Tenants that the object store has something of, attached here or not. */
+    public List<TenantId> tenantsInStore() {
+        return tenants.tenantsInStore();
+    }
+
     /** The timelines of a tenant, by id; NOT_FOUND if the tenant has none here. */
     public List<TimelineInfo> timelines(TenantId tenant) {
         List<Timeline> all = tenants.timelines(tenant);
@@ -221,6 +231,12 @@ public final class Management {
                         timeline.leases(),
                         branches,
                         timeline.collectionBlocked()),
+                timeline.remoteConsistentLsn() < 0
+                        ? null
+                        : new Upload(
+                                new Lsn(timeline.remoteConsistentLsn()),
+                                timeline.uploadLagBytes(),
+                                timeline.uploadError()),
                 receiver == null
                         ? withoutReceiver(tenants.receiverFailure(tenant, timeline.id()), timeline)
                         : status(receiver));
@@ -273,6 +289,15 @@ public final class Management {
             @Nullable String blocked) {}
 
     /**
+     * How far a timeline is in the object store.
+     *
+     * @param remoteConsistentLsn up to it everything comes back if this machine is lost
+     * @param lagBytes of layers that are not there yet
+     * @param error what putting something there failed with the last time; it is tried again
+     */
+    public record Upload(Lsn remoteConsistentLsn, long lagBytes, @Nullable String error) {}
+
+    /**
      * A timeline's state at one moment.
      *
      * @param ancestorLsn {@link Lsn#INVALID} without an ancestor
@@ -281,6 +306,7 @@ public final class Management {
      * @param diskFull why none is taken until there is room, or null
      * @param archivedAt when it was archived, or null
      * @param kept what its history is kept for
+     * @param upload what is in the object store; null without one
      * @param receiver null if nothing feeds it
      */
     public record TimelineInfo(
@@ -298,6 +324,7 @@ public final class Management {
             @Nullable String diskFull,
             @Nullable Instant archivedAt,
             Kept kept,
+            @Nullable Upload upload,
             @Nullable Receiver receiver) {
         /**
          * Where its WAL comes from.

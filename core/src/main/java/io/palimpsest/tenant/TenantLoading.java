@@ -50,6 +50,7 @@ final class TenantLoading {
         if (!unreadable.isEmpty()) {
             blockCollection();
         }
+        store.keepForStore(tenant, this::opened);
         for (TimelineId id : store.unfinishedImports(tenant)) {
             PageserverException why = store.unfinished(tenant, id);
             tracer.warn("import-unfinished", String.valueOf(why.getMessage()));
@@ -112,6 +113,11 @@ final class TenantLoading {
                     "timeline %s: its ancestor %s is missing or damaged", outline.id(), id);
         }
         return found;
+    }
+
+    private @Nullable Timeline opened(TimelineId id) {
+        Entry entry = table.get(name(id));
+        return entry == null ? null : entry.timeline();
     }
 
     private void broken(TimelineId id, PageserverException e) {

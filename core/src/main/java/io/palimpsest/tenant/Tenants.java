@@ -11,6 +11,7 @@ import io.palimpsest.base.TimelineId;
 import io.palimpsest.layer.BlockCache;
 import io.palimpsest.port.Environment;
 import io.palimpsest.port.Tasks.Monitor;
+import io.palimpsest.remote.RemoteStore;
 import io.palimpsest.tenant.TimelineTable.Entry;
 import io.palimpsest.tenant.TimelineTable.Name;
 import io.palimpsest.timeline.LsnAtTime;
@@ -39,32 +40,122 @@ public final class Tenants {
     /** Held over the index of a timeline that is archived or not any more: no branch overtakes. */
     private final Monitor archiving;
 
-    private Tenants(Environment environment, Limits limits, TenantConfig config) {
+    /** How long the end waits for what is to be put into the store. */
+    private static final long LAST_UPLOADS = 30_000_000_000L;
+
+    private final Attachments attachments;
+
+    private Tenants(
+            Environment environment,
+            Limits limits,
+            TenantConfig config,
+            @Nullable RemoteStore remote) {
+        this.attachments = new Attachments(environment, this::open);
         this.environment = environment;
         this.housekeeper = new Housekeeper(environment, limits);
         this.store =
-                new TimelineStore(environment, limits, config, new BlockCache(limits), housekeeper);
+                new TimelineStore(
+                        environment, limits, config, new BlockCache(limits), housekeeper, remote);
         this.table = new TimelineTable(environment.tasks().monitor("tenants"));
         this.archiving = environment.tasks().monitor("archiving");
     }
 
     /** Opens what is on the disk and begins to receive WAL where there is a source. */
     public static Tenants load(Environment environment, Limits limits, TenantConfig config) {
-        Tenants tenants = new Tenants(environment, limits, config);
+        return load(environment, limits, config, null);
+    }
+
+    /**
+     * The same with an object store: every tenant that is on the disk is attached first. One for
+     * which the store does not answer comes later, and the others are served.
+     */
+    public static Tenants load(
+            Environment environment,
+            Limits limits,
+            TenantConfig config,
+            @Nullable RemoteStore remote) {
+        Tenants tenants = new Tenants(environment, limits, config, remote);
         environment.disk().createDirectories(TimelineStore.ROOT);
-        for (TenantShardId id : tenants.store.tenantsOnDisk()) {
-            new TenantLoading(tenants.store, tenants.table, environment.tracer(), id).run();
-        }
         tenants.housekeeper.start();
-        tenants.table.forEach((name, entry) -> {
-            if (entry.timeline() != null) {
-                if (entry.timeline().layerCount() > 0) {
-                    tenants.housekeeper.changed(entry.timeline());
-                }
-                tenants.table.put(name, tenants.receiving(entry.timeline()));
+        for (TenantShardId id : tenants.store.tenantsOnDisk()) {
+            if (remote == null) {
+                tenants.open(id);
+            } else {
+                tenants.attachments.attachOrLater(id);
             }
-        });
+        }
         return tenants;
+    }
+
+    /** Opens what there is of a tenant and begins to receive WAL where there is a source. */
+    private void open(TenantShardId id) {
+        boolean _ = store.attach(id);
+        new TenantLoading(store, table, environment.tracer(), id).run();
+        for (Timeline timeline : timelines(id.tenant())) {
+            if (timeline.layerCount() > 0) {
+                housekeeper.changed(timeline);
+            }
+            feed(new Name(id.tenant(), timeline.id()));
+        }
+    }
+
+    /** Begins to receive WAL for a timeline that was opened just now. */
+    private void feed(Name name) {
+        Entry before;
+        try {
+            before = reserve(name, "opened");
+        } catch (PageserverException e) {
+            // Somebody was faster to do something with it, and has it fed afterwards.
+            return;
+        }
+        Timeline timeline = before.timeline();
+        table.putBack(
+                name, timeline != null && before.receiver() == null ? receiving(timeline) : before);
+    }
+
+    /**
+     * Takes a tenant over from the object store: this server owns it from now on, and one that had
+     * it is fenced. Only what is known of its layers comes at once, they themselves when they are
+     * read. Again is fine.
+     *
+     * @throws PageserverException NOT_FOUND if the store has nothing of it
+     */
+    public void attach(TenantId tenant) {
+        TenantShardId id = TenantShardId.unsharded(tenant);
+        if (!store.hasStore()) {
+            throw PageserverException.of(
+                    ErrorCode.PRECONDITION_FAILED,
+                    "no remote_storage is configured to attach a tenant from");
+        }
+        if (store.isAttached(id)) {
+            return;
+        }
+        if (!store.storeHas(id)) {
+            throw PageserverException.of(
+                    ErrorCode.NOT_FOUND, "the store has nothing of tenant %s", tenant);
+        }
+        attachments.attachNow(id);
+    }
+
+    /** Tenants that could be attached: the store has something of them. */
+    public List<TenantId> tenantsInStore() {
+        return store.tenantsInStore().stream().map(TenantShardId::tenant).distinct().toList();
+    }
+
+    /** A tenant that is made here must not be one that another server has. */
+    private void begin(TenantId tenant) {
+        TenantShardId id = TenantShardId.unsharded(tenant);
+        if (store.isAttached(id)) {
+            return;
+        }
+        attachments.checkHere(id);
+        if (store.storeHas(id)) {
+            throw PageserverException.of(
+                    ErrorCode.CONFLICT,
+                    "tenant %s is in the store but not attached here; attach it first, or use another id",
+                    tenant);
+        }
+        attachments.attachNow(id);
     }
 
     /** A timeline with its WAL receiver, if there is a source and it is not archived. */
@@ -95,6 +186,7 @@ public final class Tenants {
     public Timeline timeline(TenantId tenant, TimelineId timeline) {
         Entry entry = table.get(new Name(tenant, timeline));
         if (entry == null) {
+            attachments.checkHere(TenantShardId.unsharded(tenant));
             throw notHere(tenant, timeline);
         }
         return timeline(tenant, timeline, entry);
@@ -250,6 +342,7 @@ public final class Tenants {
      * Returns when the backup is imported, durable, and the WAL receiver has been started.
      */
     public Timeline createFromSource(TenantId tenant, TimelineId newId, WalSource source) {
+        begin(tenant);
         Name name = new Name(tenant, newId);
         Entry before =
                 table.reserve(
@@ -387,6 +480,7 @@ public final class Tenants {
             } finally {
                 archiving.unlock();
             }
+            timeline.awaitStateStored();
         } finally {
             table.putBack(name, fedAgain(left));
         }
@@ -446,6 +540,7 @@ public final class Tenants {
             } finally {
                 archiving.unlock();
             }
+            timeline.awaitStateStored();
             left = before.receiver() == null ? receiving(timeline) : before;
         } finally {
             table.putBack(name, left);
@@ -465,6 +560,7 @@ public final class Tenants {
 
     /** Stops receiving, makes what has arrived durable, closes everything. */
     public void close() {
+        attachments.stop();
         List<Entry> all = new ArrayList<>();
         table.forEach((name, entry) -> all.add(entry));
         for (Entry entry : all) {
@@ -475,6 +571,14 @@ public final class Tenants {
         // What holds flushes back must not hold the end back.
         housekeeper.stop();
         all.forEach(entry -> stop(entry.receiver()));
+        if (store.hasStore()) {
+            for (Entry entry : all) {
+                if (entry.timeline() != null) {
+                    entry.timeline().flushAtEnd();
+                }
+            }
+            store.endUploads(LAST_UPLOADS);
+        }
         for (Entry entry : all) {
             Timeline timeline = entry.timeline();
             if (timeline != null) {

@@ -100,6 +100,10 @@ final class Detachment {
                 branch.layers().file(name) == null, "a branch has a layer of its past: %s", name);
         // Left over from an attempt that was given up.
         surroundings.disk().delete(path);
+        RemoteTimeline theirs = ancestor.remote();
+        if (theirs != null && !theirs.fetch(layer, ancestor.layerPath(name))) {
+            return false;
+        }
         try {
             surroundings.disk().link(ancestor.layerPath(name), path);
         } catch (PageserverException e) {
@@ -113,9 +117,7 @@ final class Detachment {
     }
 
     private void take(LayerDescriptor layer) {
-        taken.add(
-                LayerFile.lazy(
-                        surroundings.disk(), branch.directory(), layer, surroundings.cache()));
+        taken.add(LayerFile.lazy(branch.stored().place(), layer, surroundings.cache()));
     }
 
     private boolean rewrite(Timeline ancestor, LayerDescriptor layer, long bound) {

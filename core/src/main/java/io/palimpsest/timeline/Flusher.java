@@ -252,7 +252,7 @@ final class Flusher {
             throw e;
         }
         disk.syncDirectory(timeline.directory());
-        return LayerFile.open(disk, path, name, timeline.cache());
+        return LayerFile.open(timeline.stored().place(), name, timeline.cache());
     }
 
     private static LayerName name(Frozen frozen, TimelineIndex index, KeyRange keys) {

@@ -169,7 +169,8 @@ final class NewLayers implements AutoCloseable {
     /** A file that the index does not name is left over from a job that failed. */
     private boolean exists(LayerName name) {
         return disk.exists(timeline.layerPath(name))
-                && index.layers().stream().anyMatch(layer -> layer.name().equals(name));
+                        && index.layers().stream().anyMatch(layer -> layer.name().equals(name))
+                || timeline.stored().isGone(name);
     }
 
     /** Makes the names durable; answers the files, open. */
@@ -179,7 +180,7 @@ final class NewLayers implements AutoCloseable {
             disk.syncDirectory(timeline.directory());
         }
         for (LayerName name : finished) {
-            opened.add(LayerFile.open(disk, timeline.layerPath(name), name, timeline.cache()));
+            opened.add(LayerFile.open(timeline.stored().place(), name, timeline.cache()));
         }
         return opened;
     }

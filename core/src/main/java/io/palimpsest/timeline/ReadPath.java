@@ -235,10 +235,12 @@ final class ReadPath {
         while (true) {
             int before = timeline.structure();
             Collected found = collectOnce(values, mayBlock);
-            if (timeline.structure() == before) {
+            if (found != Collected.STALE && timeline.structure() == before) {
                 return found;
             }
-            // A timeline was detached or deleted: an ancestor may have let go of what was read.
+            // A timeline was detached or deleted: an ancestor may have let go of what was read. Or
+            // a layer went: below the cutoff what was collected of it may be an image by now, at
+            // the LSN where it began, and what lay below is gone.
             if (!mayBlock) {
                 return Collected.NOT_READY;
             }
@@ -247,6 +249,7 @@ final class ReadPath {
         }
     }
 
+    /** The same, or STALE if a layer went before it was read. */
     private Collected collectOnce(Reconstruction values, boolean mayBlock) {
         Timeline t = timeline;
         while (true) {
@@ -261,7 +264,7 @@ final class ReadPath {
             if (found == Collected.STALE) {
                 t.checkOpen();
                 tellRetried(t);
-                continue;
+                return found;
             }
             if (found != Collected.MORE || at == null) {
                 return found;
@@ -275,27 +278,32 @@ final class ReadPath {
     /** Newest images of the range's keys, ancestors included. */
     void scan(KeyRange range, long lsn, ImageScan into) {
         int before;
+        boolean done;
         do {
             timeline.checkOpen();
             before = timeline.structure();
-            scanOnce(range, lsn, into);
-        } while (timeline.structure() != before);
+            // A key that was deleted above a value that was offered, in a layer that went, may be
+            // in no layer any more: then nothing would outdo that value.
+            into.clear();
+            done = scanOnce(range, lsn, into);
+        } while (!done || timeline.structure() != before);
     }
 
-    private void scanOnce(KeyRange range, long lsn, ImageScan into) {
+    /** False if a layer went before it was read. */
+    private boolean scanOnce(KeyRange range, long lsn, ImageScan into) {
         long bound = lsn;
         Timeline t = timeline;
         while (t != null) {
             BranchPoint at = t.branchPoint();
             if (t.layers().scan(range, bound, into) == Collected.STALE) {
-                // What was offered before is offered again, and does no harm.
                 t.checkOpen();
                 tellRetried(t);
-                continue;
+                return false;
             }
             t = at == null ? null : at.ancestor();
             bound = at == null ? bound : Math.min(bound, at.lsn());
         }
+        return true;
     }
 
     private static void tellRetried(Timeline t) {

@@ -43,6 +43,8 @@ import org.jspecify.annotations.Nullable;
  * <p>LSNs, never decreasing: {@code oldestReadable <= diskConsistent (once past it) <= lastRecord}.
  */
 public final class Timeline {
+    // Why this file is long: it is a timeline's one face to everybody; what it does is done by the
+    // classes whose fields follow, and most methods here are a line.
     private final Surroundings surroundings;
     private final String directory;
     private final LsnWaiter lastRecord;
@@ -55,6 +57,7 @@ public final class Timeline {
     private final CommitLog commits;
     private final GuardedReads guarded;
     private final LsnRequests requests;
+    private final @Nullable RemoteTimeline remote;
     private volatile @Nullable BranchPoint branchPoint;
     private volatile @Nullable RuntimeException failure;
     private volatile boolean closed;
@@ -65,8 +68,10 @@ public final class Timeline {
             String directory,
             TimelineIndex index,
             @Nullable Timeline ancestor,
-            List<LayerFile> files) {
+            List<LayerFile> files,
+            @Nullable RemoteTimeline remote) {
         this.surroundings = surroundings;
+        this.remote = remote;
         this.directory = directory;
         TimelineIndex.Ancestor hangsOn = index.ancestor();
         branchPoint =
@@ -77,7 +82,7 @@ public final class Timeline {
         Environment environment = surroundings.environment();
         lastRecord = new LsnWaiter(environment, "last-record-lsn", lsn);
         diskConsistent = new LsnWaiter(environment, "disk-consistent-lsn", lsn);
-        layers = new TimelineLayers(this, surroundings, directory, index, files);
+        layers = new TimelineLayers(this, surroundings, directory, index, files, remote);
         commits = new CommitLog(this);
         window = new HistoryWindow(this, layers, commits);
         flusher = new Flusher(this, environment, surroundings.limits());
@@ -91,9 +96,13 @@ public final class Timeline {
      * A timeline that is to be filled by an import: it has no index, and so does not exist, before
      * {@link #finishImport}.
      */
-    static Timeline beginImport(Surroundings surroundings, String directory, TimelineIndex index) {
+    static Timeline beginImport(
+            Surroundings surroundings,
+            String directory,
+            TimelineIndex index,
+            @Nullable RemoteTimeline remote) {
         surroundings.disk().createDirectories(directory);
-        return new Timeline(surroundings, directory, index, null, List.of());
+        return new Timeline(surroundings, directory, index, null, List.of(), remote);
     }
 
     /**
@@ -103,7 +112,11 @@ public final class Timeline {
      * @throws PageserverException LSN_OUT_OF_RANGE if it does not have it any more
      */
     static Timeline createBranch(
-            Surroundings surroundings, String directory, TimelineIndex index, Timeline ancestor) {
+            Surroundings surroundings,
+            String directory,
+            TimelineIndex index,
+            Timeline ancestor,
+            @Nullable RemoteTimeline remote) {
         ancestor.window.takeBranchPoint(index.diskConsistentLsn());
         boolean made = false;
         try {
@@ -120,7 +133,7 @@ public final class Timeline {
                 ancestor.window.releaseBranchPoint(index.diskConsistentLsn());
             }
         }
-        return new Timeline(surroundings, directory, index, ancestor, List.of());
+        return new Timeline(surroundings, directory, index, ancestor, List.of(), remote);
     }
 
     /**
@@ -132,14 +145,15 @@ public final class Timeline {
             Surroundings surroundings,
             String directory,
             TimelineIndex index,
-            @Nullable Timeline ancestor) {
+            @Nullable Timeline ancestor,
+            @Nullable RemoteTimeline remote) {
         TimelineIndex.Ancestor origin = index.ancestor();
         if (ancestor != null && origin != null) {
             // First of all: it is needed whether this opens or not.
             ancestor.window.keepBranchPoint(origin.lsn());
         }
-        List<LayerFile> files = TimelineLayers.load(surroundings, directory, index);
-        return new Timeline(surroundings, directory, index, ancestor, files);
+        List<LayerFile> files = TimelineLayers.load(surroundings, directory, index, remote);
+        return new Timeline(surroundings, directory, index, ancestor, files, remote);
     }
 
     // ---- what it is ----
@@ -204,6 +218,58 @@ public final class Timeline {
 
     public long diskConsistentLsn() {
         return diskConsistent.lsn();
+    }
+
+    /**
+     * What the source of WAL need not keep for us: what the machine has lost comes back from there.
+     * With a store that is what is in it, else what is on the disk.
+     */
+    public long safeLsn() {
+        RemoteTimeline r = remote;
+        return r == null ? diskConsistent.lsn() : r.consistentLsn();
+    }
+
+    /** What is in the store for good; -1 without one. */
+    public long remoteConsistentLsn() {
+        RemoteTimeline r = remote;
+        return r == null ? -1 : r.consistentLsn();
+    }
+
+    /** Bytes of layers that are not in the store yet; 0 without one. */
+    public long uploadLagBytes() {
+        RemoteTimeline r = remote;
+        return r == null ? 0 : r.lagBytes(index());
+    }
+
+    /**
+     * What putting something into the store failed with the last time, if it was the last thing.
+     */
+    public @Nullable String uploadError() {
+        RemoteTimeline r = remote;
+        return r == null ? null : r.lastError();
+    }
+
+    /** The half in the store, or null without one. */
+    @Nullable RemoteTimeline remote() {
+        return remote;
+    }
+
+    /**
+     * Waits until {@link #safeLsn} is at least that; false if it takes longer. Everything up to it
+     * must be durable.
+     */
+    public boolean awaitSafe(long lsn, long nanos) {
+        RemoteTimeline r = remote;
+        return r == null || r.await(lsn, nanos);
+    }
+
+    /** With a store, waits until that knows the state that the timeline is in. */
+    public void awaitStateStored() {
+        RemoteTimeline r = remote;
+        if (r != null) {
+            TimelineState wanted = state();
+            r.awaitStored(index -> index.state().equals(wanted));
+        }
     }
 
     /** Reads and branches below are refused: history starts here. */
@@ -577,6 +643,28 @@ public final class Timeline {
         writer.flushIfOld();
     }
 
+    /** PRECONDITION_FAILED if another server has taken the tenant over. */
+    void checkNotFenced() {
+        RemoteTimeline r = remote;
+        if (r != null) {
+            r.tenant().checkNotFenced();
+        }
+    }
+
+    /** Looks whether another server has taken the tenant over: then that is the reason. */
+    String orFenced(String why) {
+        RemoteTimeline r = remote;
+        if (r == null) {
+            return why;
+        }
+        try {
+            r.tenant().validate();
+            return why;
+        } catch (PageserverException e) {
+            return e.code() == ErrorCode.PRECONDITION_FAILED ? String.valueOf(e.getMessage()) : why;
+        }
+    }
+
     /** Waits until everything up to {@code lsn} (at most the last record) is durable. */
     public void flushUpTo(long lsn) {
         if (diskConsistent.lsn() < lsn) {
@@ -623,9 +711,12 @@ public final class Timeline {
 
     /**
      * Stops it: nothing is written any more, for this reason, until the server starts again. Reads
-     * of what is there go on.
+     * of what is there go on. What fails because of that is no other reason.
      */
     public void fail(RuntimeException why) {
+        if (failure != null) {
+            return;
+        }
         failure = why;
         environment()
                 .tracer()
@@ -671,8 +762,8 @@ public final class Timeline {
         branchPoint = null;
     }
 
-    /** Makes durable what has arrived, then {@link #close}. */
-    public void shutDown() {
+    /** Makes durable what has arrived, if it can, for the end. */
+    public void flushAtEnd() {
         flusher.end();
         try {
             if (failure == null) {
@@ -683,6 +774,11 @@ public final class Timeline {
                     .tracer()
                     .warn("flush-at-stop-failed", "timeline " + id() + ": " + e.getMessage());
         }
+    }
+
+    /** {@link #flushAtEnd}, then {@link #close}. */
+    public void shutDown() {
+        flushAtEnd();
         close();
     }
 
@@ -696,5 +792,8 @@ public final class Timeline {
         diskConsistent.wake();
         flusher.stop();
         layers.close();
+        if (remote != null) {
+            remote.close();
+        }
     }
 }

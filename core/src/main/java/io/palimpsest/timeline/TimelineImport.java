@@ -39,13 +39,16 @@ final class TimelineImport {
     private final TimelineId id;
     private final String directory;
     private final WalSource source;
+    private final @Nullable RemoteTimeline remote;
 
     TimelineImport(
             Surroundings surroundings,
             TenantShardId tenant,
             TimelineId id,
             String directory,
-            WalSource source) {
+            WalSource source,
+            @Nullable RemoteTimeline remote) {
+        this.remote = remote;
         this.surroundings = surroundings;
         this.environment = surroundings.environment();
         this.tenant = tenant;
@@ -178,7 +181,9 @@ final class TimelineImport {
                             new TimelineIndex.Identity(
                                     tenant,
                                     id,
-                                    Generation.FIRST,
+                                    remote == null
+                                            ? Generation.FIRST
+                                            : remote.tenant().generation(),
                                     connection.version(),
                                     WalOrigin.STOCK,
                                     identity.systemId(),
@@ -188,7 +193,7 @@ final class TimelineImport {
                             Long.MAX_VALUE,
                             start - 1);
             TimelineStore.markUnfinished(environment.disk(), directory);
-            Timeline filling = Timeline.beginImport(surroundings, directory, index);
+            Timeline filling = Timeline.beginImport(surroundings, directory, index, remote);
             timeline = filling;
             BaseBackupImport into =
                     new BaseBackupImport(

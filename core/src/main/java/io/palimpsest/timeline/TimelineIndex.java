@@ -33,6 +33,8 @@ import org.jspecify.annotations.Nullable;
  * @param diskConsistentLsn everything up to it is in the layers, and nothing past it
  * @param prevRecordLsn start of the record that ends at diskConsistentLsn, 0 if unknown
  * @param layers in the order of their names, each once
+ * @param removed layers that are gone, but whose objects may still be in the store: to be deleted
+ *     there; in the order of their names. Empty without a store
  */
 record TimelineIndex(
         Identity identity,
@@ -43,7 +45,8 @@ record TimelineIndex(
         List<Lease> leases,
         long diskConsistentLsn,
         long prevRecordLsn,
-        List<LayerDescriptor> layers) {
+        List<LayerDescriptor> layers,
+        List<LayerName> removed) {
     static final String FILE = "index";
 
     /** Files that are being written end so: a crash leaves them, and nobody needs them. */
@@ -52,7 +55,7 @@ record TimelineIndex(
     private static final String TEMPORARY = FILE + TEMPORARY_SUFFIX;
 
     /** The order of the names as text, without making the text. */
-    private static final Comparator<LayerName> BY_NAME =
+    static final Comparator<LayerName> BY_NAME =
             Comparator.comparing((LayerName n) -> n.keys().start())
                     .thenComparing(n -> n.keys().end())
                     .thenComparing(LayerName::startLsn, Long::compareUnsigned)
@@ -92,6 +95,18 @@ record TimelineIndex(
                     walTimeline);
         }
 
+        Identity under(Generation newGeneration) {
+            return new Identity(
+                    tenant,
+                    timeline,
+                    newGeneration,
+                    version,
+                    origin,
+                    systemIdentifier,
+                    segmentSize,
+                    walTimeline);
+        }
+
         Identity onWalTimeline(int newWalTimeline) {
             return new Identity(
                     tenant,
@@ -112,6 +127,7 @@ record TimelineIndex(
         adopted = List.copyOf(adopted);
         leases = List.copyOf(leases);
         layers = List.copyOf(layers);
+        removed = List.copyOf(removed);
     }
 
     /** Without a layer, everything up to {@code lsn} being the ancestor's, or nothing. */
@@ -126,6 +142,7 @@ record TimelineIndex(
                 List.of(),
                 lsn,
                 0,
+                List.of(),
                 List.of());
     }
 
@@ -152,11 +169,17 @@ record TimelineIndex(
                 leases,
                 newDiskLsn,
                 newPrevLsn,
-                replaced(List.of(), added));
+                replaced(List.of(), added),
+                removed);
     }
 
-    /** With other layers for the same history. */
-    TimelineIndex replace(Collection<LayerDescriptor> removed, Collection<LayerDescriptor> added) {
+    /**
+     * With other layers for the same history.
+     *
+     * @param remember those that go may be in a store
+     */
+    TimelineIndex replace(
+            Collection<LayerDescriptor> gone, Collection<LayerDescriptor> added, boolean remember) {
         return new TimelineIndex(
                 identity,
                 ancestor,
@@ -166,7 +189,52 @@ record TimelineIndex(
                 leases,
                 diskConsistentLsn,
                 prevRecordLsn,
-                replaced(removed, added));
+                replaced(gone, added),
+                remember ? withRemoved(gone) : removed);
+    }
+
+    private List<LayerName> withRemoved(Collection<LayerDescriptor> gone) {
+        TreeSet<LayerName> all = new TreeSet<>(BY_NAME);
+        all.addAll(removed);
+        gone.forEach(l -> all.add(l.name()));
+        return List.copyOf(all);
+    }
+
+    /** With these objects deleted from the store; those it does not know are fine. */
+    TimelineIndex forget(Collection<LayerName> deleted) {
+        TreeSet<LayerName> done = new TreeSet<>(BY_NAME);
+        done.addAll(deleted);
+        return new TimelineIndex(
+                identity,
+                ancestor,
+                adopted,
+                state,
+                oldestReadableLsn,
+                leases,
+                diskConsistentLsn,
+                prevRecordLsn,
+                layers,
+                removed.stream().filter(name -> !done.contains(name)).toList());
+    }
+
+    /** As the holder of that generation goes on with it. */
+    TimelineIndex under(Generation newGeneration) {
+        return new TimelineIndex(
+                identity.under(newGeneration),
+                ancestor,
+                adopted,
+                state,
+                oldestReadableLsn,
+                leases,
+                diskConsistentLsn,
+                prevRecordLsn,
+                layers,
+                removed);
+    }
+
+    /** Says the same of the timeline, whatever is still to be deleted from the store. */
+    boolean saysAs(TimelineIndex other) {
+        return forget(removed).equals(other.forget(other.removed));
     }
 
     /** Without an ancestor, whose layers are among its own now. */
@@ -180,13 +248,14 @@ record TimelineIndex(
                 leases,
                 diskConsistentLsn,
                 prevRecordLsn,
-                replaced(List.of(), takenOver));
+                replaced(List.of(), takenOver),
+                removed);
     }
 
     private List<LayerDescriptor> replaced(
-            Collection<LayerDescriptor> removed, Collection<LayerDescriptor> added) {
+            Collection<LayerDescriptor> leaving, Collection<LayerDescriptor> added) {
         TreeSet<LayerName> gone = new TreeSet<>(BY_NAME);
-        removed.forEach(l -> gone.add(l.name()));
+        leaving.forEach(l -> gone.add(l.name()));
         List<LayerDescriptor> fresh = new ArrayList<>(added);
         fresh.sort(ORDER);
         List<LayerDescriptor> all = new ArrayList<>(layers.size() + fresh.size());
@@ -203,7 +272,7 @@ record TimelineIndex(
             }
         }
         all.addAll(fresh.subList(next, fresh.size()));
-        Check.that(taken == removed.size(), "%d of %d removed layers known", taken, removed.size());
+        Check.that(taken == leaving.size(), "%d of %d removed layers known", taken, leaving.size());
         for (int i = 1; i < all.size(); i++) {
             if (ORDER.compare(all.get(i - 1), all.get(i)) >= 0) {
                 Check.that(false, "layer named twice: %s", all.get(i).name());
@@ -223,7 +292,8 @@ record TimelineIndex(
                 leases,
                 diskConsistentLsn,
                 prevRecordLsn,
-                layers);
+                layers,
+                removed);
     }
 
     TimelineIndex retaining(long newOldestReadableLsn, List<Lease> newLeases) {
@@ -236,7 +306,8 @@ record TimelineIndex(
                 newLeases,
                 diskConsistentLsn,
                 prevRecordLsn,
-                layers);
+                layers,
+                removed);
     }
 
     TimelineIndex in(TimelineState newState) {
@@ -249,7 +320,8 @@ record TimelineIndex(
                 leases,
                 diskConsistentLsn,
                 prevRecordLsn,
-                layers);
+                layers,
+                removed);
     }
 
     /**

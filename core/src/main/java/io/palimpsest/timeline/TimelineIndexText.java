@@ -68,6 +68,9 @@ final class TimelineIndexText {
         for (LayerDescriptor l : index.layers()) {
             line(s, "layer", l.name() + " " + l.size() + (l.complete() ? COMPLETE : ""));
         }
+        for (LayerName name : index.removed()) {
+            line(s, "removed", name);
+        }
         byte[] body = s.toString().getBytes(StandardCharsets.UTF_8);
         line(s, "crc32c", checksum(body, body.length));
         return s.toString().getBytes(StandardCharsets.UTF_8);
@@ -137,8 +140,9 @@ final class TimelineIndexText {
         long disk = lines.lsn("disk_consistent_lsn");
         long prev = lines.lsn("prev_record_lsn");
         List<LayerDescriptor> layers = lines.layers(disk);
+        List<LayerName> removed = lines.removed();
         return new TimelineIndex(
-                identity, ancestor, adopted, state, readable, leases, disk, prev, layers);
+                identity, ancestor, adopted, state, readable, leases, disk, prev, layers, removed);
     }
 
     /**
@@ -243,10 +247,9 @@ final class TimelineIndexText {
             return found;
         }
 
-        /** All that is left. */
         List<LayerDescriptor> layers(long diskConsistentLsn) {
             List<LayerDescriptor> found = new ArrayList<>(lines.length - at);
-            while (at < lines.length) {
+            while (more("layer")) {
                 LayerDescriptor layer = layer();
                 if (Long.compareUnsigned(layer.name().startLsn(), diskConsistentLsn) > 0) {
                     throw wrong(
@@ -257,6 +260,19 @@ final class TimelineIndexText {
                     throw wrong("layer, names ascending", layer.name().toString());
                 }
                 found.add(layer);
+            }
+            return found;
+        }
+
+        /** All that is left. */
+        List<LayerName> removed() {
+            List<LayerName> found = new ArrayList<>(0);
+            while (at < lines.length) {
+                LayerName name = LayerName.parse(value("removed"));
+                if (!found.isEmpty() && TimelineIndex.BY_NAME.compare(found.getLast(), name) >= 0) {
+                    throw wrong("removed, names ascending", name.toString());
+                }
+                found.add(name);
             }
             return found;
         }

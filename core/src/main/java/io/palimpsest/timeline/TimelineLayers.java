@@ -4,6 +4,7 @@ import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.compaction.LayerInventory;
 import io.palimpsest.layer.LayerDescriptor;
+import io.palimpsest.layer.LayerDirectory;
 import io.palimpsest.layer.LayerFile;
 import io.palimpsest.layer.LayerMap;
 import io.palimpsest.layer.LayerName;
@@ -61,6 +62,14 @@ final class TimelineLayers {
     private boolean closed;
 
     private final DamagedLayers damaged;
+    private final LayerDirectory place;
+    private final @Nullable RemoteTimeline remote;
+
+    /**
+     * With a store, names of layers that went since the server started: their objects may be
+     * deleted late, so that they must not come again. Guarded by {@link #committing}.
+     */
+    private final TreeSet<LayerName> gone = new TreeSet<>(TimelineIndex.BY_NAME);
 
     private final AtomicLong temporaries = new AtomicLong();
 
@@ -69,7 +78,10 @@ final class TimelineLayers {
             Surroundings surroundings,
             String directory,
             TimelineIndex index,
-            List<LayerFile> files) {
+            List<LayerFile> files,
+            @Nullable RemoteTimeline remote) {
+        this.remote = remote;
+        this.place = new LayerDirectory(surroundings.disk(), directory, remote);
         this.timeline = timeline;
         this.surroundings = surroundings;
         this.directory = directory;
@@ -87,16 +99,21 @@ final class TimelineLayers {
 
     /**
      * The layers that the index names, none of them open yet: a file that is missing, cut or
-     * damaged fails the reads that need it, and no others. All other files are left over from a
-     * crash and are deleted.
+     * damaged fails the reads that need it, and no others; with a store one that is missing comes
+     * from there. All other files are left over from a crash and are deleted.
      */
-    static List<LayerFile> load(Surroundings surroundings, String directory, TimelineIndex index) {
+    static List<LayerFile> load(
+            Surroundings surroundings,
+            String directory,
+            TimelineIndex index,
+            @Nullable RemoteTimeline remote) {
+        LayerDirectory place = new LayerDirectory(surroundings.disk(), directory, remote);
         Disk disk = surroundings.disk();
         Tracer tracer = surroundings.environment().tracer();
         List<LayerFile> files = new ArrayList<>(index.layers().size());
         TreeSet<String> names = new TreeSet<>();
         for (LayerDescriptor layer : index.layers()) {
-            files.add(LayerFile.lazy(disk, directory, layer, surroundings.cache()));
+            files.add(LayerFile.lazy(place, layer, surroundings.cache()));
             names.add(layer.name().toString());
         }
         for (String found : disk.list(directory)) {
@@ -105,7 +122,8 @@ final class TimelineLayers {
                 disk.delete(directory + "/" + found);
             }
         }
-        for (String missing : names) {
+        // With a store they come from there when they are read.
+        for (String missing : remote == null ? names : new TreeSet<String>()) {
             tracer.error("layer-missing", directory + "/" + missing);
         }
         return files;
@@ -184,6 +202,19 @@ final class TimelineLayers {
         }
     }
 
+    /**
+     * What is to be put into the store next. What is removed after that asks whether its file is
+     * still needed.
+     */
+    UploadPlan.@Nullable Step nextUpload(RemoteTimeline to) {
+        committing.lock();
+        try {
+            return to.next(index);
+        } finally {
+            committing.unlock();
+        }
+    }
+
     /** See {@link Timeline#inventory}. */
     LayerInventory inventory() {
         return withIndex(now ->
@@ -215,6 +246,19 @@ final class TimelineLayers {
             throw e;
         }
         index = next;
+        if (remote != null) {
+            remote.changed();
+        }
+    }
+
+    /** The directory, for handles of its files. */
+    LayerDirectory place() {
+        return place;
+    }
+
+    /** Must no new layer have that name, because the object of an old one may be deleted late? */
+    boolean isGone(LayerName name) {
+        return remote != null && withIndex(now -> gone.contains(name));
     }
 
     /** A frozen layer is a file now, or was empty; everything up to {@code diskLsn} is durable. */
@@ -282,7 +326,11 @@ final class TimelineLayers {
             commit(
                     index.replace(
                             removed.stream().map(LayerFile::descriptor).toList(),
-                            added.stream().map(LayerFile::descriptor).toList()));
+                            added.stream().map(LayerFile::descriptor).toList(),
+                            remote != null));
+            if (remote != null) {
+                removed.forEach(file -> gone.add(file.name()));
+            }
             publish(null, removed, added);
             done = true;
         } catch (PageserverException e) {
@@ -304,7 +352,9 @@ final class TimelineLayers {
     private void discard(Collection<LayerFile> files) {
         for (LayerFile file : files) {
             file.close();
-            delete(file);
+            if (remote == null || !remote.keeps(file.name())) {
+                delete(file);
+            }
         }
     }
 

@@ -7,8 +7,11 @@ import io.palimpsest.base.TenantConfig;
 import io.palimpsest.base.TenantShardId;
 import io.palimpsest.base.TimelineId;
 import io.palimpsest.layer.BlockCache;
+import io.palimpsest.layer.LayerDescriptor;
 import io.palimpsest.port.Disk;
 import io.palimpsest.port.Environment;
+import io.palimpsest.remote.RemoteStore;
+import io.palimpsest.remote.TenantManifest;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
@@ -39,16 +42,30 @@ public final class TimelineStore {
     private final Surroundings surroundings;
     private final Environment environment;
     private final TimelineTree tree;
+    private final @Nullable Backup backup;
 
-    /**
-     * @param housekeeping who does the timelines' background work
-     */
+    /** Without an object store. */
     public TimelineStore(
             Environment environment,
             Limits limits,
             TenantConfig config,
             BlockCache cache,
             Housekeeping housekeeping) {
+        this(environment, limits, config, cache, housekeeping, null);
+    }
+
+    /**
+     * @param housekeeping who does the timelines' background work
+     * @param remote where everything is to be put too, or null
+     */
+    public TimelineStore(
+            Environment environment,
+            Limits limits,
+            TenantConfig config,
+            BlockCache cache,
+            Housekeeping housekeeping,
+            @Nullable RemoteStore remote) {
+        backup = remote == null ? null : new Backup(environment, remote, cache);
         surroundings = new Surroundings(environment, limits, config, cache, housekeeping);
         this.environment = environment;
         tree = new TimelineTree(surroundings);
@@ -173,7 +190,174 @@ public final class TimelineStore {
 
     /** Opens a timeline, of an ancestor that is open. */
     public Timeline open(TenantShardId tenant, Outline outline, @Nullable Timeline ancestor) {
-        return Timeline.load(surroundings, directory(tenant, outline.id), outline.index, ancestor);
+        RemoteTenant owned = owned(tenant);
+        String directory = directory(tenant, outline.id);
+        if (owned == null) {
+            return Timeline.load(surroundings, directory, outline.index, ancestor, null);
+        }
+        RemoteTimeline remote = owned.timeline(outline.id, directory);
+        Timeline timeline =
+                Timeline.load(
+                        surroundings,
+                        directory,
+                        outline.index.under(owned.generation()),
+                        ancestor,
+                        remote);
+        remote.begin(timeline);
+        return timeline;
+    }
+
+    // ---- the tenant in the store ----
+
+    /** Is there a store? */
+    public boolean hasStore() {
+        return backup != null;
+    }
+
+    private @Nullable RemoteTenant owned(TenantShardId tenant) {
+        return backup == null ? null : backup.attached(tenant);
+    }
+
+    /**
+     * With a store: claims the tenant there, and makes its directory here what is to be opened.
+     *
+     * @return false if there is nothing to open, neither there nor here
+     * @throws PageserverException as the store has it; then it can be tried again
+     */
+    public boolean attach(TenantShardId tenant) {
+        return backup == null || backup.tenant(tenant) != null || backup.attach(tenant, this);
+    }
+
+    /** Is the tenant attached, or is there no store that it could be attached from? */
+    public boolean isAttached(TenantShardId tenant) {
+        return backup == null || backup.tenant(tenant) != null;
+    }
+
+    /**
+     * What branches in the store need is kept until the next start, if they hang on nothing here
+     * any more: it is not known yet whether the store has learned that.
+     *
+     * @param opened gives a timeline, null if it is not open
+     */
+    public void keepForStore(
+            TenantShardId tenant, Function<TimelineId, @Nullable Timeline> opened) {
+        RemoteTenant owned = owned(tenant);
+        if (owned == null) {
+            return;
+        }
+        owned.branches()
+                .forEach((id, hung) -> {
+                    Timeline branch = opened.apply(id);
+                    Timeline ancestor = opened.apply(hung.timeline());
+                    if (branch != null && ancestor != null && branch.ancestor() == null) {
+                        ancestor.window().keepBranchPoint(hung.lsn());
+                    }
+                });
+    }
+
+    /** Waits for what is to be put into the store, for that long at most; then nothing more is. */
+    public void endUploads(long nanos) {
+        if (backup != null) {
+            backup.close(nanos);
+        }
+    }
+
+    /**
+     * Makes the directory of a timeline what its index in the store says.
+     *
+     * @param keep unless there is an index here that can be read: it is newer, or the same
+     */
+    void bring(TimelineIndex index, @Nullable String source, boolean keep) {
+        TenantShardId tenant = index.tenant();
+        TimelineId id = index.timeline();
+        String directory = directory(tenant, id);
+        Disk disk = environment.disk();
+        if (keep && exists(tenant, id)) {
+            try {
+                TimelineIndex _ = index(tenant, id);
+                return;
+            } catch (PageserverException e) {
+                environment
+                        .tracer()
+                        .warn("index-from-store", "timeline " + id + ": " + e.getMessage());
+            }
+        }
+        disk.createDirectories(directory);
+        for (LayerDescriptor layer : index.layers()) {
+            String path = directory + "/" + layer.name();
+            if (disk.exists(path) && size(path) != layer.size()) {
+                disk.delete(path);
+            }
+        }
+        index.commit(disk, directory);
+        disk.delete(directory + "/" + UNFINISHED);
+        disk.syncDirectory(directory);
+        WalSource from = source == null ? null : WalSource.restored(source);
+        if (from != null && !disk.exists(sources(tenant) + "/" + id)) {
+            writeSource(tenant, id, from);
+        }
+    }
+
+    private long size(String path) {
+        try (Disk.Input in = environment.disk().open(path)) {
+            return in.size();
+        }
+    }
+
+    /** What the manifest is to say of a timeline's source, or null. */
+    @Nullable String sourceText(TenantShardId tenant, TimelineId id) {
+        WalSource source = sourceOrNull(tenant, id);
+        return source == null ? null : source.record();
+    }
+
+    /** Deletes a timeline that never was one. */
+    void discardTimeline(TenantShardId tenant, TimelineId id) {
+        environment.disk().delete(directory(tenant, id) + "/" + TimelineIndex.FILE);
+        discard(directory(tenant, id));
+    }
+
+    /** Deletes what there is here of a timeline that the store says is being deleted. */
+    void forgetFiles(TenantShardId tenant, TimelineId id) {
+        if (environment.disk().exists(directory(tenant, id))) {
+            deleteLocal(tenant, id);
+        }
+    }
+
+    /** The store has it too when this returns; or it throws, and the timeline is closed. */
+    private void publish(Timeline timeline, @Nullable WalSource source) {
+        RemoteTimeline remote = timeline.remote();
+        if (remote == null) {
+            return;
+        }
+        RemoteTenant owner = remote.tenant();
+        boolean done = false;
+        try {
+            remote.begin(timeline);
+            remote.awaitStored(index -> true);
+            owner.put(
+                    new TenantManifest.Entry(
+                            timeline.id(),
+                            owner.generation(),
+                            false,
+                            source == null ? null : source.record()));
+            done = true;
+        } finally {
+            if (!done) {
+                // What the store may have got of it must not meet another one of that id.
+                owner.neverAgain(timeline.id());
+                timeline.close();
+            }
+        }
+    }
+
+    /** Does the store have something of a tenant, by a list, which may be late? */
+    public boolean storeHas(TenantShardId tenant) {
+        return backup != null && backup.has(tenant);
+    }
+
+    /** Tenants that the store has something of. */
+    public List<TenantShardId> tenantsInStore() {
+        return backup == null ? List.of() : backup.list();
     }
 
     /** Opens a timeline; {@code ancestors} gives (opens) the one it branched off. */
@@ -202,7 +386,10 @@ public final class TimelineStore {
         return index;
     }
 
-    /** Deletes a timeline for good: it is closed when this returns, and its files are gone. */
+    /**
+     * Deletes a timeline for good: it is closed when this returns, and its files are gone, and with
+     * a store its objects.
+     */
     public void delete(Timeline timeline) {
         tree.beginDeletion(timeline);
         deleteFiles(timeline.tenant(), timeline.id());
@@ -214,6 +401,17 @@ public final class TimelineStore {
      * last, so that a crash leaves something that says so.
      */
     public void deleteFiles(TenantShardId tenant, TimelineId id) {
+        RemoteTenant owned = owned(tenant);
+        if (owned != null) {
+            owned.deleting(id);
+        }
+        deleteLocal(tenant, id);
+        if (backup != null && owned != null) {
+            backup.deleteObjects(owned, id);
+        }
+    }
+
+    private void deleteLocal(TenantShardId tenant, TimelineId id) {
         Disk disk = environment.disk();
         String directory = directory(tenant, id);
         for (String name : disk.list(directory)) {
@@ -240,14 +438,37 @@ public final class TimelineStore {
 
     /** A branch of {@code ancestor}, which must be durable up to {@code lsn}. */
     public Timeline createBranch(Timeline ancestor, TimelineId id, long lsn) {
+        TenantShardId tenant = ancestor.tenant();
+        RemoteTenant owned = owned(tenant);
+        RemoteTimeline theirs = ancestor.remote();
+        RemoteTimeline remote = null;
+        if (owned != null && theirs != null) {
+            owned.checkNotFenced();
+            owned.checkNeverDeleted(id);
+            // Under our generation: a former owner's index may still be replaced by that owner, who
+            // knows nothing of the branch and keeps nothing for it.
+            theirs.awaitStored(index -> Long.compareUnsigned(index.diskConsistentLsn(), lsn) >= 0);
+            remote = owned.timeline(id, directory(tenant, id));
+        }
         TimelineIndex index =
                 TimelineIndex.empty(
                         ancestor.index().identity().branch(id),
                         new TimelineIndex.Ancestor(ancestor.id(), lsn),
                         lsn,
                         lsn);
-        return Timeline.createBranch(
-                surroundings, directory(ancestor.tenant(), id), index, ancestor);
+        Timeline branch =
+                Timeline.createBranch(surroundings, directory(tenant, id), index, ancestor, remote);
+        boolean done = false;
+        try {
+            publish(branch, null);
+            done = true;
+            return branch;
+        } finally {
+            if (!done && owned != null) {
+                discardTimeline(tenant, id);
+                ancestor.window().releaseBranchPoint(lsn);
+            }
+        }
     }
 
     /**
@@ -256,6 +477,11 @@ public final class TimelineStore {
      */
     public Timeline importFrom(TenantShardId tenant, TimelineId id, WalSource source) {
         String directory = directory(tenant, id);
+        RemoteTenant owned = owned(tenant);
+        if (owned != null) {
+            owned.checkNotFenced();
+            owned.checkNeverDeleted(id);
+        }
         discard(directory);
         WalSource before = sourceOrNull(tenant, id);
         if (before != null && !before.sameSlot(source)) {
@@ -272,11 +498,18 @@ public final class TimelineStore {
         Timeline made = null;
         try {
             writeSource(tenant, id, source);
-            made = new TimelineImport(surroundings, tenant, id, directory, source).run();
+            RemoteTimeline remote = owned == null ? null : owned.timeline(id, directory);
+            Timeline imported =
+                    new TimelineImport(surroundings, tenant, id, directory, source, remote).run();
+            publish(imported, source);
             environment.disk().delete(directory + "/" + UNFINISHED);
+            made = imported;
             return made;
         } finally {
             if (made == null) {
+                if (owned != null) {
+                    environment.disk().delete(directory + "/" + TimelineIndex.FILE);
+                }
                 discard(directory);
                 if (before == null) {
                     environment.disk().delete(sources(tenant) + "/" + id);

@@ -77,6 +77,11 @@ public final class TimelineTree {
             return;
         }
         Detachment.run(surroundings, timeline, timeline.stored());
+        RemoteTimeline remote = timeline.remote();
+        if (remote != null) {
+            // The ancestor must keep what the branch in the store needs of it.
+            remote.awaitStored(index -> index.ancestor() == null);
+        }
         timeline.detached();
         // Before the ancestor lets go: who reads there sees that it has to begin anew.
         surroundings.structure().incrementAndGet();

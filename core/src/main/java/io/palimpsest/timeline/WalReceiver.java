@@ -23,9 +23,9 @@ import io.palimpsest.protocol.SystemIdentity;
  * -&gt; BROKEN when only a person can help (another cluster, slot gone, WAL recycled, timeline
  * switch, damaged WAL); any -&gt; STOPPED.
  *
- * <p>Reported as flushed is what the index names, never more: Postgres may drop WAL before it. When
- * we have all there is and the server wants an answer, everything is flushed first, because a
- * Postgres that shuts down waits for just that.
+ * <p>Reported as flushed is what the index names, with a store the index that is there, never more:
+ * Postgres may drop WAL before it. When we have all there is and the server wants an answer,
+ * everything is flushed first, because a Postgres that shuts down waits for just that.
  */
 public final class WalReceiver {
     /** What the receiver is doing. */
@@ -40,6 +40,7 @@ public final class WalReceiver {
     private static final long STATUS_INTERVAL = 1_000_000_000L;
     private static final long FIRST_BACKOFF = 100_000_000L;
     private static final long LONGEST_BACKOFF = 5_000_000_000L;
+    private static final long LONGEST_UPLOAD = 30_000_000_000L;
     private static final long SERVER_SILENCE = 120_000_000_000L;
 
     private final Environment environment;
@@ -131,7 +132,8 @@ public final class WalReceiver {
                         break;
                     }
                     if (!retryable(e)) {
-                        broken(String.valueOf(e.getMessage()));
+                        // Who follows the source in our place may be the reason for all of it.
+                        broken(timeline.orFenced(String.valueOf(e.getMessage())));
                         return;
                     }
                     detail = String.valueOf(e.getMessage());
@@ -367,6 +369,23 @@ public final class WalReceiver {
         return e;
     }
 
+    /**
+     * The source wants an answer, perhaps because it shuts down and waits for us. A store that does
+     * not take it must not hold that up: then we leave.
+     */
+    private void makeSafe() {
+        long last = timeline.lastRecordLsn();
+        timeline.flushUpTo(last);
+        if (!timeline.awaitSafe(last, LONGEST_UPLOAD)) {
+            throw PageserverException.of(
+                    ErrorCode.IO,
+                    "the source wants to know what is safe, and the store has taken WAL up to %s only, not up to %s, for %d s",
+                    Lsn.toString(timeline.safeLsn()),
+                    Lsn.toString(last),
+                    LONGEST_UPLOAD / 1_000_000_000L);
+        }
+    }
+
     private void receive(ReplicationStream stream, long from) {
         WalWriting writing = new WalWriting(timeline, limits, from);
         Clock clock = environment.clock();
@@ -400,10 +419,13 @@ public final class WalReceiver {
                     serverEnd = Math.max(serverEnd, stream.serverEnd());
                     replyNow = stream.replyRequested();
                     if (replyNow && writing.position() >= stream.serverEnd()) {
-                        timeline.flushUpTo(timeline.lastRecordLsn());
+                        makeSafe();
                     }
                 }
-                case NOTHING -> timeline.flushIfOld();
+                case NOTHING -> {
+                    timeline.checkNotFenced();
+                    timeline.flushIfOld();
+                }
                 case END_OF_TIMELINE ->
                         throw PageserverException.of(
                                 ErrorCode.SOURCE_BROKEN,
@@ -426,7 +448,7 @@ public final class WalReceiver {
                         SERVER_SILENCE / 1_000_000_000L);
             }
             if (replyNow || now - lastStatus >= STATUS_INTERVAL) {
-                long durable = timeline.diskConsistentLsn();
+                long durable = timeline.safeLsn();
                 stream.sendStatus(
                         writing.position(),
                         durable,

@@ -3,6 +3,7 @@ package io.palimpsest.timeline;
 import io.palimpsest.base.PageserverException;
 import java.util.Map;
 import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A Postgres whose WAL a timeline follows, and the physical replication slot that keeps it for us.
@@ -102,6 +103,18 @@ public record WalSource(String host, int port, String user, String password, Str
                 + " user="
                 + quote(user)
                 + (password.isEmpty() ? "" : " password=" + quote(password));
+    }
+
+    /** What is written down of it in a store: no password, but that there was one. */
+    String record() {
+        WalSource open = new WalSource(host, port, user, "", slot);
+        return slot + (password.isEmpty() ? " open " : " password ") + open.conninfo();
+    }
+
+    /** What {@link #record} has written; null if a person has to give the password again. */
+    static @Nullable WalSource restored(String record) {
+        String[] parts = record.split(" ", 3);
+        return parts.length == 3 && parts[1].equals("open") ? parse(parts[2], parts[0]) : null;
     }
 
     private static String quote(String value) {

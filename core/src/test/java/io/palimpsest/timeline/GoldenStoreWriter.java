@@ -297,7 +297,8 @@ final class GoldenStoreWriter {
                         leases,
                         diskConsistent,
                         0,
-                        layers)
+                        layers,
+                        List.of())
                 .commit(disk, directory());
     }
 

@@ -65,7 +65,14 @@ class TimelineIndexTest {
                                         TENANT,
                                         Generation.FIRST),
                                 512,
-                                true)));
+                                true)),
+                List.of(
+                        LayerName.delta(
+                                KeyRange.ALL,
+                                new LsnRange(0x200_0001L, 0x300_0001L),
+                                TENANT,
+                                Generation.FIRST),
+                        LayerName.image(KeyRange.ALL, 0x300_0000L, TENANT, Generation.FIRST)));
     }
 
     private static String text(byte[] bytes) {
@@ -104,6 +111,8 @@ class TimelineIndexTest {
                 prev_record_lsn 0/A00DB80
                 layer 000000000000000000000000000000000000-FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF__0000000002000001-000000000A00DBF9-00000001 4711
                 layer 080000000000000000000000000000000000-080000000000000000000000000000000001__0000000003000120-00000001 512 complete
+                removed 000000000000000000000000000000000000-FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF__0000000002000001-0000000003000001-00000001
+                removed 000000000000000000000000000000000000-FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF__0000000003000000-00000001
                 """;
         assertEquals(text(sealed(body)), text(TimelineIndexText.encode(index(WalOrigin.NEON))));
         assertEquals(index(WalOrigin.NEON), TimelineIndexText.decode(sealed(body), "index"));

@@ -2,6 +2,8 @@ package io.palimpsest.server;
 
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.port.Environment;
+import io.palimpsest.remote.RemoteLimits;
+import io.palimpsest.remote.RemoteStore;
 import io.palimpsest.server.config.ServerConfig;
 import io.palimpsest.server.disk.NioDisk;
 import io.palimpsest.server.http.ManagementServer;
@@ -13,6 +15,8 @@ import io.palimpsest.server.runtime.SecureIds;
 import io.palimpsest.server.runtime.SocketNet;
 import io.palimpsest.server.runtime.SystemClock;
 import io.palimpsest.server.runtime.SystemTasks;
+import io.palimpsest.server.store.StoreConnection;
+import io.palimpsest.server.store.StoreSettings;
 import io.palimpsest.service.Management;
 import io.palimpsest.service.PageService;
 import io.palimpsest.tenant.Tenants;
@@ -24,6 +28,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.List;
 import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import picocli.CommandLine;
@@ -84,13 +89,6 @@ public final class Main implements Callable<Integer> {
             System.err.println("pageserver: the configuration cannot be read: " + e);
             return 2;
         }
-        if (config.remoteStorage() != null) {
-            System.err.println(
-                    "pageserver: remote_storage is configured, but backing up to an object store is not built yet in this version (issue 5)."
-                            + " A server that starts would have no backup, so it does not start: take remote_storage away."
-                            + " palimpsest store check tries the store.");
-            return 2;
-        }
         if (checkConfig) {
             System.out.println("pageserver: the configuration is fine");
             return 0;
@@ -123,6 +121,22 @@ public final class Main implements Callable<Integer> {
     }
 
     private Integer run(ServerConfig config) throws InterruptedException {
+        StoreSettings settings = config.remoteStorage();
+        if (settings == null) {
+            return run(config, null);
+        }
+        try (StoreConnection connection = StoreConnection.open(settings, System.getenv())) {
+            LOG.info(
+                    "remote storage: {} {}, as {}",
+                    connection.kind(),
+                    connection.location(),
+                    connection.identity());
+            return run(config, connection);
+        }
+    }
+
+    private Integer run(ServerConfig config, @Nullable StoreConnection connection)
+            throws InterruptedException {
         LogTracer tracer = new LogTracer("palimpsest");
         SystemClock clock = new SystemClock();
         SystemTasks tasks = new SystemTasks(tracer, (task, failure) -> {});
@@ -136,7 +150,12 @@ public final class Main implements Callable<Integer> {
                         new SecureIds(),
                         tracer,
                         redo);
-        Tenants tenants = Tenants.load(environment, config.limits(), config.tenants());
+        Tenants tenants =
+                Tenants.load(
+                        environment,
+                        config.limits(),
+                        config.tenants(),
+                        connection == null ? null : remote(connection, environment, config));
         PageServer pages = PageServer.start(config.pageService(), new PageService(tenants), tasks);
         ManagementServer management =
                 ManagementServer.start(config.management(), new Management(tenants), tasks);
@@ -145,6 +164,9 @@ public final class Main implements Callable<Integer> {
                 pages.address(),
                 management.address(),
                 workdir.toAbsolutePath());
+        if (connection != null && tenants.tenants().isEmpty()) {
+            tellOfStore(tenants, management.address());
+        }
         Thread stop =
                 Thread.ofPlatform()
                         .name("stop")
@@ -159,6 +181,41 @@ public final class Main implements Callable<Integer> {
         Runtime.getRuntime().addShutdownHook(stop);
         Thread.currentThread().join();
         return 0;
+    }
+
+    private static RemoteStore remote(
+            StoreConnection connection, Environment environment, ServerConfig config) {
+        StoreSettings settings = config.remoteStorage();
+        RemoteLimits limits = RemoteLimits.DEFAULT;
+        return new RemoteStore(
+                connection.store(),
+                environment.clock(),
+                environment.tasks(),
+                environment.ids(),
+                environment.tracer(),
+                settings == null
+                        ? limits
+                        : new RemoteLimits(
+                                settings.concurrencyLimit(),
+                                limits.bytesPerSecond(),
+                                limits.attempts(),
+                                limits.firstDelayNanos(),
+                                limits.longestDelayNanos()));
+    }
+
+    /** An empty directory and a full store: somebody may want his data back. */
+    private static void tellOfStore(Tenants tenants, Object management) {
+        try {
+            int there = tenants.tenantsInStore().size();
+            if (there > 0) {
+                LOG.info(
+                        "nothing is here, but {} tenants are in the store; they come by: palimpsest tenant attach --all --server http:/{}",
+                        there,
+                        management);
+            }
+        } catch (PageserverException e) {
+            LOG.warn("the store does not say what it has: {}", e.getMessage());
+        }
     }
 
     private static WalRedoPool redo(ServerConfig.Redo config) {

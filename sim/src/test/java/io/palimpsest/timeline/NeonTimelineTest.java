@@ -112,7 +112,7 @@ class NeonTimelineTest {
                             Long.MAX_VALUE,
                             START - 1);
             String directory = "tenants/" + TENANT + "/timelines/" + TIMELINE;
-            Timeline timeline = Timeline.beginImport(surroundings, directory, index);
+            Timeline timeline = Timeline.beginImport(surroundings, directory, index, null);
             CheckPoint checkPoint = CheckPoint.read(new byte[CheckPoint.BYTES], 0);
             checkPoint.setNextXid(700);
             checkPoint.setOldestXid(3, 1);

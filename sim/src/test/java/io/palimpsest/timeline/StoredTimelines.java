@@ -81,7 +81,7 @@ final class StoredTimelines {
                         null,
                         Long.MAX_VALUE,
                         start - 1);
-        Timeline timeline = Timeline.beginImport(surroundings, directory(ROOT), index);
+        Timeline timeline = Timeline.beginImport(surroundings, directory(ROOT), index, null);
         CheckPoint checkPoint = CheckPoint.read(new byte[CheckPoint.BYTES], 0);
         checkPoint.setNextXid(3);
         checkPoint.setOldestXid(3, 1);

@@ -205,7 +205,7 @@ final class TimelineWorld {
                         Long.MAX_VALUE,
                         START - 1);
         String directory = "tenants/" + TENANT + "/timelines/" + ROOT;
-        Timeline timeline = Timeline.beginImport(surroundings, directory, index);
+        Timeline timeline = Timeline.beginImport(surroundings, directory, index, null);
         CheckPoint checkPoint = CheckPoint.read(new byte[CheckPoint.BYTES], 0);
         checkPoint.setNextXid(700);
         checkPoint.setOldestXid(690, 1);

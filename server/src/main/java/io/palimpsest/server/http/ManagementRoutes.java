@@ -35,6 +35,8 @@ import org.slf4j.LoggerFactory;
  *   GET  /v1/status                                  {"id": 1}
  *   GET  /v1/background                              our own: sums of background work
  *   GET  /v1/tenant                                  [{"id": ...}]
+ *   GET  /v1/store/tenant                            our own: the same of what the object store has
+ *   PUT  /v1/tenant/:tenant/location_config          {"mode": "AttachedSingle"}: taken over from the object store
  *   GET  /v1/tenant/:tenant/timeline                 [timeline]
  *   POST /v1/tenant/:tenant/timeline                 201 timeline; body below
  *   GET  /v1/tenant/:tenant/timeline/:id             timeline, with "compaction"
@@ -112,6 +114,13 @@ final class ManagementRoutes {
         }
         if (n == 3 && first.equals("tenant")) {
             return only("GET", method, this::tenants);
+        }
+        if (n == 4 && first.equals("store") && parts.get(3).equals("tenant")) {
+            return only("GET", method, () -> ids(management.tenantsInStore()));
+        }
+        if (n == 5 && first.equals("tenant") && parts.get(4).equals("location_config")) {
+            TenantId id = tenant(parts.get(3));
+            return only("PUT", method, () -> locate(id, body));
         }
         if (n < 5 || n > 7 || !first.equals("tenant") || !parts.get(4).equals("timeline")) {
             return noSuchPath(path);
@@ -225,6 +234,20 @@ final class ManagementRoutes {
         return ok(JSON.nullNode());
     }
 
+    private Answer locate(TenantId tenant, byte[] body) {
+        String mode = text(parse(body), "mode");
+        if (!mode.equals("AttachedSingle")) {
+            throw PageserverException.of(
+                    ErrorCode.UNSUPPORTED,
+                    "the mode is '%s'; only 'AttachedSingle' is there, which takes the tenant over",
+                    mode);
+        }
+        management.attach(tenant);
+        ObjectNode json = JSON.objectNode();
+        json.putArray("shards").addObject().put("shard_id", tenant.toString()).put("node_id", 1);
+        return ok(json.putNull("stripe_size"));
+    }
+
     private Answer detach(TenantId tenant, TimelineId timeline) {
         management.detach(tenant, timeline);
         ObjectNode json = JSON.objectNode();
@@ -328,6 +351,12 @@ final class ManagementRoutes {
                 : failure(405, "method " + method + " is not allowed here: " + allowed + " is");
     }
 
+    private Answer ids(List<TenantId> tenants) {
+        ArrayNode list = JSON.arrayNode();
+        tenants.forEach(id -> list.addObject().put("id", id.toString()));
+        return ok(list);
+    }
+
     private Answer tenants() {
         ArrayNode list = JSON.arrayNode();
         for (TenantId tenant : management.tenants()) {
@@ -427,6 +456,14 @@ final class ManagementRoutes {
                 .put("pg_version", info.pgVersion())
                 .put("current_physical_size", info.layerBytes())
                 .put("layer_count", info.layerCount());
+        Management.Upload upload = info.upload();
+        if (upload != null) {
+            // What is visible is what was validated, which is all that we show.
+            json.put("remote_consistent_lsn", upload.remoteConsistentLsn().toString())
+                    .put("remote_consistent_lsn_visible", upload.remoteConsistentLsn().toString())
+                    .put("upload_lag_bytes", upload.lagBytes())
+                    .put("upload_error", upload.error());
+        }
         if (info.failure() == null) {
             json.put("state", "Active");
         } else {

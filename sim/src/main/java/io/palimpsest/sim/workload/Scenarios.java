@@ -14,6 +14,6 @@ public final class Scenarios {
 
     /** Those that are run when asked for by name: they still find what is to be mended. */
     public static List<Scenario> byName() {
-        return List.of(StorageScenario.faults(), StorageScenario.bitRot());
+        return List.of(StorageScenario.faults(), StorageScenario.bitRot(), new BackupScenario());
     }
 }

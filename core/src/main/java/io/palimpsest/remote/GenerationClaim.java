@@ -1,0 +1,135 @@
+package io.palimpsest.remote;
+
+import io.palimpsest.base.ErrorCode;
+import io.palimpsest.base.Generation;
+import io.palimpsest.base.PageserverException;
+import io.palimpsest.base.TenantShardId;
+import io.palimpsest.port.Clock;
+import io.palimpsest.port.Ids;
+import io.palimpsest.port.ObjectStore;
+import io.palimpsest.port.ObjectStore.Content;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Who owns a tenant, decided by the store: generation n is claimed by making the object of manifest
+ * n, which only one can. Generations follow each other without a gap, so that a generation is valid
+ * as long as there is no manifest of the next one: one request tells, and it never lags, as a list
+ * may.
+ */
+public final class GenerationClaim {
+    private static final int LONGEST_MANIFEST = 1 << 28;
+
+    /** How often an object is read that comes damaged, or another one. */
+    private static final int READS = 3;
+
+    private GenerationClaim() {}
+
+    /**
+     * A generation that is ours.
+     *
+     * @param manifest the bare claim
+     * @param version of that object
+     * @param before the newest manifest before it that is complete, read after the claim was made;
+     *     null if there is none
+     */
+    public record Claim(TenantManifest manifest, String version, @Nullable TenantManifest before) {}
+
+    /** Takes the tenant over from whoever has it. */
+    public static Claim claim(RemoteStore store, TenantShardId tenant, Ids ids, Clock clock) {
+        int newest = newest(store, tenant);
+        while (true) {
+            TenantManifest bare =
+                    new TenantManifest(
+                            tenant,
+                            new Generation(newest + 1),
+                            ids.nextLong(),
+                            clock.wallMillis(),
+                            false,
+                            List.of());
+            String key = RemotePath.manifest(tenant, bare.generation());
+            try {
+                store.create(key, Content.of(bare.encode()));
+                return new Claim(bare, store.head(key).version(), before(store, bare));
+            } catch (PageserverException e) {
+                if (e.code() != ErrorCode.CONFLICT) {
+                    throw e;
+                }
+                newest++;
+            }
+        }
+    }
+
+    /** Is there no newer one? */
+    public static boolean valid(RemoteStore store, TenantShardId tenant, Generation generation) {
+        return !exists(store, tenant, generation.value() + 1);
+    }
+
+    /** The newest generation that was claimed; 0 if none was. */
+    private static int newest(RemoteStore store, TenantShardId tenant) {
+        int newest = 0;
+        String prefix = RemotePath.manifests(tenant);
+        String page = null;
+        do {
+            ObjectStore.Listing listing = store.list(prefix, false, 1000, page);
+            for (ObjectStore.Entry entry : listing.objects()) {
+                try {
+                    newest =
+                            Math.max(
+                                    newest,
+                                    Integer.parseInt(entry.key().substring(prefix.length()), 16));
+                } catch (NumberFormatException e) {
+                    // not one of ours
+                }
+            }
+            page = listing.next();
+        } while (page != null);
+        while (exists(store, tenant, newest + 1)) {
+            newest++;
+        }
+        return newest;
+    }
+
+    private static boolean exists(RemoteStore store, TenantShardId tenant, int generation) {
+        try {
+            store.head(RemotePath.manifest(tenant, new Generation(generation)));
+            return true;
+        } catch (PageserverException e) {
+            if (e.code() == ErrorCode.NOT_FOUND) {
+                return false;
+            }
+            throw e;
+        }
+    }
+
+    private static @Nullable TenantManifest before(RemoteStore store, TenantManifest claim) {
+        for (int g = claim.generation().value() - 1; g > 0; g--) {
+            TenantManifest found = read(store, claim.tenant(), new Generation(g));
+            if (found.complete()) {
+                return found;
+            }
+        }
+        return null;
+    }
+
+    private static TenantManifest read(
+            RemoteStore store, TenantShardId tenant, Generation generation) {
+        String key = RemotePath.manifest(tenant, generation);
+        for (int attempt = 1; ; attempt++) {
+            try {
+                TenantManifest found =
+                        TenantManifest.decode(store.read(key, LONGEST_MANIFEST).bytes(), key);
+                if (found.tenant().equals(tenant) && found.generation().equals(generation)) {
+                    return found;
+                }
+                throw PageserverException.corruption(
+                        "%s: found the manifest of tenant %s, generation %s",
+                        key, found.tenant(), found.generation());
+            } catch (PageserverException e) {
+                if (e.code() != ErrorCode.CORRUPTION || attempt == READS) {
+                    throw e;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,172 @@
+package io.palimpsest.remote;
+
+import io.palimpsest.base.Check;
+import io.palimpsest.base.ErrorCode;
+import io.palimpsest.base.Generation;
+import io.palimpsest.base.PageserverException;
+import io.palimpsest.base.TenantShardId;
+import io.palimpsest.base.TimelineId;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Locale;
+import java.util.zip.CRC32C;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The object that says what timelines a tenant has, as the holder of a generation has written it.
+ * It begins as a <b>bare claim</b>, which says only who holds the generation; then it is not
+ * complete, and nothing else of that generation is in the store.
+ *
+ * @param nonce what nobody else would have put: tells whose claim it is
+ * @param claimedMillis when, since 1970, by the claimant's clock; for people
+ * @param timelines by id, each once; none if it is not complete
+ */
+public record TenantManifest(
+        TenantShardId tenant,
+        Generation generation,
+        long nonce,
+        long claimedMillis,
+        boolean complete,
+        List<Entry> timelines) {
+    private static final String MAGIC = "palimpsest tenant manifest 1";
+
+    /**
+     * A timeline.
+     *
+     * @param index generation of its newest index, when this was written; the generation of the
+     *     manifest itself may have one by now, which then is newer
+     * @param deleting nothing of it is needed
+     * @param source whom it follows, in one line; null if nobody
+     */
+    public record Entry(
+            TimelineId id, Generation index, boolean deleting, @Nullable String source) {
+        public Entry {
+            Check.that(
+                    source == null || source.chars().noneMatch(c -> c < ' '),
+                    "a source of more than one line");
+        }
+    }
+
+    public TenantManifest {
+        timelines = timelines.stream().sorted(Comparator.comparing(Entry::id)).toList();
+        Check.that(complete || timelines.isEmpty(), "a bare claim with timelines");
+        for (int i = 1; i < timelines.size(); i++) {
+            Check.that(
+                    !timelines.get(i - 1).id().equals(timelines.get(i).id()),
+                    "timeline %s twice",
+                    timelines.get(i).id());
+        }
+    }
+
+    /** The claim has become a manifest, of these timelines. */
+    public TenantManifest complete(List<Entry> all) {
+        return new TenantManifest(tenant, generation, nonce, claimedMillis, true, all);
+    }
+
+    /** With an entry in place of the one of that timeline, if there is one. */
+    public TenantManifest with(Entry entry) {
+        List<Entry> all = new ArrayList<>(without(entry.id()).timelines);
+        all.add(entry);
+        return complete(all);
+    }
+
+    public TenantManifest without(TimelineId timeline) {
+        return complete(timelines.stream().filter(e -> !e.id().equals(timeline)).toList());
+    }
+
+    /** One fact a line, the last line a checksum of all before it; see docs/formats.md. */
+    public byte[] encode() {
+        StringBuilder s = new StringBuilder(256 + timelines.size() * 128);
+        s.append(MAGIC).append('\n');
+        s.append("tenant ").append(tenant).append('\n');
+        s.append("generation ").append(generation).append('\n');
+        s.append(String.format(Locale.ROOT, "nonce %016x\n", nonce));
+        s.append("claimed ").append(claimedMillis).append('\n');
+        s.append("complete ").append(complete ? "yes" : "no").append('\n');
+        for (Entry e : timelines) {
+            s.append("timeline ").append(e.id()).append(' ').append(e.index());
+            s.append(e.deleting() ? " deleting" : " there");
+            s.append(e.source() == null ? "" : " " + e.source()).append('\n');
+        }
+        String checksum = checksum(s.toString());
+        s.append("crc32c ").append(checksum).append('\n');
+        return s.toString().getBytes(StandardCharsets.UTF_8);
+    }
+
+    private static String checksum(String text) {
+        CRC32C crc = new CRC32C();
+        crc.update(text.getBytes(StandardCharsets.UTF_8));
+        return String.format(Locale.ROOT, "%08x", crc.getValue());
+    }
+
+    /** CORRUPTION, naming {@code key}, if the bytes are anything but what {@link #encode} makes. */
+    public static TenantManifest decode(byte[] bytes, String key) {
+        String text = new String(bytes, StandardCharsets.UTF_8);
+        int last = text.lastIndexOf("crc32c ");
+        if (last < 0
+                || !text.substring(last)
+                        .equals("crc32c " + checksum(text.substring(0, last)) + "\n")) {
+            throw PageserverException.corruption(
+                    "%s: the last of its %d bytes are not the checksum of all before",
+                    key, bytes.length);
+        }
+        TenantManifest found;
+        try {
+            found = parse(text.split("\n"), key);
+        } catch (PageserverException | IllegalArgumentException | IndexOutOfBoundsException e) {
+            throw new PageserverException(
+                    ErrorCode.CORRUPTION, key + ": no manifest: " + e.getMessage(), e);
+        }
+        if (!new String(found.encode(), StandardCharsets.UTF_8).equals(text)) {
+            throw PageserverException.corruption(
+                    "%s: a manifest that is not written as it should be", key);
+        }
+        return found;
+    }
+
+    private static TenantManifest parse(String[] lines, String key) {
+        if (!lines[0].equals(MAGIC)) {
+            throw PageserverException.corruption(
+                    "%s: expected '%s' in the first line: another format version?", key, MAGIC);
+        }
+        List<Entry> entries = new ArrayList<>();
+        for (int i = 6; i < lines.length - 1; i++) {
+            String[] e = value(lines[i], "timeline").split(" ", 4);
+            boolean deleting = e[2].equals("deleting");
+            entries.add(
+                    new Entry(
+                            TimelineId.parse(e[0]),
+                            generation(e[1]),
+                            deleting,
+                            e.length == 4 ? e[3] : null));
+        }
+        String complete = value(lines[5], "complete");
+        if (!complete.equals("yes") && !entries.isEmpty()) {
+            throw PageserverException.corruption("%s: a bare claim with timelines", key);
+        }
+        return new TenantManifest(
+                TenantShardId.parse(value(lines[1], "tenant")),
+                generation(value(lines[2], "generation")),
+                Long.parseUnsignedLong(value(lines[3], "nonce"), 16),
+                Long.parseLong(value(lines[4], "claimed")),
+                complete.equals("yes"),
+                entries);
+    }
+
+    private static Generation generation(String text) {
+        int value = Integer.parseInt(text, 16);
+        if (value <= 0) {
+            throw new NumberFormatException("generation " + text);
+        }
+        return new Generation(value);
+    }
+
+    private static String value(String line, String name) {
+        if (!line.startsWith(name + " ")) {
+            throw PageserverException.corruption("expected '%s ...', found '%s'", name, line);
+        }
+        return line.substring(name.length() + 1);
+    }
+}

@@ -1,0 +1,292 @@
+package io.palimpsest.timeline;
+
+import io.palimpsest.base.ErrorCode;
+import io.palimpsest.base.Generation;
+import io.palimpsest.base.PageserverException;
+import io.palimpsest.base.TenantShardId;
+import io.palimpsest.base.TimelineId;
+import io.palimpsest.layer.BlockCache;
+import io.palimpsest.port.Environment;
+import io.palimpsest.port.ObjectStore;
+import io.palimpsest.port.Tasks.Monitor;
+import io.palimpsest.remote.GenerationClaim;
+import io.palimpsest.remote.RemotePath;
+import io.palimpsest.remote.RemoteStore;
+import io.palimpsest.remote.TenantManifest;
+import io.palimpsest.remote.TenantManifest.Entry;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.TreeMap;
+import java.util.TreeSet;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The tenants of this server in the store: how a server comes to own one, and what its directory
+ * must look like then.
+ *
+ * <p>Attaching claims a generation first and reads afterwards, so that nothing that a former owner
+ * has got confirmed can be overlooked. If nobody else has owned the tenant since this directory was
+ * written, the directory goes on; otherwise the store is the truth, and files of the same layers
+ * are used again.
+ */
+final class Backup {
+    private static final int UPLOAD_TASKS = 8;
+    private static final int LONGEST_INDEX = 1 << 30;
+
+    /** How often an index is read that comes damaged, or another one. */
+    private static final int READS = 3;
+
+    private final Environment environment;
+    private final RemoteStore store;
+    private final BlockCache cache;
+    private final Uploads uploads;
+    private final Monitor monitor;
+    private final TreeMap<TenantShardId, RemoteTenant> tenants = new TreeMap<>();
+
+    Backup(Environment environment, RemoteStore store, BlockCache cache) {
+        this.environment = environment;
+        this.store = store;
+        this.cache = cache;
+        this.uploads = new Uploads(environment, UPLOAD_TASKS);
+        this.monitor = environment.tasks().monitor("backup");
+    }
+
+    Uploads uploads() {
+        return uploads;
+    }
+
+    /** The tenant, if it is attached. */
+    @Nullable RemoteTenant tenant(TenantShardId tenant) {
+        monitor.lock();
+        try {
+            return tenants.get(tenant);
+        } finally {
+            monitor.unlock();
+        }
+    }
+
+    /** An attached tenant; CONFLICT if it is not. */
+    RemoteTenant attached(TenantShardId tenant) {
+        RemoteTenant found = tenant(tenant);
+        if (found == null) {
+            throw PageserverException.of(
+                    ErrorCode.CONFLICT, "tenant %s is not attached yet", tenant);
+        }
+        return found;
+    }
+
+    /**
+     * Claims the tenant, and makes its directory what is to be opened. One task at a time for a
+     * tenant.
+     *
+     * @return false if neither the store nor the directory has anything of it
+     * @throws PageserverException PRECONDITION_FAILED if another server has claimed it since, which
+     *     is not to be tried again; or as the store has it
+     */
+    boolean attach(TenantShardId tenant, TimelineStore files) {
+        LocalGeneration last =
+                LocalGeneration.read(environment.disk(), TimelineStore.ROOT + "/" + tenant);
+        GenerationClaim.Claim claim =
+                GenerationClaim.claim(store, tenant, environment.ids(), environment.clock());
+        RemoteTenant remote =
+                new RemoteTenant(
+                        environment, store, uploads, cache, claim.manifest(), claim.version());
+        try {
+            return attach(remote, claim, last, files);
+        } catch (PageserverException e) {
+            // Whoever has taken it over meanwhile may have deleted what was being read here.
+            if (e.code() == ErrorCode.CORRUPTION) {
+                remote.validate();
+            }
+            throw e;
+        }
+    }
+
+    private boolean attach(
+            RemoteTenant remote,
+            GenerationClaim.Claim claim,
+            @Nullable LocalGeneration last,
+            TimelineStore files) {
+        TenantShardId tenant = remote.id();
+        String directory = TimelineStore.ROOT + "/" + tenant;
+        TenantManifest before = claim.before();
+        boolean goesOn = before == null || last != null && last.goesOnFrom(before);
+        List<Entry> entries = new ArrayList<>();
+        List<TimelineId> deleting = new ArrayList<>();
+        TreeSet<TimelineId> known = new TreeSet<>();
+        if (before != null) {
+            for (Entry entry : before.timelines()) {
+                known.add(entry.id());
+                if (entry.deleting()) {
+                    deleting.add(entry.id());
+                    entries.add(entry);
+                    continue;
+                }
+                TimelineIndex index = read(tenant, entry, before.generation());
+                if (index != null) {
+                    remote.found(index);
+                    entries.add(new Entry(entry.id(), index.generation(), false, entry.source()));
+                    files.bring(index, entry.source(), goesOn);
+                }
+            }
+        }
+        for (TimelineId id : files.timelinesOnDisk(tenant)) {
+            if (known.contains(id)) {
+                continue;
+            }
+            if (goesOn) {
+                entries.add(
+                        new Entry(
+                                id,
+                                claim.manifest().generation(),
+                                false,
+                                files.sourceText(tenant, id)));
+            } else {
+                environment
+                        .tracer()
+                        .warn(
+                                "timeline-not-in-store",
+                                "timeline "
+                                        + id
+                                        + " of tenant "
+                                        + tenant
+                                        + " is deleted: its making was never confirmed, and another server has owned the tenant since");
+                files.discardTimeline(tenant, id);
+            }
+        }
+        LocalGeneration.of(claim.manifest(), goesOn ? before : null)
+                .write(environment.disk(), directory);
+        remote.complete(entries);
+        for (TimelineId id : deleting) {
+            files.forgetFiles(tenant, id);
+            deleteObjects(remote, id);
+        }
+        monitor.lock();
+        try {
+            tenants.put(tenant, remote);
+        } finally {
+            monitor.unlock();
+        }
+        environment
+                .tracer()
+                .info(
+                        "tenant-attached",
+                        "tenant "
+                                + tenant
+                                + " under generation "
+                                + remote.generation()
+                                + ", "
+                                + entries.size()
+                                + " timelines"
+                                + (goesOn ? "" : ", from the store"));
+        return !entries.isEmpty();
+    }
+
+    /** The newest index of a timeline; null if it never came to one. */
+    private @Nullable TimelineIndex read(TenantShardId tenant, Entry entry, Generation newest) {
+        TimelineIndex index = read(tenant, entry.id(), newest);
+        if (index != null) {
+            return index;
+        }
+        if (!entry.index().equals(newest)) {
+            index = read(tenant, entry.id(), entry.index());
+            if (index == null) {
+                throw PageserverException.corruption(
+                        "%s: the manifest names this index, but there is no such object",
+                        RemotePath.index(tenant, entry.id(), entry.index()));
+            }
+            return index;
+        }
+        environment
+                .tracer()
+                .warn(
+                        "timeline-without-index",
+                        "timeline "
+                                + entry.id()
+                                + " of tenant "
+                                + tenant
+                                + " was never complete in the store");
+        return null;
+    }
+
+    private @Nullable TimelineIndex read(
+            TenantShardId tenant, TimelineId timeline, Generation generation) {
+        String key = RemotePath.index(tenant, timeline, generation);
+        for (int attempt = 1; ; attempt++) {
+            try {
+                TimelineIndex index =
+                        TimelineIndexText.decode(store.read(key, LONGEST_INDEX).bytes(), key);
+                if (index.tenant().equals(tenant)
+                        && index.timeline().equals(timeline)
+                        && index.generation().equals(generation)) {
+                    return index;
+                }
+                throw PageserverException.corruption(
+                        "%s: found the index of timeline %s of tenant %s, generation %s",
+                        key, index.timeline(), index.tenant(), index.generation());
+            } catch (PageserverException e) {
+                if (e.code() == ErrorCode.NOT_FOUND) {
+                    return null;
+                }
+                if (e.code() != ErrorCode.CORRUPTION || attempt == READS) {
+                    throw e;
+                }
+            }
+        }
+    }
+
+    /**
+     * Deletes all that the store has of a timeline that the manifest says is being deleted, then
+     * the manifest's word. What a late list leaves out is garbage, which nothing names.
+     */
+    void deleteObjects(RemoteTenant tenant, TimelineId timeline) {
+        String prefix = RemotePath.timeline(tenant.id(), timeline) + "/";
+        String page = null;
+        do {
+            ObjectStore.Listing listing = store.list(prefix, true, UploadPlan.MOST_DELETED, page);
+            List<String> keys = listing.objects().stream().map(ObjectStore.Entry::key).toList();
+            if (!keys.isEmpty()) {
+                store.delete(keys);
+            }
+            page = listing.next();
+        } while (page != null);
+        tenant.drop(timeline);
+    }
+
+    /** Waits for what is to be put, for that long at most, and then puts nothing more. */
+    void close(long nanos) {
+        if (!uploads.drain(nanos)) {
+            environment
+                    .tracer()
+                    .warn(
+                            "uploads-left",
+                            "not all is in the store; it is put there after the next start");
+        }
+        uploads.stop();
+    }
+
+    boolean has(TenantShardId tenant) {
+        ObjectStore.Listing listing = store.list(RemotePath.tenant(tenant) + "/", true, 1, null);
+        return !listing.objects().isEmpty();
+    }
+
+    /** Tenants that there is something of; names that are none are left out. */
+    List<TenantShardId> list() {
+        String prefix = RemotePath.TENANTS + "/";
+        List<TenantShardId> found = new ArrayList<>();
+        String page = null;
+        do {
+            ObjectStore.Listing listing = store.list(prefix, false, UploadPlan.MOST_DELETED, page);
+            for (String directory : listing.directories()) {
+                String name = directory.substring(prefix.length(), directory.length() - 1);
+                try {
+                    found.add(TenantShardId.parse(name));
+                } catch (PageserverException e) {
+                    environment.tracer().warn("not-ours", directory + " is left alone");
+                }
+            }
+            page = listing.next();
+        } while (page != null);
+        return found;
+    }
+}

@@ -1,0 +1,103 @@
+package io.palimpsest.timeline;
+
+import io.palimpsest.base.Generation;
+import io.palimpsest.port.Disk;
+import io.palimpsest.remote.TenantManifest;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.zip.CRC32C;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The file that says under which claims a tenant's directory was written last. If the newest
+ * manifest in the store is of one of them, nobody else has owned the tenant since, and what the
+ * directory has is what the store has, or newer.
+ *
+ * @param claims the last; and, if it went on from one of ours, that one, because the last may never
+ *     have come to a manifest
+ */
+record LocalGeneration(List<Claim> claims) {
+    private static final String FILE = "generation";
+    private static final String MAGIC = "palimpsest generation 1\n";
+    private static final int MOST = 256;
+
+    /** A generation and what tells who has claimed it. */
+    record Claim(Generation generation, long nonce) {
+        static Claim of(TenantManifest manifest) {
+            return new Claim(manifest.generation(), manifest.nonce());
+        }
+    }
+
+    LocalGeneration {
+        claims = List.copyOf(claims);
+    }
+
+    static LocalGeneration of(TenantManifest claimed, @Nullable TenantManifest before) {
+        return new LocalGeneration(
+                before == null
+                        ? List.of(Claim.of(claimed))
+                        : List.of(Claim.of(claimed), Claim.of(before)));
+    }
+
+    /** Has nobody else owned the tenant, whose newest manifest that is? */
+    boolean goesOnFrom(TenantManifest newest) {
+        return claims.contains(Claim.of(newest));
+    }
+
+    private String text() {
+        StringBuilder s = new StringBuilder(MAGIC);
+        for (Claim claim : claims) {
+            s.append(String.format(Locale.ROOT, "claim %s %016x\n", claim.generation, claim.nonce));
+        }
+        CRC32C crc = new CRC32C();
+        crc.update(s.toString().getBytes(StandardCharsets.UTF_8));
+        return s.append(String.format(Locale.ROOT, "crc32c %08x\n", crc.getValue())).toString();
+    }
+
+    /** Durable when it returns. */
+    void write(Disk disk, String directory) {
+        String path = directory + "/" + FILE;
+        String temporary = path + TimelineIndex.TEMPORARY_SUFFIX;
+        byte[] bytes = text().getBytes(StandardCharsets.UTF_8);
+        disk.createDirectories(directory);
+        disk.delete(temporary);
+        try (Disk.Output out = disk.create(temporary)) {
+            out.append(bytes, 0, bytes.length);
+            out.sync();
+        }
+        disk.rename(temporary, path);
+        disk.syncDirectory(directory);
+    }
+
+    /** What the directory says; null if it says nothing, or nothing that can be trusted. */
+    static @Nullable LocalGeneration read(Disk disk, String directory) {
+        String path = directory + "/" + FILE;
+        if (!disk.exists(path)) {
+            return null;
+        }
+        byte[] bytes;
+        try (Disk.Input in = disk.open(path)) {
+            bytes = new byte[(int) Math.min(in.size(), MOST)];
+            in.read(0, bytes, 0, bytes.length);
+        }
+        String text = new String(bytes, StandardCharsets.UTF_8);
+        List<Claim> claims = new ArrayList<>();
+        try {
+            for (String line : text.split("\n")) {
+                String[] words = line.split(" ");
+                if (words.length == 3 && words[0].equals("claim")) {
+                    claims.add(
+                            new Claim(
+                                    new Generation(Integer.parseInt(words[1], 16)),
+                                    Long.parseUnsignedLong(words[2], 16)));
+                }
+            }
+        } catch (NumberFormatException e) {
+            return null;
+        }
+        LocalGeneration found = new LocalGeneration(claims);
+        return !claims.isEmpty() && found.text().equals(text) ? found : null;
+    }
+}

@@ -1,0 +1,337 @@
+package io.palimpsest.timeline;
+
+import io.palimpsest.base.ErrorCode;
+import io.palimpsest.base.Generation;
+import io.palimpsest.base.PageserverException;
+import io.palimpsest.base.TenantShardId;
+import io.palimpsest.base.TimelineId;
+import io.palimpsest.layer.BlockCache;
+import io.palimpsest.port.Environment;
+import io.palimpsest.port.ObjectStore.Content;
+import io.palimpsest.port.Tasks.Monitor;
+import io.palimpsest.remote.GenerationClaim;
+import io.palimpsest.remote.RemotePath;
+import io.palimpsest.remote.RemoteStore;
+import io.palimpsest.remote.TenantManifest;
+import io.palimpsest.remote.TenantManifest.Entry;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.TreeSet;
+import java.util.function.UnaryOperator;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A tenant under a generation that this server has claimed: its manifest, which says what timelines
+ * there are, and whether the generation is still the newest. When it is not, the tenant is
+ * <b>fenced</b>: nothing more is put or deleted, no more WAL is taken; reads go on.
+ */
+final class RemoteTenant {
+    private static final int REPLACES = 100;
+
+    private final Environment environment;
+    private final RemoteStore store;
+    private final Uploads uploads;
+    private final BlockCache cache;
+    private final Monitor monitor;
+    private final TreeSet<TimelineId> deleted = new TreeSet<>();
+    private final List<RemoteTimeline> open = new ArrayList<>();
+
+    /** Indexes that were in the store when the generation was claimed; each is taken once. */
+    private final TreeMap<TimelineId, TimelineIndex> stored = new TreeMap<>();
+
+    private final TreeMap<TimelineId, TimelineIndex.Ancestor> branches = new TreeMap<>();
+    private TenantManifest manifest;
+    private String version;
+
+    /** One replaces the manifest. */
+    private boolean replacing;
+
+    private volatile int fencedBy;
+
+    /**
+     * @param manifest as it is in the store, ours
+     * @param version of that object
+     */
+    RemoteTenant(
+            Environment environment,
+            RemoteStore store,
+            Uploads uploads,
+            BlockCache cache,
+            TenantManifest manifest,
+            String version) {
+        this.environment = environment;
+        this.store = store;
+        this.uploads = uploads;
+        this.cache = cache;
+        this.manifest = manifest;
+        this.version = version;
+        this.monitor = environment.tasks().monitor("remote-tenant");
+    }
+
+    TenantShardId id() {
+        return manifest.tenant();
+    }
+
+    Generation generation() {
+        return manifest.generation();
+    }
+
+    RemoteStore store() {
+        return store;
+    }
+
+    Uploads uploads() {
+        return uploads;
+    }
+
+    BlockCache cache() {
+        return cache;
+    }
+
+    /** The other half of a timeline that is to be opened, or made. */
+    RemoteTimeline timeline(TimelineId timeline, String directory) {
+        TimelineIndex there;
+        monitor.lock();
+        try {
+            there = stored.remove(timeline);
+        } finally {
+            monitor.unlock();
+        }
+        return new RemoteTimeline(environment, this, timeline, directory, there);
+    }
+
+    void found(TimelineIndex index) {
+        monitor.lock();
+        try {
+            stored.put(index.timeline(), index);
+            TimelineIndex.Ancestor ancestor = index.ancestor();
+            if (ancestor != null) {
+                branches.put(index.timeline(), ancestor);
+            }
+        } finally {
+            monitor.unlock();
+        }
+    }
+
+    /** Where branches hung, by their indexes in the store, when the tenant was attached. */
+    Map<TimelineId, TimelineIndex.Ancestor> branches() {
+        return Collections.unmodifiableMap(branches);
+    }
+
+    /**
+     * Objects of an id that was deleted may be deleted late: under the same generation the same
+     * names must not come again.
+     */
+    void checkNeverDeleted(TimelineId timeline) {
+        monitor.lock();
+        try {
+            if (deleted.contains(timeline)) {
+                throw PageserverException.of(
+                        ErrorCode.CONFLICT,
+                        "timeline %s was deleted; its id can be used again when the page server was restarted",
+                        timeline);
+            }
+        } finally {
+            monitor.unlock();
+        }
+    }
+
+    void opened(RemoteTimeline timeline) {
+        monitor.lock();
+        try {
+            open.add(timeline);
+        } finally {
+            monitor.unlock();
+        }
+        if (fencedBy != 0) {
+            stop(timeline);
+        }
+    }
+
+    void closed(RemoteTimeline timeline) {
+        monitor.lock();
+        try {
+            open.remove(timeline);
+        } finally {
+            monitor.unlock();
+        }
+    }
+
+    // ---- the generation ----
+
+    /** The generation that has taken over, or 0. */
+    int fencedBy() {
+        return fencedBy;
+    }
+
+    void checkNotFenced() {
+        if (fencedBy != 0) {
+            throw fenced();
+        }
+    }
+
+    private PageserverException fenced() {
+        return PageserverException.of(
+                ErrorCode.PRECONDITION_FAILED,
+                "tenant %s is fenced by generation %s, this server has %s: another one has taken it over",
+                id(),
+                new Generation(fencedBy),
+                generation());
+    }
+
+    /**
+     * Asks the store whether the generation is the newest.
+     *
+     * @throws PageserverException PRECONDITION_FAILED if it is not
+     */
+    void validate() {
+        checkNotFenced();
+        if (GenerationClaim.valid(store, id(), generation())) {
+            return;
+        }
+        List<RemoteTimeline> all;
+        monitor.lock();
+        try {
+            fencedBy = generation().value() + 1;
+            all = List.copyOf(open);
+        } finally {
+            monitor.unlock();
+        }
+        environment.tracer().error("tenant-fenced", String.valueOf(fenced().getMessage()));
+        all.forEach(this::stop);
+        throw fenced();
+    }
+
+    private void stop(RemoteTimeline remote) {
+        Timeline timeline = remote.timeline();
+        if (timeline != null && timeline.failure() == null) {
+            timeline.fail(fenced());
+        }
+        remote.wakeWaiters();
+    }
+
+    // ---- the manifest ----
+
+    @Nullable Entry entry(TimelineId timeline) {
+        monitor.lock();
+        try {
+            return manifest.timelines().stream()
+                    .filter(e -> e.id().equals(timeline))
+                    .findFirst()
+                    .orElse(null);
+        } finally {
+            monitor.unlock();
+        }
+    }
+
+    /** Says that there is such a timeline, in the store and valid when this returns. */
+    void put(Entry entry) {
+        change(manifest -> manifest.with(entry));
+    }
+
+    /** See {@link #checkNeverDeleted}. */
+    void neverAgain(TimelineId timeline) {
+        monitor.lock();
+        try {
+            deleted.add(timeline);
+        } finally {
+            monitor.unlock();
+        }
+    }
+
+    /** Says that a timeline is being deleted; nothing of it is needed from then on. */
+    void deleting(TimelineId timeline) {
+        neverAgain(timeline);
+        Entry entry = entry(timeline);
+        if (entry != null) {
+            put(new Entry(timeline, entry.index(), true, entry.source()));
+        }
+    }
+
+    /** The claim becomes a manifest: from now on anything of this generation may be written. */
+    void complete(List<Entry> timelines) {
+        change(claim -> claim.complete(timelines));
+    }
+
+    void drop(TimelineId timeline) {
+        change(manifest -> manifest.without(timeline));
+    }
+
+    private void change(UnaryOperator<TenantManifest> how) {
+        TenantManifest next;
+        monitor.lock();
+        try {
+            while (replacing) {
+                monitor.await();
+            }
+            replacing = true;
+            next = how.apply(manifest);
+        } finally {
+            monitor.unlock();
+        }
+        String newVersion = null;
+        try {
+            checkNotFenced();
+            newVersion =
+                    replace(
+                            RemotePath.manifest(id(), generation()),
+                            Content.of(next.encode()),
+                            version);
+            validate();
+        } finally {
+            monitor.lock();
+            try {
+                if (newVersion != null) {
+                    manifest = next;
+                    version = newVersion;
+                }
+                replacing = false;
+                monitor.signalAll();
+            } finally {
+                monitor.unlock();
+            }
+        }
+    }
+
+    /**
+     * Replaces an object that only we write, under the version that it has: a late put of an older
+     * one does nothing.
+     *
+     * @param known its version; null if we have not put it yet
+     * @return its version
+     */
+    String replace(String key, Content content, @Nullable String known) {
+        String was = known;
+        for (int i = 0; i < REPLACES; i++) {
+            try {
+                if (was != null) {
+                    return store.replace(key, content, was);
+                }
+                store.create(key, content);
+                return store.head(key).version();
+            } catch (PageserverException e) {
+                if (e.code() != ErrorCode.CONFLICT) {
+                    throw e;
+                }
+            }
+            // An earlier one of ours was carried out though its answer was lost.
+            was = versionNow(key);
+        }
+        throw PageserverException.of(
+                ErrorCode.CONFLICT, "%s: somebody else writes it all the time", key);
+    }
+
+    private @Nullable String versionNow(String key) {
+        try {
+            return store.head(key).version();
+        } catch (PageserverException e) {
+            if (e.code() == ErrorCode.NOT_FOUND) {
+                return null;
+            }
+            throw e;
+        }
+    }
+}

@@ -1,0 +1,376 @@
+package io.palimpsest.timeline;
+
+import io.palimpsest.base.ErrorCode;
+import io.palimpsest.base.PageserverException;
+import io.palimpsest.base.TimelineId;
+import io.palimpsest.layer.LayerDescriptor;
+import io.palimpsest.layer.LayerFile;
+import io.palimpsest.layer.LayerName;
+import io.palimpsest.layer.LayerSource;
+import io.palimpsest.port.Disk;
+import io.palimpsest.port.Environment;
+import io.palimpsest.port.ObjectStore.Content;
+import io.palimpsest.port.ObjectStore.Stored;
+import io.palimpsest.port.Tasks.Monitor;
+import io.palimpsest.remote.RemotePath;
+import io.palimpsest.remote.RemoteStore;
+import java.util.TreeSet;
+import java.util.function.Predicate;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A timeline's other half, in the store: what is there of it, what is to be put there ({@link
+ * UploadPlan}), and layers that come back from there. It costs no task while there is nothing to
+ * do.
+ *
+ * <p>The index object is written under its version, so that a put that the store carries out late
+ * does nothing; only the holder of a generation writes that generation's.
+ */
+final class RemoteTimeline implements LayerSource {
+    /** How often a layer is fetched that comes damaged, or another one. */
+    private static final int FETCHES = 3;
+
+    private final Environment environment;
+    private final RemoteTenant tenant;
+    private final TimelineId id;
+    private final String directory;
+    private final LsnWaiter consistent;
+    private final Uploads.Turn turn = new Uploads.Turn(this);
+
+    /** Guards the plan and all below; never held over I/O; taken last. */
+    private final Monitor monitor;
+
+    private final UploadPlan plan;
+
+    /** Files that no index names any more, but that the plan still needs. */
+    private final TreeSet<LayerName> kept = new TreeSet<>(TimelineIndex.BY_NAME);
+
+    private final TreeSet<LayerName> fetching = new TreeSet<>(TimelineIndex.BY_NAME);
+    private @Nullable Timeline timeline;
+    private boolean closed;
+
+    /** Of the index object of our generation; one step at a time uses it. */
+    private @Nullable String indexVersion;
+
+    private volatile @Nullable String lastError;
+
+    RemoteTimeline(
+            Environment environment,
+            RemoteTenant tenant,
+            TimelineId id,
+            String directory,
+            @Nullable TimelineIndex stored) {
+        this.environment = environment;
+        this.tenant = tenant;
+        this.id = id;
+        this.directory = directory;
+        this.consistent = new LsnWaiter(environment, "remote-consistent-lsn", 0);
+        this.monitor = environment.tasks().monitor("remote-timeline");
+        this.plan = new UploadPlan(stored);
+    }
+
+    // ---- what the timeline tells it ----
+
+    /** It exists, and its index is to be in the store from now on. */
+    void begin(Timeline whose) {
+        monitor.lock();
+        try {
+            timeline = whose;
+        } finally {
+            monitor.unlock();
+        }
+        tenant.opened(this);
+        tenant.uploads().wake(turn);
+    }
+
+    /** The index on the disk is another one. Returns at once. */
+    void changed() {
+        tenant.uploads().wake(turn);
+    }
+
+    /**
+     * No index names that layer any more: is its file needed all the same? Then it is deleted here,
+     * when it has been put.
+     */
+    boolean keeps(LayerName name) {
+        monitor.lock();
+        try {
+            return !closed && plan.needsFile(name) && kept.add(name);
+        } finally {
+            monitor.unlock();
+        }
+    }
+
+    /** Nothing more is begun; returns when nothing is under way. */
+    void close() {
+        monitor.lock();
+        try {
+            closed = true;
+            monitor.signalAll();
+            while (plan.busy() && !tenant.uploads().stopped()) {
+                monitor.await();
+            }
+        } finally {
+            monitor.unlock();
+        }
+        tenant.closed(this);
+        consistent.end();
+    }
+
+    // ---- what others ask ----
+
+    /** What is in the store for good: the machine may be lost, and all up to it comes back. */
+    long consistentLsn() {
+        return consistent.lsn();
+    }
+
+    /** Waits until that LSN is in the store; false if it takes longer. */
+    boolean await(long lsn, long nanos) {
+        return consistent.await(lsn, nanos);
+    }
+
+    /**
+     * Waits until an index for which that holds is in the store, and our generation was valid then.
+     *
+     * @throws PageserverException PRECONDITION_FAILED if another server has the tenant by now,
+     *     SHUTTING_DOWN
+     */
+    void awaitStored(Predicate<TimelineIndex> wanted) {
+        monitor.lock();
+        try {
+            while (true) {
+                tenant.checkNotFenced();
+                if (plan.holds(
+                        index ->
+                                index.generation().equals(tenant.generation())
+                                        && wanted.test(index))) {
+                    return;
+                }
+                if (closed || tenant.uploads().stopped()) {
+                    throw PageserverException.of(
+                            ErrorCode.SHUTTING_DOWN, "timeline %s is shutting down", id);
+                }
+                monitor.await(1_000_000_000L);
+            }
+        } finally {
+            monitor.unlock();
+        }
+    }
+
+    /** Bytes of layers of the index that are not in the store. */
+    long lagBytes(TimelineIndex index) {
+        monitor.lock();
+        try {
+            long sum = 0;
+            for (LayerDescriptor layer : index.layers()) {
+                sum += plan.isPresent(layer.name()) ? 0 : layer.size();
+            }
+            return sum;
+        } finally {
+            monitor.unlock();
+        }
+    }
+
+    /** What the last step failed with, or null. */
+    @Nullable String lastError() {
+        return lastError;
+    }
+
+    RemoteTenant tenant() {
+        return tenant;
+    }
+
+    // ---- putting ----
+
+    UploadPlan.@Nullable Step begin() {
+        Timeline whose;
+        monitor.lock();
+        try {
+            whose = closed ? null : timeline;
+        } finally {
+            monitor.unlock();
+        }
+        if (whose == null || tenant.fencedBy() != 0) {
+            return null;
+        }
+        return whose.stored().nextUpload(this);
+    }
+
+    /** The next step by an index that nobody replaces meanwhile. */
+    UploadPlan.@Nullable Step next(TimelineIndex now) {
+        monitor.lock();
+        try {
+            return closed ? null : plan.next(now);
+        } finally {
+            monitor.unlock();
+        }
+    }
+
+    /**
+     * Does a step.
+     *
+     * @return false if it failed
+     */
+    boolean run(UploadPlan.Step step) {
+        try {
+            switch (step) {
+                case UploadPlan.Step.Layer(LayerDescriptor layer) -> put(layer);
+                case UploadPlan.Step.Index(TimelineIndex index) -> put(index);
+                case UploadPlan.Step.Validate() -> tenant.validate();
+                case UploadPlan.Step.Delete(var names) ->
+                        store().delete(names.stream().map(this::key).toList());
+            }
+        } catch (PageserverException e) {
+            failed(step, e);
+            return false;
+        }
+        done(step);
+        return true;
+    }
+
+    private void failed(UploadPlan.Step step, PageserverException e) {
+        lastError = e.getMessage();
+        environment
+                .tracer()
+                .warn("upload-failed", "timeline " + id + ", tried again: " + e.getMessage());
+        monitor.lock();
+        try {
+            plan.failed(step);
+            monitor.signalAll();
+        } finally {
+            monitor.unlock();
+        }
+    }
+
+    private void done(UploadPlan.Step step) {
+        lastError = null;
+        LayerName free = null;
+        TimelineIndex valid;
+        Timeline whose;
+        monitor.lock();
+        try {
+            plan.done(step);
+            whose = timeline;
+            if (step instanceof UploadPlan.Step.Layer(LayerDescriptor layer)
+                    && kept.remove(layer.name())) {
+                free = layer.name();
+            }
+            valid = plan.valid();
+            monitor.signalAll();
+        } finally {
+            monitor.unlock();
+        }
+        if (free != null) {
+            environment.disk().delete(directory + "/" + free);
+        }
+        if (step instanceof UploadPlan.Step.Validate && valid != null) {
+            consistent.advance(Math.max(consistent.lsn(), valid.diskConsistentLsn()));
+        }
+        if (step instanceof UploadPlan.Step.Delete(var names) && whose != null) {
+            whose.stored().prepare(index -> index.forget(names));
+        }
+    }
+
+    private void put(LayerDescriptor layer) {
+        String path = directory + "/" + layer.name();
+        try (Disk.Input in = environment.disk().open(path)) {
+            if (in.size() != layer.size()) {
+                throw PageserverException.corruption(
+                        "%s: found %d bytes, expected %d (by the index)",
+                        path, in.size(), layer.size());
+            }
+            store().create(key(layer.name()), Content.of(in));
+        }
+    }
+
+    private void put(TimelineIndex index) {
+        String key = RemotePath.index(tenant.id(), id, tenant.generation());
+        indexVersion =
+                tenant.replace(key, Content.of(TimelineIndexText.encode(index)), indexVersion);
+    }
+
+    private String key(LayerName name) {
+        return RemotePath.layer(tenant.id(), id, name);
+    }
+
+    private RemoteStore store() {
+        return tenant.store();
+    }
+
+    // ---- fetching ----
+
+    @Override
+    public boolean fetch(LayerDescriptor layer, String path) {
+        LayerName name = layer.name();
+        monitor.lock();
+        try {
+            while (!fetching.add(name)) {
+                monitor.await();
+            }
+        } finally {
+            monitor.unlock();
+        }
+        try {
+            return environment.disk().exists(path) || download(layer, path);
+        } finally {
+            monitor.lock();
+            try {
+                fetching.remove(name);
+                monitor.signalAll();
+            } finally {
+                monitor.unlock();
+            }
+        }
+    }
+
+    private boolean download(LayerDescriptor layer, String path) {
+        Disk disk = environment.disk();
+        String temporary = path + TimelineIndex.TEMPORARY_SUFFIX;
+        for (int attempt = 1; ; attempt++) {
+            disk.delete(temporary);
+            try {
+                Stored stored = store().download(key(layer.name()), disk, temporary);
+                check(layer, temporary, stored);
+                break;
+            } catch (PageserverException e) {
+                disk.delete(temporary);
+                if (e.code() == ErrorCode.NOT_FOUND) {
+                    return false;
+                }
+                if (e.code() != ErrorCode.CORRUPTION || attempt == FETCHES) {
+                    throw e;
+                }
+            }
+        }
+        disk.rename(temporary, path);
+        disk.syncDirectory(directory);
+        environment.tracer().info("layer-fetched", path);
+        return true;
+    }
+
+    /** Is that the layer, and not another object that came in its place? */
+    private void check(LayerDescriptor layer, String temporary, Stored stored) {
+        if (stored.length() != layer.size()) {
+            throw PageserverException.corruption(
+                    "%s: found %d bytes, expected %d (by the index)",
+                    key(layer.name()), stored.length(), layer.size());
+        }
+        try (LayerFile file =
+                LayerFile.open(environment.disk(), temporary, layer.name(), tenant.cache())) {
+            file.verify();
+        }
+    }
+
+    void wakeWaiters() {
+        monitor.lock();
+        try {
+            monitor.signalAll();
+        } finally {
+            monitor.unlock();
+        }
+    }
+
+    @Nullable Timeline timeline() {
+        return timeline;
+    }
+}

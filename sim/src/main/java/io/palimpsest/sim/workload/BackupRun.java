@@ -1,0 +1,400 @@
+package io.palimpsest.sim.workload;
+
+import io.palimpsest.base.Check;
+import io.palimpsest.base.ErrorCode;
+import io.palimpsest.base.Limits;
+import io.palimpsest.base.Lsn;
+import io.palimpsest.base.PageserverException;
+import io.palimpsest.base.Prng;
+import io.palimpsest.base.TenantConfig;
+import io.palimpsest.base.TenantId;
+import io.palimpsest.base.TimelineId;
+import io.palimpsest.pg.PgVersion;
+import io.palimpsest.remote.RemoteLimits;
+import io.palimpsest.remote.RemoteStore;
+import io.palimpsest.sim.check.ReferencePageserver;
+import io.palimpsest.sim.fault.Machine;
+import io.palimpsest.sim.fault.SimObjectStore;
+import io.palimpsest.sim.fault.SimPostgres;
+import io.palimpsest.sim.fault.SimWalSource;
+import io.palimpsest.tenant.Tenants;
+import io.palimpsest.timeline.Timeline;
+import io.palimpsest.timeline.WalReceiver;
+import io.palimpsest.timeline.WalSource;
+import java.util.TreeMap;
+import java.util.TreeSet;
+import org.jspecify.annotations.Nullable;
+
+/** One run of {@link BackupScenario}: the source, the store, and what was confirmed to anybody. */
+final class BackupRun {
+    private static final long MILLIS = 1_000_000L;
+    private static final long SECOND = 1000 * MILLIS;
+    private static final TenantId TENANT = new TenantId(1, 2);
+    private static final TimelineId MAIN = new TimelineId(3, 4);
+    private static final long START_LSN = 0x0200_0028L;
+    private static final long CATCH_UP_NANOS = 3600 * SECOND;
+
+    private final Prng random;
+    private final Machine source;
+    private final SimObjectStore store;
+    private final Limits limits;
+    private final TenantConfig config;
+    private final RemoteLimits remoteLimits;
+    private final ReferencePageserver reference = new ReferencePageserver();
+    private final SimWalSource wal = new SimWalSource(START_LSN);
+    private final WalWorkload workload;
+    private final SimPostgres postgres;
+    private final long pauseNanos;
+    private int records;
+    private int nextBranch = 5;
+
+    /** That the timeline was made was confirmed. */
+    private boolean made;
+
+    /** Two servers have been at it at once. */
+    private boolean rivals;
+
+    private boolean outages = true;
+
+    /** Branches whose making was confirmed, and where they hang. */
+    private final TreeMap<TimelineId, Long> branches = new TreeMap<>();
+
+    /** Those whose deletion was confirmed. */
+    private final TreeSet<TimelineId> deleted = new TreeSet<>();
+
+    BackupRun(Prng random, Machine source, SimObjectStore store) {
+        this.random = random;
+        this.source = source;
+        this.store = store;
+        PgVersion version = PgVersion.ofMajor(14 + random.nextInt(5));
+        limits =
+                new Limits(
+                        8192L << random.nextInt(5),
+                        1L << 14 + random.nextInt(6),
+                        MILLIS << random.nextInt(12),
+                        1 + random.nextInt(100),
+                        1 << 10 + random.nextInt(8),
+                        256 << random.nextInt(8),
+                        Limits.DEFAULT.recordBytes(),
+                        10 * SECOND,
+                        random.nextInt(3) * 65_536L,
+                        1 << random.nextInt(10),
+                        1 + random.nextInt(8),
+                        random.nextInt(6),
+                        0);
+        config =
+                new TenantConfig(
+                        0,
+                        1L << 12 + random.nextInt(8),
+                        SECOND << random.nextInt(6),
+                        100 * MILLIS << random.nextInt(6),
+                        1 + random.nextInt(4),
+                        8,
+                        8192L << random.nextInt(6),
+                        1 + random.nextInt(3),
+                        600 * SECOND);
+        remoteLimits =
+                new RemoteLimits(
+                        1 + random.nextInt(10),
+                        0,
+                        1 + random.nextInt(10),
+                        10 * MILLIS,
+                        100 * MILLIS << random.nextInt(6));
+        records = 50 + random.nextInt(250);
+        pauseNanos = 1L + random.nextLong(100 * MILLIS);
+        workload =
+                new WalWorkload(
+                        random.split("records"),
+                        version,
+                        START_LSN,
+                        reference,
+                        wal,
+                        source.clock()::wallMillis);
+        workload.init();
+        postgres = new SimPostgres(source, version, wal, workload::backup);
+    }
+
+    void servePostgres() {
+        postgres.serve();
+    }
+
+    void stopPostgres() {
+        postgres.stop();
+    }
+
+    /** The source's clients. */
+    void write() {
+        while (records > 0) {
+            workload.write();
+            records--;
+            source.tasks().sleep(random.nextLong(2 * pauseNanos));
+        }
+    }
+
+    void outage(long nanos) {
+        if (outages) {
+            store.outage(nanos);
+        }
+    }
+
+    void noMoreOutages() {
+        outages = false;
+        store.outage(0);
+    }
+
+    void rival() {
+        rivals = true;
+    }
+
+    private Tenants load(Machine machine) {
+        RemoteStore remote =
+                new RemoteStore(
+                        store,
+                        machine.clock(),
+                        machine.tasks(),
+                        machine.ids(),
+                        machine.tracer(),
+                        remoteLimits);
+        return Tenants.load(machine.environment(), limits, config, remote);
+    }
+
+    /** A page server's life. It ends by itself if it is the last one, or another has taken over. */
+    void serve(Machine machine, boolean last) {
+        Tenants tenants = load(machine);
+        Timeline timeline = timeline(machine, tenants);
+        if (timeline != null) {
+            made = true;
+            Check.that(
+                    timeline.lastRecordLsn() >= wal.keptFrom(),
+                    "it begins at %s, but %s was acknowledged",
+                    Lsn.toString(timeline.lastRecordLsn()),
+                    Lsn.toString(wal.keptFrom()));
+            checkBranches(machine, tenants, rivals && !last);
+            follow(machine, tenants, timeline, last);
+        }
+        tenants.close();
+    }
+
+    private void follow(Machine machine, Tenants tenants, Timeline timeline, boolean last) {
+        long deadline = machine.clock().monotonicNanos() + CATCH_UP_NANOS;
+        while (!last || records > 0 || timeline.lastRecordLsn() < wal.end()) {
+            if (fenced(timeline)) {
+                Check.that(
+                        !last, "the last server is fenced: %s", String.valueOf(timeline.failure()));
+                machine.tracer().info("backup-fenced", String.valueOf(timeline.failure()));
+                return;
+            }
+            WalReceiver receiver = tenants.receiver(TENANT, MAIN);
+            boolean broken = receiver == null || receiver.state() == WalReceiver.State.BROKEN;
+            if (broken && rivals && !last) {
+                // The source has given to the other one what this one has not got.
+                return;
+            }
+            Check.that(
+                    !broken || fenced(timeline),
+                    "WAL receiver: %s",
+                    receiver == null ? "none" : receiver.status());
+            compareSome(timeline);
+            if (random.nextInt(8) == 0) {
+                changeBranches(machine, tenants, timeline);
+            }
+            machine.tasks().sleep(random.nextLong(1 + random.nextLong(2 * SECOND)));
+            if (last && machine.clock().monotonicNanos() > deadline) {
+                Check.that(
+                        false,
+                        "not caught up: at %s of %s",
+                        Lsn.toString(timeline.lastRecordLsn()),
+                        Lsn.toString(wal.end()));
+            }
+        }
+        compareAll(machine, timeline);
+        checkBranches(machine, tenants, rivals && !last);
+    }
+
+    private boolean fenced(Timeline timeline) {
+        RuntimeException failure = timeline.failure();
+        if (failure == null) {
+            return false;
+        }
+        Check.that(
+                failure instanceof PageserverException e
+                        && e.code() == ErrorCode.PRECONDITION_FAILED
+                        && rivals,
+                "the timeline stopped: %s",
+                failure);
+        return true;
+    }
+
+    /** The timeline, wherever it comes from; null if somebody else has taken the tenant over. */
+    private @Nullable Timeline timeline(Machine machine, Tenants tenants) {
+        while (true) {
+            try {
+                try {
+                    return tenants.timeline(TENANT, MAIN);
+                } catch (PageserverException e) {
+                    if (e.code() != ErrorCode.NOT_FOUND) {
+                        throw e;
+                    }
+                }
+                if (attached(tenants)) {
+                    continue;
+                }
+                if (!made) {
+                    return tenants.createFromSource(
+                            TENANT,
+                            MAIN,
+                            WalSource.parse(
+                                    "host=postgres port=" + SimPostgres.PORT + " user=sim", "sim"));
+                }
+            } catch (PageserverException e) {
+                machine.tracer().info("backup-again", String.valueOf(e.getMessage()));
+                switch (e.code()) {
+                    case IO, UNAVAILABLE, THROTTLED, CONFLICT -> {}
+                    case PRECONDITION_FAILED -> {
+                        Check.that(rivals, "fenced by nobody: %s", String.valueOf(e.getMessage()));
+                        return null;
+                    }
+                    default -> throw e;
+                }
+            }
+            machine.tasks().sleep(SECOND);
+        }
+    }
+
+    /** Did attaching bring the timeline? */
+    private boolean attached(Tenants tenants) {
+        try {
+            tenants.attach(TENANT);
+            Timeline _ = tenants.timeline(TENANT, MAIN);
+            return true;
+        } catch (PageserverException e) {
+            if (e.code() == ErrorCode.NOT_FOUND) {
+                return false;
+            }
+            throw e;
+        }
+    }
+
+    private void compareSome(Timeline timeline) {
+        long oldest = timeline.oldestReadableLsn();
+        long last = timeline.lastRecordLsn();
+        if (last < oldest) {
+            return;
+        }
+        long lsn = random.nextBoolean() ? last : oldest + random.nextLong(last - oldest + 1);
+        try {
+            reference.compareSome(timeline, random.nextInt(1 << 20), lsn);
+        } catch (PageserverException e) {
+            requireExcused(e);
+        }
+    }
+
+    /** The store is away, or the history was collected meanwhile. */
+    private static void requireExcused(PageserverException e) {
+        switch (e.code()) {
+            case UNAVAILABLE, THROTTLED, LSN_OUT_OF_RANGE -> {}
+            default -> throw e;
+        }
+    }
+
+    private void changeBranches(Machine machine, Tenants tenants, Timeline timeline) {
+        try {
+            if (random.nextInt(3) > 0 || branches.isEmpty()) {
+                long oldest = timeline.oldestReadableLsn();
+                long last = timeline.lastRecordLsn();
+                if (last < oldest || branches.size() > 4) {
+                    return;
+                }
+                long lsn = oldest + random.nextLong(last - oldest + 1);
+                TimelineId id = new TimelineId(7, nextBranch++);
+                Timeline branch = tenants.createBranch(TENANT, id, MAIN, lsn);
+                machine.node().simulation().probe("backup-branch");
+                branches.put(id, branch.ancestorLsn());
+            } else {
+                int n = random.nextInt(branches.size());
+                TimelineId id = branches.keySet().stream().skip(n).findFirst().orElseThrow();
+                branches.remove(id);
+                tenants.delete(TENANT, id);
+                machine.node().simulation().probe("backup-branch-deleted");
+                deleted.add(id);
+            }
+        } catch (PageserverException e) {
+            machine.tracer().info("backup-branch-failed", String.valueOf(e.getMessage()));
+            switch (e.code()) {
+                case UNAVAILABLE,
+                        THROTTLED,
+                        LSN_OUT_OF_RANGE,
+                        LSN_TIMEOUT,
+                        NOT_FOUND,
+                        CONFLICT,
+                        SHUTTING_DOWN,
+                        PRECONDITION_FAILED,
+                        IO -> {}
+                default -> throw e;
+            }
+        }
+    }
+
+    /**
+     * Every server that owns the tenant has what was confirmed.
+     *
+     * @param overtaken perhaps: then another server has changed what this one knows nothing of
+     */
+    private void checkBranches(Machine machine, Tenants tenants, boolean overtaken) {
+        for (var branch : new TreeMap<>(branches).entrySet()) {
+            try {
+                Timeline there = tenants.timeline(TENANT, branch.getKey());
+                reference.compareAll(there, branch.getValue());
+            } catch (PageserverException e) {
+                // Another server may have deleted it since.
+                if (e.code() == ErrorCode.NOT_FOUND && !branches.containsKey(branch.getKey())) {
+                    continue;
+                }
+                if (e.code() != ErrorCode.NOT_FOUND || !overtaken) {
+                    requireExcused(e);
+                }
+            }
+        }
+        for (TimelineId id : deleted) {
+            try {
+                Timeline _ = tenants.timeline(TENANT, id);
+                Check.that(overtaken, "timeline %s was deleted, and is there", id);
+            } catch (PageserverException e) {
+                if (e.code() != ErrorCode.NOT_FOUND) {
+                    throw e;
+                }
+            }
+        }
+        machine.tracer().info("backup-branches-checked", branches.size() + " branches");
+    }
+
+    private void compareAll(Machine machine, Timeline timeline) {
+        long oldest = timeline.oldestReadableLsn();
+        long last = timeline.lastRecordLsn();
+        long pages = reference.compareAll(timeline, last);
+        for (int i = 0; i < 3; i++) {
+            long lsn = i == 0 ? oldest : oldest + random.nextLong(last - oldest + 1);
+            try {
+                pages += reference.compareAll(timeline, lsn);
+            } catch (PageserverException e) {
+                requireExcused(e);
+            }
+        }
+        machine.tracer().info("compared", pages + " pages");
+    }
+
+    /** The source is gone, and so are all machines: what there is, is in the store. */
+    void compareRestored(Machine machine) {
+        Tenants tenants = load(machine);
+        tenants.attach(TENANT);
+        Timeline timeline = tenants.timeline(TENANT, MAIN);
+        Check.that(
+                timeline.lastRecordLsn() == wal.end(),
+                "after an orderly stop at %s the store has WAL up to %s",
+                Lsn.toString(wal.end()),
+                Lsn.toString(timeline.lastRecordLsn()));
+        compareAll(machine, timeline);
+        checkBranches(machine, tenants, false);
+        tenants.close();
+    }
+}

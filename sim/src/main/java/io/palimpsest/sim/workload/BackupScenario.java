@@ -1,0 +1,99 @@
+package io.palimpsest.sim.workload;
+
+import io.palimpsest.base.Prng;
+import io.palimpsest.port.Tasks;
+import io.palimpsest.sim.fault.FaultPlan;
+import io.palimpsest.sim.fault.Machine;
+import io.palimpsest.sim.fault.SimNet;
+import io.palimpsest.sim.fault.SimObjectStore;
+import io.palimpsest.sim.fault.StoreFaults;
+import io.palimpsest.sim.world.Scenario;
+import io.palimpsest.sim.world.Simulation;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * Page servers with an object store follow a Postgres, one after the other and at times two at
+ * once. Their power is lost at any moment; then the same machine starts again, or it is lost too
+ * and a new one with an empty disk takes the tenant over. The store fails as stores do: it is away,
+ * throttles, loses answers, carries out late what nobody waits for any more, and lists what was.
+ *
+ * <p>The source keeps only what was not acknowledged, so acknowledging what is not in the store for
+ * good shows as WAL that is gone. What was confirmed (the timeline, branches, their deletion) must
+ * be so for every server that comes later. At the end an empty machine serves everything, from the
+ * store alone.
+ */
+public final class BackupScenario implements Scenario {
+    private static final long MILLIS = 1_000_000L;
+    private static final long SECOND = 1000 * MILLIS;
+
+    @Override
+    public String name() {
+        return "backup";
+    }
+
+    @Override
+    public void run(Simulation s) {
+        Prng random = s.random("workload");
+        FaultPlan plan = FaultPlan.rough(s.random("faults"));
+        SimNet net = new SimNet(s, plan);
+        SimObjectStore store = new SimObjectStore(s, StoreFaults.rough(s.random("store faults")));
+        Machine source = new Machine(net, "postgres", FaultPlan.quiet());
+        BackupRun run = new BackupRun(random, source, store);
+        source.start("postmaster", run::servePostgres);
+        source.start("workload", run::write);
+        List<Machine> machines = new ArrayList<>();
+        machines.add(new Machine(net, "pageserver-0", plan));
+        List<Tasks.Task> running = new ArrayList<>();
+        for (int life = random.nextInt(6); life >= 0; life--) {
+            Machine machine = machines.getLast();
+            Tasks.Task server = machine.start("pageserver", () -> run.serve(machine, false));
+            running.add(server);
+            if (random.nextInt(3) == 0) {
+                s.after(
+                        random.nextLong(20 * SECOND),
+                        source.node(),
+                        () -> run.outage(random.nextLong(120 * SECOND)));
+            }
+            long lasts = random.nextLong(1 + random.nextLong(40 * SECOND));
+            if (random.nextInt(3) == 0) {
+                // Nobody has told the old one that there is a new one.
+                s.probe("backup-two-servers");
+                run.rival();
+                losePower(s, machine, server, lasts + random.nextLong(20 * SECOND));
+                source.tasks().sleep(random.nextLong(lasts + 1));
+                machines.add(new Machine(net, "pageserver-" + machines.size(), plan));
+                continue;
+            }
+            losePower(s, machine, server, lasts);
+            running.removeLast().join();
+            if (random.nextBoolean()) {
+                s.probe("backup-machine-lost");
+                machines.add(new Machine(net, "pageserver-" + machines.size(), plan));
+            }
+        }
+        net.plan(plan.withResets(0));
+        run.noMoreOutages();
+        Machine last = machines.getLast();
+        running.forEach(Tasks.Task::join);
+        store.faults(StoreFaults.quiet());
+        last.start("pageserver", () -> run.serve(last, true)).join();
+        last.checkIdle();
+        run.stopPostgres();
+        Machine empty = new Machine(net, "empty", plan);
+        empty.start("restored", () -> run.compareRestored(empty)).join();
+        empty.checkIdle();
+    }
+
+    /** Some time later, unless it has ended by itself. */
+    private static void losePower(Simulation s, Machine machine, Tasks.Task server, long nanos) {
+        s.after(
+                nanos,
+                machine.node(),
+                () -> {
+                    if (!server.isDone()) {
+                        machine.losePower();
+                    }
+                });
+    }
+}

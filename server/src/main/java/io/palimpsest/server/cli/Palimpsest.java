@@ -18,8 +18,14 @@ import picocli.CommandLine.Command;
         name = "palimpsest",
         mixinStandardHelpOptions = true,
         version = "palimpsest 0.1.0",
-        description = "Looks at a page server's files. The server itself is pageserver.",
-        subcommands = {Palimpsest.Layer.class, Palimpsest.Page.class, Palimpsest.Store.class},
+        description =
+                "Looks at a page server's files and its object store. The server itself is pageserver.",
+        subcommands = {
+            Palimpsest.Layer.class,
+            Palimpsest.Page.class,
+            Palimpsest.Store.class,
+            Palimpsest.Tenant.class
+        },
         exitCodeListHeading = "%nExit status:%n",
         exitCodeList = {
             "0:done",
@@ -60,6 +66,14 @@ public final class Palimpsest {
             description = "Object stores: check.",
             subcommands = StoreCheck.class)
     static final class Store {}
+
+    /** Tenants of a running server. */
+    @Command(
+            name = "tenant",
+            mixinStandardHelpOptions = true,
+            description = "Tenants of a running server: attach.",
+            subcommands = TenantAttach.class)
+    static final class Tenant {}
 
     private Palimpsest() {}
 

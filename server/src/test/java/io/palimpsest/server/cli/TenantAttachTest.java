@@ -1,0 +1,94 @@
+package io.palimpsest.server.cli;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.sun.net.httpserver.HttpServer;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.nio.charset.StandardCharsets;
+import java.util.List;
+import java.util.concurrent.CopyOnWriteArrayList;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+class TenantAttachTest {
+    private static final String HERE = "11111111111111111111111111111111";
+    private static final String NOWHERE = "22222222222222222222222222222222";
+
+    private final List<String> asked = new CopyOnWriteArrayList<>();
+    private final StringWriter out = new StringWriter();
+    private final StringWriter err = new StringWriter();
+    private HttpServer server;
+
+    @BeforeEach
+    void start() throws IOException {
+        server = HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 0);
+        server.createContext(
+                "/",
+                exchange -> {
+                    String path = exchange.getRequestURI().getPath();
+                    String body =
+                            new String(
+                                    exchange.getRequestBody().readAllBytes(),
+                                    StandardCharsets.UTF_8);
+                    asked.add(exchange.getRequestMethod() + " " + path + " " + body);
+                    boolean missing = path.contains(NOWHERE);
+                    byte[] answer =
+                            (path.equals("/v1/store/tenant")
+                                            ? "[{\"id\": \"" + HERE + "\"}]"
+                                            : missing ? "{\"msg\": \"nothing of it\"}" : "{}")
+                                    .getBytes(StandardCharsets.UTF_8);
+                    exchange.sendResponseHeaders(missing ? 404 : 200, answer.length);
+                    exchange.getResponseBody().write(answer);
+                    exchange.close();
+                });
+        server.start();
+    }
+
+    @AfterEach
+    void stop() {
+        server.stop(0);
+    }
+
+    private int run(String... args) {
+        String[] all = new String[args.length + 4];
+        all[0] = "tenant";
+        all[1] = "attach";
+        all[2] = "--server";
+        all[3] = "http://localhost:" + server.getAddress().getPort();
+        System.arraycopy(args, 0, all, 4, args.length);
+        return Palimpsest.run(new PrintWriter(out, true), new PrintWriter(err, true), false, all);
+    }
+
+    @Test
+    void allThatTheStoreHasIsAttached() {
+        assertEquals(0, run("--all"), err.toString());
+        assertEquals(HERE + "  attached" + System.lineSeparator(), out.toString());
+        assertEquals(
+                List.of(
+                        "GET /v1/store/tenant ",
+                        "PUT /v1/tenant/"
+                                + HERE
+                                + "/location_config {\"mode\": \"AttachedSingle\"}"),
+                asked);
+    }
+
+    @Test
+    void whatIsNotThereIsSaid() {
+        assertEquals(3, run(HERE, NOWHERE));
+        assertEquals(HERE + "  attached" + System.lineSeparator(), out.toString());
+        assertTrue(err.toString().contains(NOWHERE + ": nothing of it"), err.toString());
+    }
+
+    @Test
+    void idsOrAll() {
+        assertEquals(2, run());
+        assertEquals(2, run("--all", HERE));
+        assertEquals(List.of(), asked);
+    }
+}

@@ -195,6 +195,11 @@ public final class Management {
                 tenant, tenants.createFromSource(tenant, newId, WalSource.parse(conninfo, slot)));
     }
 
+    /** Has a timeline follow a source that may be another one than before. */
+    public void follow(TenantId tenant, TimelineId timeline, String conninfo, String slot) {
+        tenants.follow(tenant, timeline, WalSource.parse(conninfo, slot));
+    }
+
     /** Makes durable what has arrived; returns when it is. */
     public void flush(TenantId tenant, TimelineId timeline) {
         Timeline found = tenants.timeline(tenant, timeline);

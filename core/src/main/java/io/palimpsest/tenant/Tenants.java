@@ -353,7 +353,7 @@ public final class Tenants {
                                 throw PageserverException.of(
                                         ErrorCode.CONFLICT, "timeline %s exists already", newId);
                             }
-                            checkSlotIsFree(source);
+                            checkSlotIsFree(source, name);
                         });
         Entry entry = before;
         try {
@@ -366,10 +366,33 @@ public final class Tenants {
         }
     }
 
-    private void checkSlotIsFree(WalSource source) {
+    /**
+     * Has a timeline follow a source: another one than before, or the same when its password is not
+     * known any more, because the timeline came from the store.
+     */
+    public void follow(TenantId tenant, TimelineId id, WalSource source) {
+        Name name = new Name(tenant, id);
+        Entry before = reserve(name, "given a source");
+        Entry left = before;
+        try {
+            Timeline timeline = timeline(tenant, id, before);
+            if (timeline.ancestor() != null) {
+                throw PageserverException.of(
+                        ErrorCode.PRECONDITION_FAILED, "branch %s can follow nobody", id);
+            }
+            checkSlotIsFree(source, name);
+            stop(before.receiver());
+            left = Entry.of(timeline, null);
+            store.setSource(timeline, source);
+        } finally {
+            table.putBack(name, fedAgain(left));
+        }
+    }
+
+    private void checkSlotIsFree(WalSource source, Name whose) {
         table.forEach((name, entry) -> {
             WalReceiver receiver = entry.receiver();
-            if (receiver != null && receiver.source().sameSlot(source)) {
+            if (receiver != null && !name.equals(whose) && receiver.source().sameSlot(source)) {
                 throw PageserverException.of(
                         ErrorCode.CONFLICT,
                         "slot %s of %s:%d feeds timeline %s already; name another slot, each timeline needs its own",

@@ -557,6 +557,18 @@ public final class TimelineStore {
         disk.syncDirectory(sources(tenant));
     }
 
+    /** Whom the timeline follows from now on. */
+    public void setSource(Timeline timeline, WalSource source) {
+        writeSource(timeline.tenant(), timeline.id(), source);
+        RemoteTimeline remote = timeline.remote();
+        if (remote != null) {
+            RemoteTenant owner = remote.tenant();
+            owner.put(
+                    new TenantManifest.Entry(
+                            timeline.id(), owner.generation(), false, source.record()));
+        }
+    }
+
     /** The source of an import that did not finish; the file may be torn. */
     private @Nullable WalSource sourceOrNull(TenantShardId tenant, TimelineId id) {
         try {

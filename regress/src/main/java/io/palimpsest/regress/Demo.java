@@ -5,6 +5,7 @@ import io.palimpsest.fixtures.PostgresBinaries;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -58,6 +59,12 @@ public final class Demo implements Callable<Integer> {
     private boolean compact;
 
     @Option(
+            names = "--stored",
+            description =
+                    "with an object store (a directory): the page server's machine is lost in mid-load and before the comparison")
+    private boolean stored;
+
+    @Option(
             names = "--directory",
             description = "where everything lives; a temporary one that is removed")
     private @Nullable Path directory;
@@ -81,14 +88,17 @@ public final class Demo implements Callable<Integer> {
                         new EmbeddedSource(
                                 EmbeddedPostgres.create(
                                         binaries, home.resolve("postgres"), Map.of()));
-                ServerProcess server = new ServerProcess(home, compact ? RESTLESS : List.of())) {
+                ServerProcess server = new ServerProcess(home, configuration(home))) {
             say("PostgreSQL " + binaries.release() + " in " + home);
             try {
                 postgres.start();
-                Run run = new Run(postgres, server, home, seed, this::say);
+                Run run = new Run(postgres, server, home, seed, stored, this::say);
                 run.follow(MOMENTS);
                 if (selftest) {
                     run.flipStoredByte();
+                }
+                if (stored) {
+                    run.loseMachine();
                 }
                 ComparisonReport report = run.compare();
                 OUT.println();
@@ -122,6 +132,14 @@ public final class Demo implements Callable<Integer> {
                 EmbeddedPostgres.deleteDirectory(home);
             }
         }
+    }
+
+    private List<String> configuration(Path home) {
+        List<String> keys = new ArrayList<>(compact ? RESTLESS : List.of());
+        if (stored) {
+            keys.add("remote_storage={local_path='" + home.resolve("store") + "'}");
+        }
+        return keys;
     }
 
     /** Says what background work was done; was there enough, and did none of it fail? */

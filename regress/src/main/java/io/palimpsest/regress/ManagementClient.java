@@ -1,5 +1,6 @@
 package io.palimpsest.regress;
 
+import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.palimpsest.base.Lsn;
@@ -108,6 +109,31 @@ public final class ManagementClient implements AutoCloseable {
                 tenant + "/timeline/" + timeline + "/lsn_lease",
                 Map.of("lsn", Lsn.toString(lsn)),
                 200);
+    }
+
+    /** Has the server take the tenant over from its store. */
+    public JsonNode attach(TenantId tenant) {
+        return put(tenant + "/location_config", Map.of("mode", "AttachedSingle"));
+    }
+
+    /** Has a timeline follow a source. */
+    public JsonNode follow(TenantId tenant, TimelineId timeline, String conninfo, String slot) {
+        return put(
+                tenant + "/timeline/" + timeline + "/source",
+                Map.of("conninfo", conninfo, "slot", slot));
+    }
+
+    private JsonNode put(String path, Map<String, Object> body) {
+        try {
+            return send(
+                    HttpRequest.newBuilder(URI.create(base + path))
+                            .timeout(Duration.ofMinutes(5))
+                            .PUT(HttpRequest.BodyPublishers.ofString(json.writeValueAsString(body)))
+                            .build(),
+                    200);
+        } catch (JsonProcessingException e) {
+            throw new IllegalStateException(e);
+        }
     }
 
     /** What background work has come to since the server started. */

@@ -4,6 +4,7 @@ import io.palimpsest.base.Lsn;
 import io.palimpsest.base.Prng;
 import io.palimpsest.base.TenantId;
 import io.palimpsest.base.TimelineId;
+import io.palimpsest.fixtures.EmbeddedPostgres;
 import io.palimpsest.pg.RelTag;
 import io.palimpsest.value.Keys;
 import java.nio.file.Path;
@@ -46,6 +47,7 @@ final class Run {
     private final TimelineId main;
     private final TimelineId branch;
     private final List<Moment> moments = new ArrayList<>();
+    private final boolean stored;
     private boolean killAtHalf;
     private long importLsn;
     private long branchLsn;
@@ -54,13 +56,16 @@ final class Run {
      * @param postgres is running and fresh
      * @param server is not started yet
      * @param directory for copies and evidence
+     * @param stored the page server has a store: its working directory may be lost
      */
     Run(
             SourcePostgres postgres,
             ServerProcess server,
             Path directory,
             long seed,
+            boolean stored,
             Consumer<String> progress) {
+        this.stored = stored;
         this.postgres = postgres;
         this.server = server;
         this.management = new ManagementClient(server.management());
@@ -83,6 +88,10 @@ final class Run {
         progress.accept(step);
         if (killAtHalf && step.contains("23/")) {
             killAtHalf = false;
+            if (stored) {
+                loseMachine();
+                return;
+            }
             progress.accept("SIGKILL to the page server, restart");
             server.kill();
             server.start();
@@ -116,6 +125,23 @@ final class Run {
             workload.round(round);
             moment(round);
         }
+    }
+
+    /** SIGKILL, and all that the page server had on its disk is gone: it comes from the store. */
+    void loseMachine() {
+        progress.accept("SIGKILL to the page server, its working directory is lost, attach");
+        server.kill();
+        EmbeddedPostgres.deleteDirectory(server.workingDirectory());
+        server.start();
+        long start = System.nanoTime();
+        management.attach(tenant);
+        management.follow(tenant, main, postgres.conninfo(), SLOT);
+        progress.accept(
+                String.format(
+                        Locale.ROOT,
+                        "attached in %.2f s, at %s",
+                        (System.nanoTime() - start) / 1e9,
+                        Lsn.toString(management.lsn(tenant, main, "last_record_lsn"))));
     }
 
     private long insertLsn() throws SQLException {

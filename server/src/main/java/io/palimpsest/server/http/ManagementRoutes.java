@@ -47,6 +47,7 @@ import org.slf4j.LoggerFactory;
  *   PUT  .../timeline/:id/reset_compaction           our own: what failed too often, or was left out, is tried again
  *   PUT  .../timeline/:id/do_gc                      {"gc_horizon"?} to {"layers_total", "layers_removed", ...}
  *   PUT  .../timeline/:id/archival_config            {"state": "Archived" or "Unarchived"}
+ *   PUT  .../timeline/:id/source                     our own: {"conninfo", "slot"}, whom it follows from now on
  *   PUT  .../timeline/:id/detach_ancestor            {"reparented_timelines": []}
  *   POST .../timeline/:id/lsn_lease                  {"lsn"} to {"valid_until"}
  *   GET  .../timeline/:id/get_lsn_by_timestamp?timestamp=   {"lsn", "kind", ...}
@@ -143,6 +144,7 @@ final class ManagementRoutes {
             case "reset_compaction" -> only("PUT", method, () -> resetCompaction(tenant, timeline));
             case "do_gc" -> only("PUT", method, () -> collect(tenant, timeline, body));
             case "archival_config" -> only("PUT", method, () -> archive(tenant, timeline, body));
+            case "source" -> only("PUT", method, () -> follow(tenant, timeline, body));
             case "detach_ancestor" -> only("PUT", method, () -> detach(tenant, timeline));
             case "lsn_lease" -> only("POST", method, () -> lease(tenant, timeline, body));
             case "get_lsn_by_timestamp" ->
@@ -231,6 +233,12 @@ final class ManagementRoutes {
                     throw PageserverException.badRequest(
                             "the state is '%s', expected 'Archived' or 'Unarchived'", state);
         }
+        return ok(JSON.nullNode());
+    }
+
+    private Answer follow(TenantId tenant, TimelineId timeline, byte[] body) {
+        JsonNode source = parse(body);
+        management.follow(tenant, timeline, text(source, "conninfo"), text(source, "slot"));
         return ok(JSON.nullNode());
     }
 

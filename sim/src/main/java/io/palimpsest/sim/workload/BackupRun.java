@@ -313,10 +313,23 @@ final class BackupRun {
             } else {
                 int n = random.nextInt(branches.size());
                 TimelineId id = branches.keySet().stream().skip(n).findFirst().orElseThrow();
-                branches.remove(id);
-                tenants.delete(TENANT, id);
-                machine.node().simulation().probe("backup-branch-deleted");
-                deleted.add(id);
+                switch (random.nextInt(4)) {
+                    case 0 -> {
+                        tenants.detach(TENANT, id);
+                        machine.node().simulation().probe("backup-branch-detached");
+                    }
+                    case 1 -> {
+                        tenants.archive(TENANT, id);
+                        tenants.unarchive(TENANT, id);
+                        machine.node().simulation().probe("backup-branch-archived");
+                    }
+                    default -> {
+                        branches.remove(id);
+                        tenants.delete(TENANT, id);
+                        machine.node().simulation().probe("backup-branch-deleted");
+                        deleted.add(id);
+                    }
+                }
             }
         } catch (PageserverException e) {
             machine.tracer().info("backup-branch-failed", String.valueOf(e.getMessage()));

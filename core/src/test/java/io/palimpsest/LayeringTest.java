@@ -28,6 +28,7 @@ class LayeringTest {
                     "remote",
                     "timeline",
                     "tenant",
+                    "basebackup",
                     "service");
 
     private static final JavaClasses CORE =

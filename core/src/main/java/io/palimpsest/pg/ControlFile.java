@@ -12,6 +12,7 @@ import java.util.zip.CRC32C;
  * <pre>
  *   0 u64 system identifier    8 u32 version     12 u32 catalog version   16 u32 state
  *  24 i64 time                32 u64 checkpoint  40 CheckPoint, 88 bytes
+ * 136 u64 minimum recovery point, u32 its timeline  152 u64 backup start  160 u64 backup end  168 bool end required
  * 172 i32 wal_level          176 bool wal_log_hints
  * 180 i32 max_connections, max_worker_processes, max_wal_senders, max_prepared_xacts, max_locks_per_xact
  * 200 bool track_commit_timestamp
@@ -30,6 +31,7 @@ public final class ControlFile {
 
     private static final int CHECKPOINT_LSN = 32;
     private static final int CHECKPOINT = 40;
+    private static final int RECOVERY = 136;
     private static final int WAL_LEVEL = 172;
     private static final int LOG_HINTS = 176;
     private static final int MAX_CONNECTIONS = 180;
@@ -156,6 +158,16 @@ public final class ControlFile {
 
     public int walSegmentBytes() {
         return Bytes.i32(b, 228);
+    }
+
+    /**
+     * A cluster that was shut down, its checkpoint at {@code lsn}: nothing to recover, no backup
+     * under way.
+     */
+    public ControlFile shutDownAt(long lsn, CheckPoint checkPoint) {
+        byte[] c = withCheckPoint(STATE_SHUT_DOWN, lsn, checkPoint).b;
+        Arrays.fill(c, RECOVERY, WAL_LEVEL, (byte) 0);
+        return with(c);
     }
 
     /** Another checkpoint, at {@code lsn}, and cluster state. */

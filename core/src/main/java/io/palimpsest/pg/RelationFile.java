@@ -38,6 +38,18 @@ public record RelationFile(int relation, int fork, int segment) {
         return fork < 0 || relation == 0 ? null : new RelationFile(relation, fork, segment);
     }
 
+    /** Its name; {@link #parse} reads it. */
+    public String name() {
+        String suffix =
+                switch (fork) {
+                    case RelTag.FSM -> "_fsm";
+                    case RelTag.VM -> "_vm";
+                    case RelTag.INIT -> "_init";
+                    default -> "";
+                };
+        return Integer.toUnsignedString(relation) + suffix + (segment == 0 ? "" : "." + segment);
+    }
+
     /** An oid or segment number in decimal, unsigned 32 bits; 0 if it is none. */
     public static int number(String digits) {
         if (digits.isEmpty() || digits.length() > 10 || digits.charAt(0) == '0') {

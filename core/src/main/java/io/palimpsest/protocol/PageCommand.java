@@ -6,6 +6,8 @@ import io.palimpsest.base.PageserverException;
 import io.palimpsest.base.TenantId;
 import io.palimpsest.base.TenantShardId;
 import io.palimpsest.base.TimelineId;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Locale;
 
 /** What a client asks the page service in a query. */
@@ -32,6 +34,25 @@ public sealed interface PageCommand {
      * not come yet.
      */
     record LeaseLsn(TenantId tenant, TimelineId timeline, Lsn lsn) implements PageCommand {}
+
+    /**
+     * {@code basebackup <tenant> <timeline> [<lsn>|latest] [--gzip] [--replica]}: what a compute
+     * node of Neon's starts from, as a tar archive in COPY OUT.
+     *
+     * @param lsn {@link Lsn#MAX} for the latest
+     */
+    record BaseBackup(TenantId tenant, TimelineId timeline, Lsn lsn, boolean gzip)
+            implements PageCommand {}
+
+    /**
+     * {@code fullbackup <tenant> <timeline> [<lsn> [<prev_lsn>]]}: the same with all relations.
+     * {@code fullbackup ... --stock}, an addition of ours: a data directory that an unmodified
+     * PostgreSQL starts from.
+     *
+     * @param previous start of the record before; 0 if the client does not say
+     */
+    record FullBackup(TenantId tenant, TimelineId timeline, Lsn lsn, Lsn previous, boolean stock)
+            implements PageCommand {}
 
     /** {@code set ...}: drivers send it; nothing changes. */
     record Set() implements PageCommand {}
@@ -74,11 +95,75 @@ public sealed interface PageCommand {
                         TimelineId.parse(arguments[2]),
                         Lsn.parse(arguments[3]));
             }
+            case "basebackup" -> baseBackup(rest);
+            case "fullbackup" -> fullBackup(rest);
             case "set" -> new Set();
             default ->
                     throw PageserverException.badRequest(
                             "unsupported command '%s'", shortened(query));
         };
+    }
+
+    private static BaseBackup baseBackup(String rest) {
+        Backup backup = backup("basebackup", rest, List.of("--gzip", "--replica"), 3);
+        return new BaseBackup(
+                backup.tenant(),
+                backup.timeline(),
+                backup.lsn(2),
+                backup.flags().contains("--gzip"));
+    }
+
+    private static FullBackup fullBackup(String rest) {
+        Backup backup = backup("fullbackup", rest, List.of("--stock"), 4);
+        Lsn previous = backup.words().size() > 3 ? Lsn.parse(backup.words().get(3)) : Lsn.INVALID;
+        return new FullBackup(
+                backup.tenant(),
+                backup.timeline(),
+                backup.lsn(2),
+                previous,
+                backup.flags().contains("--stock"));
+    }
+
+    /** Words, then flags, each at most once. */
+    record Backup(List<String> words, List<String> flags) {
+        TenantId tenant() {
+            return PageCommand.tenant(words.get(0));
+        }
+
+        TimelineId timeline() {
+            return TimelineId.parse(words.get(1));
+        }
+
+        Lsn lsn(int at) {
+            return words.size() <= at || words.get(at).equalsIgnoreCase("latest")
+                    ? Lsn.MAX
+                    : Lsn.parse(words.get(at));
+        }
+    }
+
+    private static Backup backup(String word, String rest, List<String> known, int most) {
+        List<String> words = new ArrayList<>();
+        List<String> flags = new ArrayList<>();
+        for (String argument : rest.split("\\s+", -1)) {
+            if (argument.startsWith("--")) {
+                if (!known.contains(argument) || flags.contains(argument)) {
+                    throw PageserverException.badRequest(
+                            "%s: found '%s', expected each of %s at most once",
+                            word, shortened(argument), String.join(", ", known));
+                }
+                flags.add(argument);
+            } else if (flags.isEmpty() && !argument.isEmpty()) {
+                words.add(argument);
+            } else {
+                throw PageserverException.badRequest(
+                        "%s: found '%s' after a flag", word, shortened(argument));
+            }
+        }
+        if (words.size() < 2 || words.size() > most) {
+            throw PageserverException.badRequest(
+                    "%s: found %d arguments, expected 2 to %d", word, words.size(), most);
+        }
+        return new Backup(words, flags);
     }
 
     /** Of a shard, too: of a tenant without shards there is one, 0000 or 0001. */

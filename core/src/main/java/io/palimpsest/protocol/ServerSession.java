@@ -145,6 +145,28 @@ public final class ServerSession {
         finish(message);
     }
 
+    /** Starts an answer of bytes. */
+    public void startCopyOut() {
+        Check.that(!answered, "there is no command");
+        int message = begin('H');
+        out.u8(0);
+        out.u16BE(0);
+        finish(message);
+    }
+
+    /** Some of the bytes; any number of times, also none. */
+    public void copyOut(byte[] bytes, int offset, int length) {
+        int message = begin('d');
+        out.bytes(bytes, offset, length);
+        finish(message);
+    }
+
+    /** All bytes were given: the command is done. */
+    public void endCopyOut() {
+        empty('c');
+        complete();
+    }
+
     /** Starts an answer of rows: names of columns and the OIDs of their types. */
     public void rowDescription(List<String> names, int[] types) {
         int message = begin('T');

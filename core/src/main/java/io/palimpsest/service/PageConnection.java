@@ -7,6 +7,10 @@ import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.Key;
 import io.palimpsest.base.Lsn;
 import io.palimpsest.base.PageserverException;
+import io.palimpsest.base.TenantId;
+import io.palimpsest.base.TimelineId;
+import io.palimpsest.basebackup.BackupForm;
+import io.palimpsest.basebackup.BaseBackup;
 import io.palimpsest.pg.RelTag;
 import io.palimpsest.pg.Slru;
 import io.palimpsest.port.Net;
@@ -80,9 +84,7 @@ final class PageConnection {
                 send();
                 throw e;
             }
-            if (session.out().size() >= SEND_BYTES) {
-                send();
-            }
+            sendIfLarge();
         }
     }
 
@@ -108,6 +110,16 @@ final class PageConnection {
             case PageCommand.Set set -> session.complete();
             case PageCommand.Keyspace k -> keyspace(k);
             case PageCommand.LeaseLsn l -> lease(l);
+            case PageCommand.BaseBackup b ->
+                    backup(b.tenant(), b.timeline(), b.lsn(), BackupForm.COMPUTE, 0, b.gzip());
+            case PageCommand.FullBackup f ->
+                    backup(
+                            f.tenant(),
+                            f.timeline(),
+                            f.lsn(),
+                            f.stock() ? BackupForm.STOCK : BackupForm.COMPUTE_WITH_RELATIONS,
+                            f.previous().value(),
+                            false);
         }
     }
 
@@ -356,6 +368,36 @@ final class PageConnection {
         }
     }
 
+    private void backup(
+            TenantId tenant,
+            TimelineId timeline,
+            Lsn asked,
+            BackupForm form,
+            long previous,
+            boolean gzip) {
+        try {
+            PageSource from = directory.find(tenant, timeline);
+            long lsn = from.effectiveLsn(asked.value(), asked.equals(Lsn.MAX) ? 0 : asked.value());
+            BaseBackup backup = from.baseBackup(form, lsn);
+            backup.checkPrevious(previous);
+            session.startCopyOut();
+            CopyOut out = new CopyOut(session, this::sendIfLarge);
+            out.write(backup, gzip);
+            session.endCopyOut();
+        } catch (PageserverException e) {
+            if (e.code() == ErrorCode.IO) {
+                throw e;
+            }
+            fail(e);
+        }
+    }
+
+    private void sendIfLarge() {
+        if (session.out().size() >= SEND_BYTES) {
+            send();
+        }
+    }
+
     /** Milliseconds since 1970, or null if the lease is refused. */
     private static @Nullable String until(PageSource from, long lsn) {
         try {
@@ -377,9 +419,7 @@ final class PageConnection {
                         Integer.toUnsignedString(key.field4()),
                         Integer.toString(key.field5()),
                         Long.toString(blocks)));
-        if (session.out().size() >= SEND_BYTES) {
-            send();
-        }
+        sendIfLarge();
     }
 
     private static long size(Key key, byte[] content) {

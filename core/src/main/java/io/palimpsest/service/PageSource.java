@@ -4,6 +4,8 @@ import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.base.TenantId;
 import io.palimpsest.base.TimelineId;
+import io.palimpsest.basebackup.BackupForm;
+import io.palimpsest.basebackup.BaseBackup;
 import io.palimpsest.pg.RelTag;
 import io.palimpsest.pg.Slru;
 import io.palimpsest.timeline.PageBatch;
@@ -53,6 +55,11 @@ public interface PageSource {
     /** See {@link Timeline#lease}. */
     default long lease(long lsn) {
         throw PageserverException.of(ErrorCode.UNSUPPORTED, "nothing is leased here");
+    }
+
+    /** What a server starts from. */
+    default BaseBackup baseBackup(BackupForm form, long lsn) {
+        throw PageserverException.of(ErrorCode.UNSUPPORTED, "there are no base backups here");
     }
 
     /** The ordinary one. */
@@ -105,6 +112,11 @@ public interface PageSource {
         @Override
         public long lease(long lsn) {
             return timeline.lease(lsn);
+        }
+
+        @Override
+        public BaseBackup baseBackup(BackupForm form, long lsn) {
+            return new BaseBackup(timeline, form, lsn);
         }
     }
 }

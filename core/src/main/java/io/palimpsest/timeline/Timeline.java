@@ -21,6 +21,7 @@ import io.palimpsest.pg.PgVersion;
 import io.palimpsest.pg.RelTag;
 import io.palimpsest.pg.Slru;
 import io.palimpsest.pg.WalOrigin;
+import io.palimpsest.port.Clock;
 import io.palimpsest.port.Environment;
 import io.palimpsest.redo.RedoContext;
 import io.palimpsest.value.Keys;
@@ -315,6 +316,10 @@ public final class Timeline {
 
     BlockCache cache() {
         return surroundings.cache();
+    }
+
+    public Clock clock() {
+        return environment().clock();
     }
 
     Environment environment() {

@@ -39,6 +39,8 @@ public final class WalRecord {
     static final int ID_TOP_XID = 252;
 
     /** Opcodes of XLOG that framing itself depends on. */
+    static final int XLOG_CHECKPOINT_SHUTDOWN = 0x00;
+
     static final int XLOG_SWITCH = 0x40;
 
     static final int XLOG_OVERWRITE_CONTRECORD = 0xD0;

@@ -400,6 +400,42 @@ class PageServiceTest {
     }
 
     @Test
+    void baseBackupsAreAskedForInTheFieldsGrammar() {
+        String target = TENANT + " " + TIMELINE;
+        for (String good :
+                List.of(
+                        "basebackup " + target,
+                        "basebackup " + target + " 0/10",
+                        "basebackup " + target + " latest --gzip --replica",
+                        "basebackup " + target + " --replica --gzip",
+                        "fullbackup " + target,
+                        "fullbackup " + target + " 0/10 0/8",
+                        "fullbackup " + target + " 0/10 --stock")) {
+            pipe.query(good);
+        }
+        for (String bad :
+                List.of(
+                        "basebackup " + TENANT,
+                        "basebackup " + target + " --gzip --gzip",
+                        "basebackup " + target + " --gzip 0/10",
+                        "basebackup " + target + " --stock",
+                        "basebackup " + target + " 0/10 0/8",
+                        "fullbackup " + target + " 0/10 0/8 0/9",
+                        "fullbackup " + target + " --gzip",
+                        "fullbackup " + target + " 0/x")) {
+            pipe.query(bad);
+        }
+        service.serve(pipe);
+        assertEquals("EZ".repeat(15), pipe.types());
+        for (int i = 0; i < 14; i += 2) {
+            assertTrue(pipe.text(i).contains("there are no base backups here"), pipe.text(i));
+        }
+        for (int i = 14; i < 30; i += 2) {
+            assertTrue(pipe.text(i).contains("backup: found") || pipe.text(i).contains("0/x"));
+        }
+    }
+
+    @Test
     void listsTheKeyspace() {
         pipe.query("keyspace " + TENANT + " " + TIMELINE + " latest");
         pipe.query("keyspace " + TIMELINE + " " + TIMELINE + " latest");

@@ -167,16 +167,37 @@ final class CommitLog {
         return CheckPoint.read(content == null ? new byte[CheckPoint.BYTES] : content, 0);
     }
 
+    /** As {@link ReadPath} reads: again if the timeline's layers or ancestors changed meanwhile. */
     private void addChanges(Key page, long from, long to, Map<Long, Long> into) {
         Reconstruction values = new Reconstruction();
+        int before;
+        boolean done;
+        do {
+            timeline.checkOpen();
+            before = timeline.structure();
+            // What was added the last time is true, and is added again.
+            done = addChangesOnce(values, page, from, to, into);
+        } while (!done || timeline.structure() != before);
+    }
+
+    /** False if a layer went before it was searched. */
+    private boolean addChangesOnce(
+            Reconstruction values, Key page, long from, long to, Map<Long, Long> into) {
         long below = to;
-        for (Timeline t = timeline; t != null && below >= from; t = t.ancestor()) {
-            long above = Math.max(from, t.ancestorLsn() + 1);
-            while (!addOwnChanges(t.layers(), values, page, above, below, into)) {
-                // A layer went while it was read: what was added is added again.
+        Timeline t = timeline;
+        while (t != null && below >= from) {
+            // Taken before the layers: those of a detached branch hold all that the ancestor had.
+            BranchPoint at = t.branchPoint();
+            long above = at == null ? from : Math.max(from, at.lsn() + 1);
+            if (!addOwnChanges(t.layers(), values, page, above, below, into)) {
+                // One that is closed keeps its layers in the map, and none of them can be read.
+                t.checkOpen();
+                return false;
             }
-            below = Math.min(below, t.ancestorLsn());
+            t = at == null ? null : at.ancestor();
+            below = at == null ? below : Math.min(below, at.lsn());
         }
+        return true;
     }
 
     /** Deltas only: images repeat what deltas have said. False if a layer is gone. */

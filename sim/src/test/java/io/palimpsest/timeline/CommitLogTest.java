@@ -1,11 +1,15 @@
 package io.palimpsest.timeline;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.Lsn;
+import io.palimpsest.base.PageserverException;
 import io.palimpsest.base.Prng;
 import io.palimpsest.base.TenantConfig;
 import io.palimpsest.base.TimelineId;
+import io.palimpsest.port.Tasks;
 import io.palimpsest.timeline.LsnAtTime.Commit;
 import java.util.ArrayList;
 import java.util.List;
@@ -151,6 +155,65 @@ class CommitLogTest {
             long lsn = oldest + random.nextLong(timeline.lastRecordLsn() - oldest + 1);
             assertEquals(model.at(lsn), timeline.timestampByLsn(lsn), () -> Lsn.toString(lsn));
         }
+    }
+
+    /** The search goes through the layers of both: it must end wherever it is at that moment. */
+    @Test
+    void aSearchEndsWhenAnAncestorIsClosed() {
+        TimelineWorld.tell(
+                1,
+                TimelineWorld.smallLimits(),
+                TenantConfig.DEFAULT,
+                world -> {
+                    Timeline root = world.create();
+                    writeWithinASecond(new TimelineWorld.Pen(root, world.limits), 700);
+                    long at = root.lastRecordLsn();
+                    Timeline branch = world.store.createBranch(root, BRANCH, at);
+                    writeWithinASecond(new TimelineWorld.Pen(branch, world.limits), 800);
+                    branch.shutDown();
+                    root.shutDown();
+                    int refused = 0;
+                    for (long nanos = 0; ; nanos += 20_000) {
+                        world.restart();
+                        if (searchWhileClosing(world, nanos)) {
+                            break;
+                        }
+                        refused++;
+                    }
+                    assertTrue(refused > 10, "closed during " + refused + " searches only");
+                });
+    }
+
+    private static void writeWithinASecond(TimelineWorld.Pen pen, int firstXid) {
+        for (int i = 0; i < 60; i++) {
+            pen.end(firstXid + i, true, NOW + firstXid + i);
+            pen.write();
+        }
+        pen.timeline().flushUpTo(pen.timeline().lastRecordLsn());
+    }
+
+    /** Was the answer there before the ancestor was closed? Else it must be an error. */
+    private static boolean searchWhileClosing(TimelineWorld world, long nanos) {
+        Timeline root = world.open(TimelineWorld.ROOT);
+        Timeline branch = world.open(BRANCH, root);
+        boolean[] answered = new boolean[1];
+        Tasks.Task search =
+                world.machine.start(
+                        "search",
+                        () -> {
+                            try {
+                                OptionalLong found = branch.timestampByLsn(branch.lastRecordLsn());
+                                assertEquals(OptionalLong.of(NOW + 859), found);
+                                answered[0] = true;
+                            } catch (PageserverException e) {
+                                assertEquals(ErrorCode.SHUTTING_DOWN, e.code());
+                            }
+                        });
+        world.machine.tasks().sleep(nanos);
+        root.close();
+        search.join();
+        branch.close();
+        return answered[0];
     }
 
     @Test

@@ -65,6 +65,7 @@ public final class GroupCommitScenario implements Scenario {
     /** What the clients know; it lives outside the machine, so that power loss leaves it alone. */
     private final class Run {
         private final Machine machine;
+        private final Prng random;
         private final int clients;
         private final int appends;
         private final TreeSet<Long> sent = new TreeSet<>();
@@ -74,6 +75,7 @@ public final class GroupCommitScenario implements Scenario {
 
         Run(Machine machine, Prng random) {
             this.machine = machine;
+            this.random = random.split("clients");
             clients = 1 + random.nextInt(8);
             appends = 1 + random.nextInt(50);
         }
@@ -92,11 +94,19 @@ public final class GroupCommitScenario implements Scenario {
                                 () -> {
                                     for (int k = 0; k < appends || !stop; k++) {
                                         append(log);
+                                        pause();
                                     }
                                 }));
             }
             running.forEach(Tasks.Task::join);
             log.close();
+        }
+
+        /** Else, on a disk that takes no time, a life would be as many steps as nanoseconds. */
+        private void pause() {
+            if (random.oneIn(4)) {
+                machine.tasks().sleep(1 + random.nextInt(50_000));
+            }
         }
 
         private void append(GroupCommitLog log) {

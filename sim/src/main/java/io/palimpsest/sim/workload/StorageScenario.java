@@ -129,11 +129,8 @@ public final class StorageScenario implements Scenario {
             run.faults(now);
             Tasks.Task life = server.start("pageserver", run::live);
             long nanos = random.nextLong(1 + random.nextLong(2 * SECOND));
-            if (random.nextInt(4) == 0) {
-                s.after(nanos, server.node(), run::endInOrder);
-            } else {
-                s.after(nanos, server.node(), server::losePower);
-            }
+            Runnable end = random.nextInt(4) == 0 ? run::endInOrder : server::losePower;
+            s.after(nanos, server.node(), () -> endOf(life, end));
             int before = server.node().incarnation();
             life.join();
             s.probe(server.node().incarnation() == before ? "restarted-in-order" : "power-lost");
@@ -147,5 +144,12 @@ public final class StorageScenario implements Scenario {
         run.postgres().stop();
         server.start("restarted", run::compareAfterRestart).join();
         server.checkIdle();
+    }
+
+    /** A life that has ended by itself has no other end, nor has the one after it. */
+    private static void endOf(Tasks.Task life, Runnable end) {
+        if (!life.isDone()) {
+            end.run();
+        }
     }
 }

@@ -143,6 +143,11 @@ public final class ControlFile {
         return b[LOG_HINTS] != 0;
     }
 
+    /** How many prepared transactions a standby of it must have room for. */
+    public int maxPreparedTransactions() {
+        return Bytes.i32(b, MAX_CONNECTIONS + 12);
+    }
+
     public boolean tracksCommitTimestamps() {
         return b[TRACK_COMMIT_TIMESTAMP] != 0;
     }

@@ -35,7 +35,8 @@ final class Run {
     private static final String SLOT = "palimpsest";
     private static final String NEVER_CHANGED = "cast_iron";
 
-    private record Moment(int number, long lsn, DataDirectory files, Catalog catalog) {}
+    private record Moment(
+            int number, long lsn, DataDirectory files, Catalog catalog, TableSums sums) {}
 
     private final SourcePostgres postgres;
     private final ServerProcess server;
@@ -176,12 +177,13 @@ final class Run {
     private void moment(int number) throws SQLException {
         progress.accept("moment " + number + ": stop, copy, start");
         Catalog catalog = Catalog.read(postgres::jdbcUrl);
+        TableSums sums = TableSums.read(postgres::jdbcUrl);
         postgres.stop(STOP_LIMIT);
         DataDirectory files = postgres.copyData(directory.resolve("moment-" + number));
         awaitLsn(files.lsn());
         management.lease(tenant, main, files.lsn());
         postgres.start();
-        moments.add(new Moment(number, files.lsn(), files, catalog));
+        moments.add(new Moment(number, files.lsn(), files, catalog, sums));
         progress.accept(
                 "moment "
                         + number
@@ -256,6 +258,52 @@ final class Run {
                         total.unsupported,
                         total.pages / seconds));
         return report;
+    }
+
+    /**
+     * Starts a PostgreSQL on the branch, and one on the main branch as of the last moment: sums
+     * equal to those noted then, and nothing for amcheck and verify_heapam to find.
+     *
+     * @param bin its programs
+     * @return what differs, a line each
+     */
+    List<String> connect(Path bin) throws SQLException {
+        List<String> wrong = new ArrayList<>();
+        Moment last = moments.getLast();
+        connect("main", main, last.lsn(), last, bin, wrong);
+        if (branchLsn != 0) {
+            connect("branch", branch, 0, moments.getFirst(), bin, wrong);
+        }
+        return wrong;
+    }
+
+    private void connect(
+            String what,
+            TimelineId timeline,
+            long lsn,
+            Moment expected,
+            Path bin,
+            List<String> wrong)
+            throws SQLException {
+        try (ConnectedCopy copy =
+                ConnectedCopy.start(
+                        server, tenant, timeline, lsn, directory.resolve("copies"), bin)) {
+            List<String> differences = expected.sums().differences(TableSums.read(copy::jdbcUrl));
+            List<String> damage = copy.damage();
+            wrong.addAll(differences);
+            wrong.addAll(damage);
+            progress.accept(
+                    String.format(
+                            Locale.ROOT,
+                            "PostgreSQL on %s: branched in %.3f s, first SELECT after %.3f s, %d MB; %d tables, %d sums differ, amcheck and verify_heapam find %d",
+                            what,
+                            copy.branchSeconds(),
+                            copy.firstSelectSeconds(),
+                            copy.bytes() >> 20,
+                            expected.sums().sums().size(),
+                            differences.size(),
+                            damage.size()));
+        }
     }
 
     int moments() {

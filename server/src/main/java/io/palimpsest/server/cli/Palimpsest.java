@@ -19,12 +19,13 @@ import picocli.CommandLine.Command;
         mixinStandardHelpOptions = true,
         version = "palimpsest 0.1.0",
         description =
-                "Looks at a page server's files and its object store. The server itself is pageserver.",
+                "Looks at a page server's files and its object store, and starts a PostgreSQL on a branch. The server itself is pageserver.",
         subcommands = {
             Palimpsest.Layer.class,
             Palimpsest.Page.class,
             Palimpsest.Store.class,
-            Palimpsest.Tenant.class
+            Palimpsest.Tenant.class,
+            Connect.class
         },
         exitCodeListHeading = "%nExit status:%n",
         exitCodeList = {

@@ -1,0 +1,351 @@
+package io.palimpsest.server.cli;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.palimpsest.base.ErrorCode;
+import io.palimpsest.base.PageserverException;
+import io.palimpsest.base.TenantId;
+import io.palimpsest.base.TimelineId;
+import io.palimpsest.server.connect.BackupClient;
+import io.palimpsest.server.connect.Copy;
+import io.palimpsest.server.connect.CopyServer;
+import io.palimpsest.server.connect.Installation;
+import io.palimpsest.server.connect.UnpackedBackup;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.net.ServerSocket;
+import java.net.URI;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.security.SecureRandom;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Locale;
+import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
+
+/** Starts an unmodified PostgreSQL of one's own on a branch, as of any LSN or time. */
+@Command(
+        name = "connect",
+        mixinStandardHelpOptions = true,
+        description = {
+            "Starts an unmodified PostgreSQL of your own on a branch, as of any LSN or time.",
+            "It is a copy: what is written to it stays in it, and it costs time and space by the size of the database.",
+            "It does not archive, replicate, or run the original's preloaded libraries."
+        },
+        subcommands = {ConnectList.class, ConnectStop.class})
+final class Connect implements Callable<Integer> {
+    private static final List<String> DATABASES = List.of("postgres", "template1");
+
+    @Spec CommandSpec spec = CommandSpec.create();
+
+    @Parameters(
+            index = "0",
+            arity = "0..1",
+            paramLabel = "BRANCH[@POINT]",
+            description =
+                    "A timeline's id, or the beginning of it; the point is 'latest' (the default), an LSN, a time with a zone, or -15m.")
+    private String what = "";
+
+    @Option(
+            names = "--server",
+            paramLabel = "URL",
+            defaultValue = ServerApi.DEFAULT,
+            description = "The server's management API. Default: ${DEFAULT-VALUE}.")
+    private URI server = URI.create(ServerApi.DEFAULT);
+
+    @Option(
+            names = "--pageservice",
+            paramLabel = "HOST:PORT",
+            defaultValue = "127.0.0.1:64000",
+            description = "The server's page service. Default: ${DEFAULT-VALUE}.")
+    private String pageService = "127.0.0.1:64000";
+
+    @Option(
+            names = "--tenant",
+            paramLabel = "TENANT",
+            description = "Whose branch; not needed if the server has one tenant.")
+    private @Nullable String tenantText;
+
+    @Option(
+            names = "--port",
+            paramLabel = "PORT",
+            description =
+                    "Listen on 127.0.0.1, with a password made for it. Without: a private socket only.")
+    private @Nullable Integer port;
+
+    @Option(names = "--name", paramLabel = "NAME", description = "How to call the copy.")
+    private @Nullable String name;
+
+    @Option(
+            names = "--home",
+            paramLabel = "DIR",
+            description = "Where copies lie. Default: ~/.palimpsest/copies.")
+    private Path home = Copy.home();
+
+    @Option(
+            names = "--bindir",
+            paramLabel = "DIR",
+            description = "Where the postgres of the same major version is.")
+    private @Nullable Path bin;
+
+    @Option(
+            names = "--user",
+            defaultValue = "postgres",
+            description = "A superuser of the cluster. Default: ${DEFAULT-VALUE}.")
+    private String user = "postgres";
+
+    @Option(
+            names = "--keep",
+            description = "Stopping keeps the files and the branch, so that it can go on.")
+    private boolean keep;
+
+    @Option(names = "--psql", description = "Run psql on it, and stop it when psql ends.")
+    private boolean psql;
+
+    @Option(names = "--json", description = "Print one object.")
+    private boolean json;
+
+    private final long begun = System.nanoTime();
+
+    @Override
+    public Integer call() throws IOException, InterruptedException {
+        if (what.isEmpty()) {
+            throw PageserverException.badRequest("connect: name a branch, or say list or stop");
+        }
+        try (ServerApi api = new ServerApi(server)) {
+            return connect(api);
+        }
+    }
+
+    private int connect(ServerApi api) throws IOException, InterruptedException {
+        int at = what.indexOf('@');
+        BranchPoint from =
+                BranchPoint.resolve(
+                        api,
+                        tenantText,
+                        at < 0 ? what : what.substring(0, at),
+                        Point.parse(at < 0 ? "latest" : what.substring(at + 1), Instant.now()));
+        say("branch     %s as of %s", from.timeline(), from.said());
+        Installation installation = Installation.find(from.major(), bin);
+        Path directory = home.toAbsolutePath().resolve(name != null ? checked(name) : freeName());
+        CopyServer.prepare(directory);
+        TimelineId branch = BranchPoint.newId();
+        from.branch(api, branch);
+        say("branched   in %s, the new branch is %s", seconds(), branch);
+        Copy copy =
+                new Copy(
+                        directory,
+                        server.toString(),
+                        from.tenant(),
+                        branch,
+                        from.timeline(),
+                        from.lsn(),
+                        from.major(),
+                        installation.bin(),
+                        port != null ? port : freePort(),
+                        port != null,
+                        keep,
+                        user,
+                        Instant.now());
+        CopyServer postgres = new CopyServer(copy);
+        try {
+            return start(copy, postgres);
+        } catch (IOException | RuntimeException | InterruptedException e) {
+            postgres.stop();
+            postgres.remove();
+            BranchPoint.delete(api, copy);
+            throw e;
+        }
+    }
+
+    private int start(Copy copy, CopyServer postgres) throws IOException, InterruptedException {
+        String branched = seconds();
+        long copied = System.nanoTime();
+        long bytes = copy(copy);
+        say(
+                "copied     %s in %.1f s (mode full: it grows with the database)",
+                Output.bytes(bytes), (System.nanoTime() - copied) / 1e9);
+        postgres.configure();
+        postgres.start();
+        String database = firstSelect(postgres);
+        String selected = seconds();
+        say("first SELECT after %s", selected);
+        postgres.collationWarnings(database).forEach(line -> err().println("warning: " + line));
+        String password = null;
+        if (copy.tcp()) {
+            byte[] random = new byte[16];
+            new SecureRandom().nextBytes(random);
+            password = HexFormat.of().formatHex(random);
+            postgres.setPassword(database, password);
+        }
+        if (psql) {
+            return psql(copy, postgres, database);
+        }
+        print(copy, database, password, bytes, branched, selected);
+        return Palimpsest.DONE;
+    }
+
+    private long copy(Copy copy) throws IOException {
+        int colon = pageService.lastIndexOf(':');
+        if (colon < 1 || !pageService.substring(colon + 1).matches("\\d{1,5}")) {
+            throw PageserverException.badRequest(
+                    "--pageservice '%s': expected HOST:PORT", pageService);
+        }
+        InetSocketAddress address =
+                new InetSocketAddress(
+                        pageService.substring(0, colon),
+                        Integer.parseInt(pageService.substring(colon + 1)));
+        Progress progress = new Progress(err(), "copied");
+        try (UnpackedBackup backup =
+                new UnpackedBackup(copy.data(), copy.directory().resolve("tablespaces"))) {
+            BackupClient.stock(
+                    address,
+                    copy.tenant(),
+                    copy.branch(),
+                    copy.lsn(),
+                    (chunk, offset, length) -> {
+                        backup.push(chunk, offset, length);
+                        progress.bytes(length);
+                    });
+            backup.finish();
+            return backup.bytes();
+        }
+    }
+
+    /** The database it was made in. */
+    private static String firstSelect(CopyServer postgres) {
+        PageserverException last = null;
+        for (String database : DATABASES) {
+            try {
+                if (!postgres.query(database, "SELECT count(*) FROM pg_class").isEmpty()) {
+                    return database;
+                }
+            } catch (PageserverException e) {
+                last = e;
+            }
+        }
+        throw new PageserverException(
+                ErrorCode.IO,
+                "it runs, but no SELECT was possible (is there another superuser? say --user): "
+                        + (last == null ? "no answer" : last.getMessage()));
+    }
+
+    private int psql(Copy copy, CopyServer postgres, String database)
+            throws IOException, InterruptedException {
+        Process process =
+                new ProcessBuilder(
+                                psqlProgram(copy),
+                                "-h",
+                                copy.socketDirectory().toString(),
+                                "-p",
+                                Integer.toString(copy.port()),
+                                "-U",
+                                copy.user(),
+                                database)
+                        .inheritIO()
+                        .start();
+        int status = process.waitFor();
+        try (ServerApi api = new ServerApi(server)) {
+            ConnectStop.stop(api, copy, postgres);
+        }
+        return status == 0 ? Palimpsest.DONE : Palimpsest.FAILED;
+    }
+
+    private static String psqlProgram(Copy copy) {
+        Path beside = copy.bin().resolve("psql");
+        return Files.isExecutable(beside) ? beside.toString() : "psql";
+    }
+
+    private void print(
+            Copy copy,
+            String database,
+            @Nullable String password,
+            long bytes,
+            String branched,
+            String selected) {
+        PrintWriter out = spec.commandLine().getOut();
+        if (json) {
+            ObjectNode o = Output.object();
+            ConnectList.describe(o, copy, true);
+            o.put("mode", "full")
+                    .put("bytes", bytes)
+                    .put("database", database)
+                    .put("branch_seconds", Double.parseDouble(branched.replace(" s", "")))
+                    .put("first_select_seconds", Double.parseDouble(selected.replace(" s", "")));
+            if (password != null) {
+                o.put("password", password);
+            }
+            Output.json(out, o);
+            return;
+        }
+        out.printf(
+                "psql -h %s -p %d -U %s %s%n",
+                copy.socketDirectory(), copy.port(), copy.user(), database);
+        if (password != null) {
+            out.printf(
+                    "postgresql://%s:%s@127.0.0.1:%d/%s%n",
+                    copy.user(), password, copy.port(), database);
+        }
+        say("stop it with: palimpsest connect stop %s", copy.name());
+    }
+
+    private PrintWriter err() {
+        return spec.commandLine().getErr();
+    }
+
+    private void say(String format, Object... arguments) {
+        err().printf(Locale.ROOT, format + "%n", arguments);
+        err().flush();
+    }
+
+    private String seconds() {
+        return String.format(Locale.ROOT, "%.3f s", (System.nanoTime() - begun) / 1e9);
+    }
+
+    private static String checked(String name) {
+        if (!name.matches("[A-Za-z0-9][A-Za-z0-9_.-]{0,40}")) {
+            throw PageserverException.badRequest(
+                    "--name '%s': expected letters, digits, and after the first _ . -", name);
+        }
+        return name;
+    }
+
+    private String freeName() {
+        List<String> taken = new ArrayList<>(Copy.list(home).stream().map(Copy::name).toList());
+        for (int i = 1; ; i++) {
+            String next = "c" + i;
+            if (!taken.contains(next) && !Files.exists(home.resolve(next))) {
+                return next;
+            }
+        }
+    }
+
+    private static int freePort() throws IOException {
+        try (ServerSocket socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+            return socket.getLocalPort();
+        }
+    }
+
+    /** The tenant that was named, or the only one. */
+    static TenantId tenant(ServerApi api, @Nullable String named) throws InterruptedException {
+        if (named != null) {
+            return TenantId.parse(named);
+        }
+        JsonNode all = api.get("/v1/tenant");
+        if (all.size() != 1) {
+            throw PageserverException.badRequest(
+                    "the server has %d tenants: say which one by --tenant", all.size());
+        }
+        return TenantId.parse(all.get(0).path("id").asText());
+    }
+}

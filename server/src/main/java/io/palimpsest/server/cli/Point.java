@@ -1,0 +1,74 @@
+package io.palimpsest.server.cli;
+
+import io.palimpsest.base.Lsn;
+import io.palimpsest.base.PageserverException;
+import java.time.Duration;
+import java.time.Instant;
+import java.time.LocalDateTime;
+import java.time.OffsetDateTime;
+import java.time.ZoneId;
+import java.time.ZoneOffset;
+import java.time.format.DateTimeParseException;
+import java.util.Locale;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+
+/** A moment of a branch's history as people say it. */
+sealed interface Point {
+    /** {@code latest}. */
+    record Latest() implements Point {}
+
+    /** {@code 0/16B3748}. */
+    record At(Lsn lsn) implements Point {}
+
+    /** {@code 2026-11-28T14:03:00+01:00}, {@code -15m}. */
+    record Time(Instant instant) implements Point {}
+
+    Pattern AGO = Pattern.compile("-(\\d{1,6})([smhd])");
+
+    /**
+     * @param now what {@code -15m} counts from
+     * @throws PageserverException BAD_REQUEST; a time without a zone says both things it may mean
+     */
+    static Point parse(String text, Instant now) {
+        if (text.equalsIgnoreCase("latest")) {
+            return new Latest();
+        }
+        if (text.indexOf('/') > 0) {
+            return new At(Lsn.parse(text));
+        }
+        Matcher ago = AGO.matcher(text);
+        if (ago.matches()) {
+            long n = Long.parseLong(ago.group(1));
+            return new Time(
+                    now.minus(
+                            switch (ago.group(2)) {
+                                case "s" -> Duration.ofSeconds(n);
+                                case "m" -> Duration.ofMinutes(n);
+                                case "h" -> Duration.ofHours(n);
+                                default -> Duration.ofDays(n);
+                            }));
+        }
+        String iso = text.strip().replace(' ', 'T').toUpperCase(Locale.ROOT);
+        try {
+            return new Time(OffsetDateTime.parse(iso).toInstant());
+        } catch (DateTimeParseException e) {
+            throw noZone(text, iso);
+        }
+    }
+
+    private static PageserverException noZone(String text, String iso) {
+        try {
+            LocalDateTime local = LocalDateTime.parse(iso);
+            return PageserverException.badRequest(
+                    "'%s' has no time zone: say %s for UTC, or %s for this machine's",
+                    text,
+                    local.atOffset(ZoneOffset.UTC),
+                    local.atZone(ZoneId.systemDefault()).toOffsetDateTime());
+        } catch (DateTimeParseException e) {
+            return PageserverException.badRequest(
+                    "'%s' is no point: expected latest, an LSN such as 0/16B3748, a time such as 2026-11-28T14:03:00Z, or -15m",
+                    text);
+        }
+    }
+}

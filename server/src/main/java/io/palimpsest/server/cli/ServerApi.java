@@ -1,0 +1,100 @@
+package io.palimpsest.server.cli;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import io.palimpsest.base.ErrorCode;
+import io.palimpsest.base.PageserverException;
+import java.io.IOException;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
+import java.time.Duration;
+
+/** The management API of a running page server, as the command line uses it. */
+final class ServerApi implements AutoCloseable {
+    static final String DEFAULT = "http://127.0.0.1:9898";
+
+    private static final ObjectMapper JSON = new ObjectMapper();
+    private static final Duration LIMIT = Duration.ofMinutes(10);
+
+    private final URI server;
+    private final HttpClient http =
+            HttpClient.newBuilder().connectTimeout(Duration.ofSeconds(10)).build();
+
+    ServerApi(URI server) {
+        this.server = server;
+    }
+
+    URI server() {
+        return server;
+    }
+
+    JsonNode get(String path) throws InterruptedException {
+        return call("GET", path, "");
+    }
+
+    /**
+     * What the server answers.
+     *
+     * @param body JSON, or empty
+     * @throws PageserverException as the server says; IO if it does not answer, or is none
+     */
+    JsonNode call(String method, String path, String body) throws InterruptedException {
+        HttpResponse<String> answer;
+        try {
+            HttpRequest.Builder request =
+                    HttpRequest.newBuilder(server.resolve(path))
+                            .timeout(LIMIT)
+                            .method(
+                                    method,
+                                    body.isEmpty()
+                                            ? HttpRequest.BodyPublishers.noBody()
+                                            : HttpRequest.BodyPublishers.ofString(body));
+            if (!body.isEmpty()) {
+                request.header("Content-Type", "application/json");
+            }
+            answer = http.send(request.build(), HttpResponse.BodyHandlers.ofString());
+        } catch (IOException e) {
+            throw new PageserverException(
+                    ErrorCode.IO, "%s does not answer: %s".formatted(server, e), e);
+        } catch (IllegalArgumentException e) {
+            throw new PageserverException(
+                    ErrorCode.BAD_REQUEST, "not a server's URL: " + server, e);
+        }
+        JsonNode json = json(answer.body());
+        if (answer.statusCode() / 100 != 2) {
+            throw new PageserverException(
+                    code(answer.statusCode()),
+                    json.path("msg").asText("status " + answer.statusCode()));
+        }
+        return json;
+    }
+
+    private JsonNode json(String body) {
+        try {
+            return JSON.readTree(body.isEmpty() ? "null" : body);
+        } catch (JsonProcessingException e) {
+            throw new PageserverException(
+                    ErrorCode.IO, "%s is no page server: %s".formatted(server, e.getMessage()), e);
+        }
+    }
+
+    private static ErrorCode code(int status) {
+        return switch (status) {
+            case 400 -> ErrorCode.BAD_REQUEST;
+            case 404 -> ErrorCode.NOT_FOUND;
+            case 409 -> ErrorCode.CONFLICT;
+            case 412 -> ErrorCode.PRECONDITION_FAILED;
+            case 406 -> ErrorCode.LSN_OUT_OF_RANGE;
+            case 503 -> ErrorCode.UNAVAILABLE;
+            default -> ErrorCode.IO;
+        };
+    }
+
+    @Override
+    public void close() {
+        http.close();
+    }
+}

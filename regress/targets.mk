@@ -2,11 +2,15 @@
 PG ?= 18
 
 .PHONY: demo
-demo: jdk ## A real PostgreSQL followed, every page compared; PG=14..18 SEED=n SELFTEST=1 COMPACT=1 CHECKSUMS=on|off STORE=local
+demo: jdk ## A real PostgreSQL followed, every page compared; PG=14..18 SEED=n SELFTEST=1 COMPACT=1 CHECKSUMS=on|off
 	@$(PACKAGE) -pl regress -am
 	@$(JAVA) -Xmx1g \
 	  -cp 'regress/target/palimpsest-regress-0.1.0-SNAPSHOT.jar:regress/target/lib/*' io.palimpsest.regress.Demo \
-	  --pg $(PG) --seed $(SEED) $(if $(SELFTEST),--selftest) $(if $(COMPACT),--compact) $(if $(CHECKSUMS),--checksums $(CHECKSUMS)) $(if $(STORE),--stored) $(if $(DIR),--directory $(DIR))
+	  --pg $(PG) --seed $(SEED) $(if $(SELFTEST),--selftest) $(if $(COMPACT),--compact) $(if $(CHECKSUMS),--checksums $(CHECKSUMS)) $(if $(STORE),--store $(STORE)) $(if $(DIR),--directory $(DIR))
+
+.PHONY: demo-backup
+demo-backup: ## The demo, its machine lost twice, all from the store: STORE=local|s3|azure PG=14..18 SEED=n SELFTEST=1 COMPACT=1
+	@$(MAKE) --no-print-directory demo STORE=$(or $(STORE),local)
 
 .PHONY: images
 images: jdk ## Container images of PostgreSQL, built without a registry; PG=17 for one only

@@ -16,8 +16,8 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
 /**
- * {@code make demo}: an ordinary PostgreSQL, our server that follows it, a workload, and every page
- * compared. Ends with one line of figures; exit status 0 only if nothing differed.
+ * {@code make demo} and {@code make demo-backup}: an ordinary PostgreSQL, our server that follows
+ * it, a workload, and every page compared. Ends with one line of figures; exit status 0 only if nothing differed.
  */
 @Command(name = "demo", mixinStandardHelpOptions = true)
 public final class Demo implements Callable<Integer> {
@@ -35,6 +35,12 @@ public final class Demo implements Callable<Integer> {
                     "tenant_config.pitr_interval='0 s'",
                     "tenant_config.gc_horizon=1048576",
                     "tenant_config.lsn_lease_length='1 d'");
+
+    /** So that there is something to lose all the time. */
+    private static final List<String> UPLOADING =
+            List.of(
+                    "tenant_config.checkpoint_distance=8388608",
+                    "tenant_config.checkpoint_timeout='5 s'");
 
     private static final PrintStream OUT =
             new PrintStream(
@@ -59,10 +65,10 @@ public final class Demo implements Callable<Integer> {
     private boolean compact;
 
     @Option(
-            names = "--stored",
+            names = "--store",
             description =
-                    "with an object store (a directory): the page server's machine is lost in mid-load and before the comparison")
-    private boolean stored;
+                    "with an object store: ${COMPLETION-CANDIDATES}. The page server's machine is lost in mid-load, and once more before all is compared, then with PostgreSQL")
+    private RunStore.@Nullable Kind storeKind;
 
     @Option(
             names = "--checksums",
@@ -77,7 +83,10 @@ public final class Demo implements Callable<Integer> {
     private final long start = System.nanoTime();
 
     public static void main(String[] args) {
-        System.exit(new CommandLine(new Demo()).execute(args));
+        System.exit(
+                new CommandLine(new Demo())
+                        .setCaseInsensitiveEnumValuesAllowed(true)
+                        .execute(args));
     }
 
     @Override
@@ -89,50 +98,48 @@ public final class Demo implements Callable<Integer> {
                         ? directory
                         : EmbeddedPostgres.temporaryDirectory("palimpsest-demo-");
         boolean keep = directory != null;
-        try (SourcePostgres postgres =
+        try (RunStore store = storeKind == null ? null : RunStore.start(storeKind, home);
+                SourcePostgres postgres =
                         new EmbeddedSource(
                                 EmbeddedPostgres.create(
                                         binaries,
                                         home.resolve("postgres"),
                                         Map.of(),
                                         initdbOptions()));
-                ServerProcess server = new ServerProcess(home, configuration(home))) {
+                ServerProcess server =
+                        new ServerProcess(
+                                home,
+                                configuration(store),
+                                store == null ? Map.of() : store.environment())) {
             say("PostgreSQL " + binaries.release() + " in " + home);
+            if (store != null) {
+                say("-c \"" + store.configuration() + "\"");
+            }
             try {
                 postgres.start();
-                Run run = new Run(postgres, server, home, seed, stored, this::say);
+                Run run = new Run(postgres, server, home, seed, store, this::say);
                 run.follow(MOMENTS);
+                if (store != null) {
+                    run.loseAllButStore();
+                }
                 if (selftest) {
                     run.flipStoredByte();
                 }
-                if (stored) {
-                    run.loseMachine();
-                }
                 ComparisonReport report = run.compare();
+                ComparisonReport.Tally total = report.total();
                 OUT.println();
                 OUT.print(report.text());
-                ComparisonReport.Tally total = report.total();
                 if (compact && !worked(server.log())) {
                     throw new IllegalStateException("background work failed, or was not done");
                 }
                 List<String> wrong = run.connect(binaries.home().resolve("bin"));
                 wrong.forEach(OUT::println);
                 keep |= (total.mismatches > 0 || !wrong.isEmpty()) && !selftest;
-                OUT.printf(
-                        Locale.ROOT,
-                        "demo: pages=%d changed=%d mismatches=%d unsupported=%d skipped=%d moments=%d copies_wrong=%d pg=%d%n",
-                        total.pages,
-                        total.changed,
-                        total.mismatches,
-                        total.unsupported,
-                        total.skipped,
-                        run.moments(),
-                        wrong.size(),
-                        major);
+                OUT.println(figures(run, total, wrong.size()));
                 return total.mismatches == 0 && wrong.isEmpty() ? 0 : 1;
             } catch (Exception e) {
                 keep = true;
-                OUT.println("demo: failed: " + e.getMessage());
+                OUT.println(name() + ": failed: " + e.getMessage());
                 OUT.println("page server's log:\n" + server.logTail());
                 throw e;
             }
@@ -156,10 +163,41 @@ public final class Demo implements Callable<Integer> {
         };
     }
 
-    private List<String> configuration(Path home) {
+    private String name() {
+        return storeKind == null ? "demo" : "demo-backup";
+    }
+
+    private String figures(Run run, ComparisonReport.Tally total, int wrong) {
+        String store =
+                storeKind == null
+                        ? ""
+                        : String.format(
+                                Locale.ROOT,
+                                "store=%s losses=%d reread=%d attach=%.2fs ",
+                                storeKind.name().toLowerCase(Locale.ROOT),
+                                run.losses(),
+                                run.reread(),
+                                run.attachNanos() / 1e9);
+        return String.format(
+                Locale.ROOT,
+                "%s: %spages=%d changed=%d mismatches=%d unsupported=%d skipped=%d moments=%d copies_wrong=%d pg=%d",
+                name(),
+                store,
+                total.pages,
+                total.changed,
+                total.mismatches,
+                total.unsupported,
+                total.skipped,
+                run.moments(),
+                wrong,
+                major);
+    }
+
+    private List<String> configuration(@Nullable RunStore store) {
         List<String> keys = new ArrayList<>(compact ? RESTLESS : List.of());
-        if (stored) {
-            keys.add("remote_storage={local_path='" + home.resolve("store") + "'}");
+        if (store != null) {
+            keys.addAll(compact ? List.of() : UPLOADING);
+            keys.add(store.configuration());
         }
         return keys;
     }

@@ -123,6 +123,11 @@ public final class ManagementClient implements AutoCloseable {
                 Map.of("conninfo", conninfo, "slot", slot));
     }
 
+    /** What has arrived is on the disk when this returns. */
+    public JsonNode checkpoint(TenantId tenant, TimelineId timeline) {
+        return put(tenant + "/timeline/" + timeline + "/checkpoint", Map.of());
+    }
+
     private JsonNode put(String path, Map<String, Object> body) {
         try {
             return send(

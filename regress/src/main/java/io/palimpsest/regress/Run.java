@@ -1,5 +1,6 @@
 package io.palimpsest.regress;
 
+import io.palimpsest.base.Key;
 import io.palimpsest.base.Lsn;
 import io.palimpsest.base.Prng;
 import io.palimpsest.base.TenantId;
@@ -48,8 +49,11 @@ final class Run {
     private final TimelineId main;
     private final TimelineId branch;
     private final List<Moment> moments = new ArrayList<>();
-    private final boolean stored;
+    private final @Nullable RunStore store;
+    private final ComparisonReport reread;
     private boolean killAtHalf;
+    private int losses;
+    private long attachNanos;
     private long importLsn;
     private long branchLsn;
 
@@ -57,16 +61,17 @@ final class Run {
      * @param postgres is running and fresh
      * @param server is not started yet
      * @param directory for copies and evidence
-     * @param stored the page server has a store: its working directory may be lost
+     * @param store the page server's: its working directory may be lost; null: it has none
      */
     Run(
             SourcePostgres postgres,
             ServerProcess server,
             Path directory,
             long seed,
-            boolean stored,
+            @Nullable RunStore store,
             Consumer<String> progress) {
-        this.stored = stored;
+        this.store = store;
+        this.reread = new ComparisonReport(directory.resolve("evidence"));
         this.postgres = postgres;
         this.server = server;
         this.management = new ManagementClient(server.management());
@@ -89,8 +94,8 @@ final class Run {
         progress.accept(step);
         if (killAtHalf && step.contains("23/")) {
             killAtHalf = false;
-            if (stored) {
-                loseMachine();
+            if (store != null) {
+                loseMachine(Following.AGAIN);
                 return;
             }
             progress.accept("SIGKILL to the page server, restart");
@@ -128,31 +133,94 @@ final class Run {
         }
     }
 
-    /** SIGKILL, and all that the page server had on its disk is gone: it comes from the store. */
-    void loseMachine() {
+    /** Whether the source is followed again after a loss. */
+    private enum Following {
+        AGAIN,
+        NEVER
+    }
+
+    /**
+     * SIGKILL, and all that the page server had on its disk is gone. What PostgreSQL was told is
+     * safe has to come back from the store alone, and every page as it was read before.
+     */
+    private void loseMachine(Following following) {
+        long stored = awaitStored();
+        management.lease(tenant, main, stored);
+        awaitStored();
+        RememberedPages remembered;
+        try (PageserverClient client = client(main)) {
+            remembered = RememberedPages.read(client, stored);
+        }
         progress.accept("SIGKILL to the page server, its working directory is lost, attach");
         server.kill();
         EmbeddedPostgres.deleteDirectory(server.workingDirectory());
+        long acknowledged = following == Following.AGAIN ? acknowledgedLsn() : stored;
         server.start();
         long start = System.nanoTime();
         management.attach(tenant);
-        management.follow(tenant, main, postgres.conninfo(), SLOT);
+        attachNanos = System.nanoTime() - start;
+        losses++;
+        long there = management.lsn(tenant, main, "last_record_lsn");
         progress.accept(
                 String.format(
                         Locale.ROOT,
-                        "attached in %.2f s, at %s",
-                        (System.nanoTime() - start) / 1e9,
-                        Lsn.toString(management.lsn(tenant, main, "last_record_lsn"))));
+                        "attached in %.2f s, at %s; %s was acknowledged; %d pages at %s are read again",
+                        attachNanos / 1e9,
+                        Lsn.toString(there),
+                        Lsn.toString(acknowledged),
+                        remembered.size(),
+                        Lsn.toString(stored)));
+        if (Long.compareUnsigned(there, acknowledged) < 0) {
+            throw new IllegalStateException(
+                    "acknowledged up to "
+                            + Lsn.toString(acknowledged)
+                            + ", the store has "
+                            + Lsn.toString(there));
+        }
+        try (PageserverClient client = client(main)) {
+            remembered.compare(client, reread);
+        }
+        if (following == Following.AGAIN) {
+            management.follow(tenant, main, postgres.conninfo(), SLOT);
+        }
     }
 
-    private long insertLsn() throws SQLException {
+    /** Puts all that has arrived into the store; returns the LSN which that is safe up to. */
+    private long awaitStored() {
+        management.checkpoint(tenant, main);
+        long durable = management.lsn(tenant, main, "disk_consistent_lsn");
+        await("remote_consistent_lsn", durable);
+        return durable;
+    }
+
+    /** What PostgreSQL keeps no WAL for any more. */
+    private long acknowledgedLsn() {
+        return lsn("SELECT restart_lsn FROM pg_replication_slots WHERE slot_name = '" + SLOT + "'");
+    }
+
+    /**
+     * The machine is lost once more, and PostgreSQL is out of reach: all moments come from the
+     * store.
+     */
+    void loseAllButStore() {
+        postgres.stop(STOP_LIMIT);
+        loseMachine(Following.NEVER);
+    }
+
+    private long insertLsn() {
+        return lsn("SELECT pg_current_wal_insert_lsn()");
+    }
+
+    private long lsn(String query) {
         try (Connection connection = DriverManager.getConnection(postgres.jdbcUrl("postgres"));
                 Statement statement = connection.createStatement();
-                ResultSet row = statement.executeQuery("SELECT pg_current_wal_insert_lsn()")) {
-            if (!row.next()) {
-                throw new SQLException("no LSN");
+                ResultSet row = statement.executeQuery(query)) {
+            if (!row.next() || row.getString(1) == null) {
+                throw new IllegalStateException("no LSN: " + query);
             }
             return Lsn.parse(row.getString(1)).value();
+        } catch (SQLException e) {
+            throw new IllegalStateException(query + ": " + e.getMessage(), e);
         }
     }
 
@@ -180,7 +248,7 @@ final class Run {
         TableSums sums = TableSums.read(postgres::jdbcUrl);
         postgres.stop(STOP_LIMIT);
         DataDirectory files = postgres.copyData(directory.resolve("moment-" + number));
-        awaitLsn(files.lsn());
+        await("last_record_lsn", files.lsn());
         management.lease(tenant, main, files.lsn());
         postgres.start();
         moments.add(new Moment(number, files.lsn(), files, catalog, sums));
@@ -194,16 +262,19 @@ final class Run {
                         + " relations");
     }
 
-    private void awaitLsn(long lsn) {
+    /** Waits until that field of the main timeline's state has come to the LSN. */
+    private void await(String field, long lsn) {
         long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(CATCH_UP_SECONDS);
         while (true) {
-            long reached = management.lsn(tenant, main, "last_record_lsn");
+            long reached = management.lsn(tenant, main, field);
             if (Long.compareUnsigned(reached, lsn) >= 0) {
                 return;
             }
             if (System.nanoTime() > end) {
                 throw new IllegalStateException(
-                        "the page server did not reach "
+                        "the page server's "
+                                + field
+                                + " did not reach "
                                 + Lsn.toString(lsn)
                                 + ", it is at "
                                 + Lsn.toString(reached)
@@ -214,9 +285,14 @@ final class Run {
         }
     }
 
-    /** Compares all moments, and the branch where it began. */
+    private PageserverClient client(TimelineId timeline) {
+        return PageserverClient.connect(server.pageService(), tenant, timeline, 3);
+    }
+
+    /** Compares all moments, and the branch where it began; adds what was read again. */
     ComparisonReport compare() {
         ComparisonReport all = new ComparisonReport(directory.resolve("evidence"));
+        all.add(reread);
         for (Moment moment : moments) {
             try (PageserverClient client =
                     PageserverClient.connect(
@@ -310,9 +386,23 @@ final class Run {
         return moments.size();
     }
 
+    /** How often the page server's machine was lost. */
+    int losses() {
+        return losses;
+    }
+
+    /** How many pages were read before a loss and again after it. */
+    long reread() {
+        return reread.total().pages;
+    }
+
+    /** What the last attaching took. */
+    long attachNanos() {
+        return attachNanos;
+    }
+
     /** Damages one stored page behind the server's back. */
     void flipStoredByte() {
-        server.stop();
         Moment last = moments.getLast();
         RelTag victim = null;
         for (PageSource.Fork fork : last.files().forks()) {
@@ -326,8 +416,19 @@ final class Run {
         if (victim == null) {
             throw new IllegalStateException("no relation to flip a byte of");
         }
-        progress.accept(StoredPageFlip.flip(server.workingDirectory(), Keys.block(victim, 3)));
+        Key key = Keys.block(victim, 3);
+        server.stop();
+        if (store == null) {
+            progress.accept(StoredPageFlip.flip(server.workingDirectory(), key));
+        } else {
+            // What is on the disk is whole: only who reads from the store finds it.
+            progress.accept(StoredPageFlip.flip(store.store(), key));
+            EmbeddedPostgres.deleteDirectory(server.workingDirectory());
+        }
         server.start();
+        if (store != null) {
+            management.attach(tenant);
+        }
     }
 
     private static void sleep(long milliseconds) {

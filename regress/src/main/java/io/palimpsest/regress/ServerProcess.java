@@ -12,6 +12,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
@@ -23,6 +24,7 @@ public final class ServerProcess implements AutoCloseable {
     private final Path workingDirectory;
     private final Path log;
     private final List<String> configuration;
+    private final Map<String, String> environment;
     private final InetSocketAddress pageService = free();
     private final InetSocketAddress management = free();
     private @Nullable Process process;
@@ -39,6 +41,17 @@ public final class ServerProcess implements AutoCloseable {
      * @param configuration keys that differ from the defaults, as TOML
      */
     public ServerProcess(Path directory, List<String> configuration) {
+        this(directory, configuration, Map.of());
+    }
+
+    /**
+     * @param directory gets a working directory and a log
+     * @param configuration keys that differ from the defaults, as TOML
+     * @param environment what it finds in its environment besides ours
+     */
+    public ServerProcess(
+            Path directory, List<String> configuration, Map<String, String> environment) {
+        this.environment = Map.copyOf(environment);
         this.configuration = List.copyOf(configuration);
         this.workingDirectory = directory.resolve("pageserver");
         this.log = directory.resolve("pageserver.log");
@@ -64,11 +77,12 @@ public final class ServerProcess implements AutoCloseable {
     /** Starts it and returns when both listeners accept connections. */
     public void start() {
         try {
-            Process started =
+            ProcessBuilder builder =
                     new ProcessBuilder(command())
                             .redirectErrorStream(true)
-                            .redirectOutput(ProcessBuilder.Redirect.appendTo(log.toFile()))
-                            .start();
+                            .redirectOutput(ProcessBuilder.Redirect.appendTo(log.toFile()));
+            builder.environment().putAll(environment);
+            Process started = builder.start();
             process = started;
             long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(60);
             while (!accepts(pageService) || !accepts(management)) {

@@ -9,7 +9,9 @@ import io.airlift.compress.v3.MalformedInputException;
 import io.airlift.compress.v3.lz4.Lz4JavaDecompressor;
 import io.palimpsest.base.Key;
 import io.palimpsest.pg.Page;
+import io.palimpsest.port.ObjectStore;
 import io.palimpsest.value.StoredValue;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -21,8 +23,8 @@ import java.util.zip.CRC32C;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Changes one byte of one stored page image in a stopped server's layer files and makes all
- * checksums right again, so that nothing but a comparison can find it: the demo's test of itself.
+ * Changes one byte of one stored page image in a stopped server's layer files, or in its object store,
+ * and makes all checksums right again, so that nothing but a comparison can find it: the demo's test of itself.
  *
  * <p>The file keeps its size. In a compressed block only some stored byte stands for just one byte
  * of the page; it is found by trying. The layer format is drawn in docs/formats.md.
@@ -68,6 +70,36 @@ final class StoredPageFlip {
         return String.join(", ", all);
     }
 
+    /** The same in an object store, in each object that has an image of {@code key}. */
+    static String flip(ObjectStore store, Key key) {
+        List<String> all = new ArrayList<>();
+        String page = null;
+        do {
+            ObjectStore.Listing listing = store.list("", true, 1000, page);
+            for (ObjectStore.Entry entry : listing.objects()) {
+                ByteArrayOutputStream body = new ByteArrayOutputStream();
+                store.get(entry.key(), body::write);
+                byte[] file = body.toByteArray();
+                boolean layer =
+                        file.length >= HEADER + FOOTER
+                                && Arrays.equals(file, 0, MAGIC.length, MAGIC, 0, MAGIC.length);
+                String done = layer ? flipIn(file, entry.key(), key) : null;
+                if (done != null) {
+                    store.put(
+                            entry.key(),
+                            ObjectStore.Content.of(file),
+                            ObjectStore.Condition.ALWAYS);
+                    all.add(done);
+                }
+            }
+            page = listing.next();
+        } while (page != null);
+        if (all.isEmpty()) {
+            throw new IllegalStateException("no object has an image of " + key);
+        }
+        return String.join(", ", all);
+    }
+
     private static boolean startsWithMagic(Path path) throws IOException {
         try (var in = Files.newInputStream(path)) {
             return Arrays.equals(in.readNBytes(MAGIC.length), MAGIC);
@@ -76,6 +108,14 @@ final class StoredPageFlip {
 
     private static @Nullable String flipIn(Path path, Key key) throws IOException {
         byte[] file = Files.readAllBytes(path);
+        String done = flipIn(file, path.getFileName().toString(), key);
+        if (done != null) {
+            Files.write(path, file);
+        }
+        return done;
+    }
+
+    private static @Nullable String flipIn(byte[] file, String name, Key key) {
         int footer = file.length - FOOTER;
         long index = i64(file, footer);
         for (int at = HEADER; at < index; ) {
@@ -93,13 +133,12 @@ final class StoredPageFlip {
                                 file,
                                 footer + FOOTER_CHECKSUM,
                                 checksum(file, footer, FOOTER_CHECKSUM));
-                        Files.write(path, file);
                         return "byte "
                                 + target
                                 + " of the page under key "
                                 + key
                                 + " flipped in "
-                                + path.getFileName();
+                                + name;
                     }
                 }
             }

@@ -58,7 +58,7 @@ class FollowTest {
         System.out.println("PostgreSQL " + MAJOR + ", seed " + SEED);
         postgres.start();
         try (ServerProcess server = new ServerProcess(home)) {
-            Run run = new Run(postgres, server, home, SEED, false, step -> {});
+            Run run = new Run(postgres, server, home, SEED, null, step -> {});
             run.follow(rounds);
             ComparisonReport report = run.compare();
             System.out.println(report.text());

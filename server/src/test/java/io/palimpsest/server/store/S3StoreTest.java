@@ -13,7 +13,6 @@ import io.palimpsest.port.ObjectStore.Condition;
 import io.palimpsest.port.ObjectStore.Content;
 import io.palimpsest.port.ObjectStore.Listing;
 import io.palimpsest.sim.contract.ObjectStoreContract;
-import java.io.IOException;
 import java.nio.file.Path;
 import java.security.SecureRandom;
 import java.time.Duration;
@@ -42,7 +41,7 @@ class S3StoreTest {
     private static int prefixes;
 
     @BeforeAll
-    static void start() throws IOException, InterruptedException {
+    static void start() {
         mock = new S3Mock(directory);
     }
 

@@ -17,7 +17,8 @@ import picocli.CommandLine.Option;
 
 /**
  * {@code make demo} and {@code make demo-backup}: an ordinary PostgreSQL, our server that follows
- * it, a workload, and every page compared. Ends with one line of figures; exit status 0 only if nothing differed.
+ * it, a workload, and every page compared. Ends with one line of figures; exit status 0 only if
+ * nothing differed.
  */
 @Command(name = "demo", mixinStandardHelpOptions = true)
 public final class Demo implements Callable<Integer> {

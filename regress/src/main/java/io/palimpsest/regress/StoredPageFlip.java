@@ -23,8 +23,9 @@ import java.util.zip.CRC32C;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Changes one byte of one stored page image in a stopped server's layer files, or in its object store,
- * and makes all checksums right again, so that nothing but a comparison can find it: the demo's test of itself.
+ * Changes one byte of one stored page image in a stopped server's layer files, or in its object
+ * store, and makes all checksums right again, so that nothing but a comparison can find it: the
+ * demo's test of itself.
  *
  * <p>The file keeps its size. In a compressed block only some stored byte stands for just one byte
  * of the page; it is found by trying. The layer format is drawn in docs/formats.md.

@@ -64,8 +64,8 @@ public final class Palimpsest {
     @Command(
             name = "store",
             mixinStandardHelpOptions = true,
-            description = "Object stores: check.",
-            subcommands = StoreCheck.class)
+            description = "Object stores: check, du.",
+            subcommands = {StoreCheck.class, StoreDu.class})
     static final class Store {}
 
     /** Tenants of a running server. */

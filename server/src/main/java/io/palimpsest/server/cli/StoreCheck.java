@@ -2,20 +2,14 @@ package io.palimpsest.server.cli;
 
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import io.palimpsest.base.PageserverException;
-import io.palimpsest.server.config.ServerConfig;
 import io.palimpsest.server.store.StoreConnection;
 import io.palimpsest.server.store.StoreProbe;
-import io.palimpsest.server.store.StoreSettings;
-import java.io.IOException;
 import java.io.PrintWriter;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.security.SecureRandom;
 import java.util.List;
 import java.util.concurrent.Callable;
-import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
@@ -31,54 +25,20 @@ import picocli.CommandLine.Spec;
 final class StoreCheck implements Callable<Integer> {
     @Spec CommandSpec spec = CommandSpec.create();
 
-    @Option(
-            names = {"-D", "--workdir"},
-            paramLabel = "DIR",
-            description = "A page server's working directory, for its pageserver.toml.")
-    private @Nullable Path workdir;
-
-    @Option(
-            names = {"-c", "--config-override"},
-            paramLabel = "TOML",
-            description =
-                    "As the page server takes it: \"remote_storage={local_path='/some/path/'}\". Repeatable.")
-    private List<String> overrides = List.of();
+    @Mixin private StoreOptions store = new StoreOptions();
 
     @Option(names = "--json", description = "Print one JSON object.")
     private boolean json;
 
     @Override
     public Integer call() {
-        StoreSettings settings = settings();
-        try (StoreConnection connection = StoreConnection.open(settings, System.getenv())) {
+        try (StoreConnection connection = store.open()) {
             List<StoreProbe.Step> steps = StoreProbe.run(connection.store(), new SecureRandom());
             print(connection, steps);
             return steps.stream().allMatch(StoreProbe.Step::good)
                     ? Palimpsest.DONE
                     : Palimpsest.FAILED;
         }
-    }
-
-    private StoreSettings settings() {
-        Path file = workdir == null ? null : ServerConfig.file(workdir);
-        StoreSettings settings;
-        try {
-            settings =
-                    ServerConfig.read(
-                                    String.valueOf(file),
-                                    file != null && Files.exists(file)
-                                            ? Files.readString(file)
-                                            : "",
-                                    overrides)
-                            .remoteStorage();
-        } catch (IOException e) {
-            throw PageserverException.badRequest("%s cannot be read: %s", file, e);
-        }
-        if (settings == null) {
-            throw PageserverException.badRequest(
-                    "no remote_storage is configured: give -c \"remote_storage={...}\", or -D with a pageserver.toml that has it");
-        }
-        return settings;
     }
 
     private void print(StoreConnection connection, List<StoreProbe.Step> steps) {

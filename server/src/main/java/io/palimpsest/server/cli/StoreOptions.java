@@ -1,0 +1,54 @@
+package io.palimpsest.server.cli;
+
+import io.palimpsest.base.PageserverException;
+import io.palimpsest.server.config.ServerConfig;
+import io.palimpsest.server.store.StoreConnection;
+import io.palimpsest.server.store.StoreSettings;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Option;
+
+/** Which object store a command is about: as the page server is told. */
+final class StoreOptions {
+    @Option(
+            names = {"-D", "--workdir"},
+            paramLabel = "DIR",
+            description = "A page server's working directory, for its pageserver.toml.")
+    private @Nullable Path workdir;
+
+    @Option(
+            names = {"-c", "--config-override"},
+            paramLabel = "TOML",
+            description =
+                    "As the page server takes it: \"remote_storage={local_path='/some/path/'}\". Repeatable.")
+    private List<String> overrides = List.of();
+
+    StoreConnection open() {
+        return StoreConnection.open(settings(), System.getenv());
+    }
+
+    private StoreSettings settings() {
+        Path file = workdir == null ? null : ServerConfig.file(workdir);
+        StoreSettings settings;
+        try {
+            settings =
+                    ServerConfig.read(
+                                    String.valueOf(file),
+                                    file != null && Files.exists(file)
+                                            ? Files.readString(file)
+                                            : "",
+                                    overrides)
+                            .remoteStorage();
+        } catch (IOException e) {
+            throw PageserverException.badRequest("%s cannot be read: %s", file, e);
+        }
+        if (settings == null) {
+            throw PageserverException.badRequest(
+                    "no remote_storage is configured: give -c \"remote_storage={...}\", or -D with a pageserver.toml that has it");
+        }
+        return settings;
+    }
+}

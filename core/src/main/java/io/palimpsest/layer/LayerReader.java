@@ -303,7 +303,8 @@ final class LayerReader {
     }
 
     private boolean has(SharedBlocks shared, long position) {
-        return shared.find(id, position) != null || cache.find(id, position) != null;
+        return shared.find(id, position) != null
+                || cache.region(LayerFormat.TYPE_DATA).find(id, position) != null;
     }
 
     /** Reads blocks that lie next to each other at once, and answers the first. */
@@ -328,14 +329,14 @@ final class LayerReader {
                 }
                 throw e;
             }
-            keep(shared, position, decoded);
+            keep(shared, position, LayerFormat.TYPE_DATA, decoded);
             answer = decoded;
         }
         return answer;
     }
 
-    private void keep(@Nullable SharedBlocks shared, long position, byte[] decoded) {
-        cache.insert(id, position, decoded);
+    private void keep(@Nullable SharedBlocks shared, long position, int type, byte[] decoded) {
+        cache.region(type).insert(id, position, decoded);
         if (shared != null && shared.find(id, position) == null) {
             shared.keep(id, position, decoded);
         }
@@ -348,7 +349,7 @@ final class LayerReader {
             int type,
             boolean mayBlock,
             boolean keep) {
-        byte[] cached = cache.find(id, position);
+        byte[] cached = cache.region(type).find(id, position);
         if (cached == null && shared != null) {
             cached = shared.find(id, position);
         }
@@ -374,7 +375,7 @@ final class LayerReader {
                     decoded.length);
         }
         if (keep) {
-            keep(shared, position, decoded);
+            keep(shared, position, type, decoded);
         }
         return decoded;
     }

@@ -16,6 +16,7 @@ import io.palimpsest.base.Prng;
 import io.palimpsest.port.Disk;
 import io.palimpsest.value.Keys;
 import io.palimpsest.value.StoredValue;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.TreeMap;
@@ -68,7 +69,7 @@ class LayerFileTest {
                     file.collect(r, floor);
                 }
                 History.assertSame(expected, r);
-                assertTrue(cache.bytes() <= limits.blockCacheBytes());
+                assertTrue(cache.region(LayerFormat.TYPE_DATA).bytes() <= limits.blockCacheBytes());
             }
             checkScans(h, file, prng);
         }
@@ -372,5 +373,34 @@ class LayerFileTest {
                 History.assertSame(History.newestFirst(all, key, 80, 0), r);
             }
         }
+    }
+
+    /** However many pages pass by: index and filter are read once, also where no page is kept. */
+    @Test
+    void whatFindsAValueStaysInMemory() {
+        MemoryDisk disk = new MemoryDisk();
+        Limits limits = History.limits(300, 0);
+        History h = History.random(new Prng(11), 400);
+        LayerName name =
+                History.writeDelta(disk, History.sorted(h.entries), KeyRange.ALL, h.lsns(), limits);
+        byte[] bytes = disk.files.get(name.toString());
+        long footerPosition = bytes.length - LayerFooter.BYTES;
+        byte[] end = Arrays.copyOfRange(bytes, (int) footerPosition, bytes.length);
+        LayerFooter footer = LayerFooter.read(name.toString(), footerPosition, end);
+        assertTrue(footer.indexBlocks() > 1 && footer.filterLines() > 0);
+        List<Long> reads = new ArrayList<>();
+        try (LayerFile file = LayerFile.open(disk, name.toString(), name, new BlockCache(limits))) {
+            Reconstruction r = new Reconstruction();
+            for (int round = 0; round < 2; round++) {
+                reads.clear();
+                disk.onRead = (path, position, length) -> reads.add(position);
+                for (History.Entry e : h.entries) {
+                    r.reset(e.key().hi(), e.key().mid(), e.key().lo(), e.lsn());
+                    assertTrue(file.collect(r) || r.count() > 0);
+                }
+                assertTrue(reads.size() >= h.entries.size());
+            }
+        }
+        assertTrue(reads.stream().allMatch(at -> at < footer.indexPosition()), reads.toString());
     }
 }

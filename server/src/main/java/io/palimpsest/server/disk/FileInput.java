@@ -30,10 +30,19 @@ final class FileInput implements Disk.Input {
     /** What opening a layer file takes, and one more. */
     private static final int READS_BEFORE_MAPPING = 4;
 
-    private record Mapping(Arena arena, MemorySegment bytes) {
-        /** Are these bytes in memory at this moment? */
+    private record Mapping(Arena arena, MemorySegment bytes, Residency residency) {
+        static Mapping of(Arena arena, MemorySegment bytes) {
+            return new Mapping(
+                    arena,
+                    bytes,
+                    new Residency(
+                            (position, length) -> bytes.asSlice(position, length).isLoaded(),
+                            bytes.byteSize(),
+                            System.nanoTime()));
+        }
+
         boolean resident(long position, int length) {
-            return bytes.asSlice(position, length).isLoaded();
+            return residency.inMemory(position, length, System.nanoTime());
         }
     }
 
@@ -105,7 +114,7 @@ final class FileInput implements Disk.Input {
         }
         Arena arena = Arena.ofShared();
         try {
-            m = new Mapping(arena, channel.map(MapMode.READ_ONLY, 0, size, arena));
+            m = Mapping.of(arena, channel.map(MapMode.READ_ONLY, 0, size, arena));
             mapping = m;
             return m;
         } catch (IOException | OutOfMemoryError e) {

@@ -18,13 +18,22 @@ import org.jspecify.annotations.Nullable;
  * Reads of what may be read. The cutoff is asked after each read: it is published before anything
  * below it goes, so what was read until then was whole, and what failed may have failed for that.
  */
-record GuardedReads(ReadPath reads, HistoryWindow window) {
-    /** See {@link ReadPath#size}. */
+record GuardedReads(ReadPath reads, HistoryWindow window, RelationSizes sizes) {
+    /** The size under a size key, -1 if there is none; looked for only if it is not known. */
     int size(long hi, long mid, long lo, long lsn) {
-        try {
-            int size = reads.size(hi, mid, lo, lsn);
+        boolean settled = sizes.settled(lsn);
+        int known = settled ? sizes.find(hi, mid, lo, lsn) : KnownSizes.UNKNOWN;
+        if (known != KnownSizes.UNKNOWN) {
             window.checkReadable(lsn);
-            return size;
+            return known;
+        }
+        try {
+            SizeAt size = reads.size(hi, mid, lo, lsn);
+            window.checkReadable(lsn);
+            if (settled) {
+                sizes.learn(new Key(hi, mid, lo), size, lsn);
+            }
+            return size.blocks();
         } catch (PageserverException e) {
             throw window.explained(lsn, e);
         }
@@ -43,7 +52,7 @@ record GuardedReads(ReadPath reads, HistoryWindow window) {
     boolean tryPage(RelTag tag, int block, long lsn, byte[] into, int at, RedoContext context) {
         long mid = Keys.mid(tag.db(), tag.rel());
         int blocks =
-                reads.trySize(
+                trySize(
                         Keys.hi(Keys.REL_SIZE, tag.spc()),
                         mid,
                         Keys.lo(tag.fork(), 0),
@@ -60,6 +69,22 @@ record GuardedReads(ReadPath reads, HistoryWindow window) {
                         at,
                         context)
                 && window.readable(lsn);
+    }
+
+    private int trySize(long hi, long mid, long lo, long lsn, RedoContext context) {
+        boolean settled = sizes.settled(lsn);
+        int known = settled ? sizes.find(hi, mid, lo, lsn) : KnownSizes.UNKNOWN;
+        if (known != KnownSizes.UNKNOWN) {
+            return known;
+        }
+        SizeAt size = reads.trySize(hi, mid, lo, lsn, context);
+        if (size == null || !window.readable(lsn)) {
+            return -1;
+        }
+        if (settled) {
+            sizes.learn(new Key(hi, mid, lo), size, lsn);
+        }
+        return size.blocks();
     }
 
     void page(Key key, long lsn, byte[] into, int at, ReadTrace trace) {

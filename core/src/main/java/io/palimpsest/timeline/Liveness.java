@@ -33,7 +33,7 @@ final class Liveness {
 
     private long pages() {
         long kind = hi >>> 32 == Keys.REL_BLOCK ? Keys.REL_SIZE : Keys.SLRU_SIZE;
-        int size = reads.size(kind << 32 | hi & 0xFFFF_FFFFL, mid, fork << 32, lsn);
+        int size = reads.size(kind << 32 | hi & 0xFFFF_FFFFL, mid, fork << 32, lsn).blocks();
         // A relation has fewer than 2^32 - 1 blocks.
         return size == -1 ? 0 : size;
     }

@@ -61,18 +61,20 @@ final class ReadPath {
     }
 
     /** The u32 under a size key, or -1 if there is none. */
-    int size(long hi, long mid, long lo, long lsn) {
+    SizeAt size(long hi, long mid, long lo, long lsn) {
         Scratch s = take(timeline.redoContext());
         try {
             int at = collectImage(s.values, hi, mid, lo, lsn);
-            return at < 0 ? -1 : Bytes.i32(s.values.bytes(), at);
+            return new SizeAt(
+                    at < 0 ? -1 : Bytes.i32(s.values.bytes(), at),
+                    s.values.count() == 0 ? lsn : s.values.lsn(0));
         } finally {
             giveBack(s);
         }
     }
 
-    /** The same without blocking; -1 also if that cannot be. */
-    int trySize(long hi, long mid, long lo, long lsn, RedoContext context) {
+    /** The same of a size that there is, without blocking; null if there is none or it would. */
+    @Nullable SizeAt trySize(long hi, long mid, long lo, long lsn, RedoContext context) {
         Scratch s = take(context);
         try {
             Reconstruction values = s.values;
@@ -83,7 +85,9 @@ final class ReadPath {
                             && values.length(0) == 5
                             && StoredValue.kind(values.bytes(), values.offset(0))
                                     == StoredValue.IMAGE;
-            return found ? Bytes.i32(values.bytes(), values.offset(0) + 1) : -1;
+            return found
+                    ? new SizeAt(Bytes.i32(values.bytes(), values.offset(0) + 1), values.lsn(0))
+                    : null;
         } finally {
             giveBack(s);
         }

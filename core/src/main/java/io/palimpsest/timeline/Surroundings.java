@@ -13,6 +13,7 @@ import java.util.concurrent.atomic.AtomicInteger;
  * @param housekeeping who does their background work
  * @param structure counts detachments and deletions: a read during which it has changed may have
  *     gone to an ancestor that keeps nothing for it any more
+ * @param sizes of relations that reads have found
  */
 record Surroundings(
         Environment environment,
@@ -20,14 +21,22 @@ record Surroundings(
         TenantConfig config,
         BlockCache cache,
         Housekeeping housekeeping,
-        AtomicInteger structure) {
+        AtomicInteger structure,
+        KnownSizes sizes) {
     Surroundings(
             Environment environment,
             Limits limits,
             TenantConfig config,
             BlockCache cache,
             Housekeeping housekeeping) {
-        this(environment, limits, config, cache, housekeeping, new AtomicInteger());
+        this(
+                environment,
+                limits,
+                config,
+                cache,
+                housekeeping,
+                new AtomicInteger(),
+                new KnownSizes());
     }
 
     Disk disk() {

@@ -87,9 +87,14 @@ public final class Timeline {
         commits = new CommitLog(this);
         window = new HistoryWindow(this, layers, commits);
         flusher = new Flusher(this, environment, surroundings.limits());
-        writer = new TimelineWriter(this, surroundings, layers, lastRecord, flusher);
+        SizeChanges sizeChanges = new SizeChanges(lsn);
+        writer = new TimelineWriter(this, surroundings, layers, lastRecord, flusher, sizeChanges);
         reads = new ReadPath(this);
-        guarded = new GuardedReads(reads, window);
+        guarded =
+                new GuardedReads(
+                        reads,
+                        window,
+                        new RelationSizes(surroundings.sizes(), sizeChanges, lastRecord));
         requests = new LsnRequests(this, lastRecord, window);
     }
 

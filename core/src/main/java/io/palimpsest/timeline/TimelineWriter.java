@@ -22,6 +22,7 @@ final class TimelineWriter {
     private final TimelineLayers layers;
     private final LsnWaiter lastRecord;
     private final Flusher flusher;
+    private final SizeChanges sizeChanges;
     private final Environment environment;
     private final Limits limits;
 
@@ -49,7 +50,9 @@ final class TimelineWriter {
             Surroundings surroundings,
             TimelineLayers layers,
             LsnWaiter lastRecord,
-            Flusher flusher) {
+            Flusher flusher,
+            SizeChanges sizeChanges) {
+        this.sizeChanges = sizeChanges;
         this.timeline = timeline;
         this.layers = layers;
         this.lastRecord = lastRecord;
@@ -130,6 +133,7 @@ final class TimelineWriter {
         if (m.count() == 0) {
             return;
         }
+        sizeChanges.note(m);
         OpenLayer into = open;
         if (into == null) {
             into = new OpenLayer(nextStartLsn);

@@ -98,6 +98,12 @@ public final class Keys {
         return hi >>> 32 <= SLRU_BLOCK;
     }
 
+    /** Is the key the size of a relation fork or an SLRU segment? */
+    public static boolean isSize(long hi) {
+        long kind = hi >>> 32;
+        return kind == REL_SIZE || kind == SLRU_SIZE;
+    }
+
     public static RelTag relation(Key key) {
         return new RelTag(key.field2(), key.field3(), key.field4(), key.field5());
     }

@@ -29,6 +29,14 @@ public final class BlockCache {
         indexes = new BlockRegion(Math.max(LEAST_INDEX_BYTES, share));
     }
 
+    /**
+     * Tells all files whose blocks are kept here what time it is, in any unit; see {@link
+     * LayerFile#lastRead}.
+     */
+    public void now(int time) {
+        open.now(time);
+    }
+
     OpenFiles open() {
         return open;
     }

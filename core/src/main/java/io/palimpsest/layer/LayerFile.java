@@ -35,6 +35,8 @@ public final class LayerFile implements AutoCloseable {
     /** In place of the number of holders, for a few instructions, while {@link #evict} works. */
     private static final int EVICTING = -1;
 
+    private static final int OPENS = 100;
+
     static {
         try {
             MethodHandles.Lookup lookup = MethodHandles.lookup();
@@ -68,17 +70,26 @@ public final class LayerFile implements AutoCloseable {
     /** A racy hint that spares it when room is made. */
     private boolean used;
 
+    /** Its file left the disk, and is closed as soon as nobody holds it. */
+    private volatile boolean leaving;
+
+    private volatile boolean resident;
+    private int lastRead;
+
     private LayerFile(
             LayerDirectory directory,
             @Nullable String file,
             LayerDescriptor descriptor,
             BlockCache cache,
-            long id) {
+            long id,
+            boolean resident) {
         this.directory = directory;
         this.file = file;
         this.descriptor = descriptor;
         this.cache = cache;
         this.id = id;
+        this.resident = resident;
+        lastRead = cache.open().now();
         startLsn = descriptor.name().startLsn();
         endLsn = descriptor.name().endLsn();
     }
@@ -96,7 +107,20 @@ public final class LayerFile implements AutoCloseable {
     /** The same in a directory that is shared by its layers. */
     public static LayerFile lazy(
             LayerDirectory directory, LayerDescriptor descriptor, BlockCache cache) {
-        return new LayerFile(directory, null, descriptor, cache, cache.register());
+        return lazy(directory, descriptor, cache, true);
+    }
+
+    /**
+     * The same of one that comes from the directory's source when it is first read.
+     *
+     * @param resident is it on the disk already?
+     */
+    public static LayerFile lazy(
+            LayerDirectory directory,
+            LayerDescriptor descriptor,
+            BlockCache cache,
+            boolean resident) {
+        return new LayerFile(directory, null, descriptor, cache, cache.register(), resident);
     }
 
     /**
@@ -131,7 +155,8 @@ public final class LayerFile implements AutoCloseable {
                             file.equals(name.toString()) ? null : file,
                             new LayerDescriptor(name, input.size(), reader.header().complete()),
                             cache,
-                            id);
+                            id,
+                            true);
             f.install(reader);
             opened = true;
             return f;
@@ -219,9 +244,65 @@ public final class LayerFile implements AutoCloseable {
         int left = change(-1);
         if (left == 0) {
             closeReader();
-        } else if (left == 1 && slot < 0 && reader != null) {
+        } else if (left == 1 && reader != null && (slot < 0 || leaving)) {
             used = false;
-            evict();
+            int mine = slot;
+            if (evict() && mine >= 0) {
+                cache.open().free(mine, this);
+            }
+        }
+    }
+
+    /** Is its file on the disk? */
+    public boolean resident() {
+        return resident;
+    }
+
+    /**
+     * When it was last read, or made if it was not read yet: what {@link BlockCache#now(int)} was
+     * told last before that. A racy hint.
+     */
+    public int lastRead() {
+        return lastRead;
+    }
+
+    /**
+     * Lets its file leave the disk, if the directory's source can bring it back. Who reads it goes
+     * on; who wants to read it gets it again.
+     *
+     * @return false if it must stay
+     */
+    public boolean drop() {
+        LayerSource source = directory.source();
+        if (source == null || !acquire()) {
+            return false;
+        }
+        try {
+            if (!source.drop(descriptor, path(), () -> resident = false)) {
+                return false;
+            }
+            leaving = reader != null;
+            return true;
+        } finally {
+            release();
+        }
+    }
+
+    /**
+     * Brings its file to the disk, if it is not there.
+     *
+     * @throws PageserverException as {@link LayerSource} has it, or CONFLICT if it was removed
+     */
+    public void fetch() {
+        if (!acquire()) {
+            throw removed(path());
+        }
+        try {
+            if (!resident) {
+                bring(path());
+            }
+        } finally {
+            release();
         }
     }
 
@@ -270,6 +351,7 @@ public final class LayerFile implements AutoCloseable {
         LayerReader open = reader;
         reader = null;
         slot = -1;
+        leaving = false;
         holders = 1;
         if (open != null) {
             open.close();
@@ -297,6 +379,10 @@ public final class LayerFile implements AutoCloseable {
         }
         if (!used) {
             used = true;
+        }
+        int now = cache.open().now();
+        if (lastRead != now) {
+            lastRead = now;
         }
         return open;
     }
@@ -327,21 +413,36 @@ public final class LayerFile implements AutoCloseable {
     }
 
     private Disk.Input openFile(String path) {
-        try {
-            return directory.disk().open(path);
-        } catch (PageserverException e) {
-            if (e.code() != ErrorCode.NOT_FOUND) {
-                throw e;
+        // What was brought may have left again before it is opened.
+        for (int i = 0; i < OPENS; i++) {
+            try {
+                return directory.disk().open(path);
+            } catch (PageserverException e) {
+                if (e.code() != ErrorCode.NOT_FOUND) {
+                    throw e;
+                }
             }
+            bring(path);
         }
+        throw PageserverException.of(
+                ErrorCode.UNAVAILABLE,
+                "%s: came from the store %d times, and left the disk each time before it was read: the disk has too little room",
+                path,
+                OPENS);
+    }
+
+    private void bring(String path) {
         LayerSource source = directory.source();
-        if (!closed && source != null && source.fetch(descriptor, path)) {
-            return directory.disk().open(path);
+        if (closed || source == null || !source.fetch(descriptor, path, () -> resident = true)) {
+            throw closed
+                    ? removed(path)
+                    : PageserverException.corruption(
+                            "%s: the index names this layer, but there is no such file", path);
         }
-        throw closed
-                ? PageserverException.of(ErrorCode.CONFLICT, "%s: removed meanwhile", path)
-                : PageserverException.corruption(
-                        "%s: the index names this layer, but there is no such file", path);
+    }
+
+    private static PageserverException removed(String path) {
+        return PageserverException.of(ErrorCode.CONFLICT, "%s: removed meanwhile", path);
     }
 
     /** Makes this the open file, unless another task was first: answers which. */
@@ -356,7 +457,7 @@ public final class LayerFile implements AutoCloseable {
 
     private LayerReader hold() {
         if (!acquire()) {
-            throw PageserverException.of(ErrorCode.CONFLICT, "%s: removed meanwhile", path());
+            throw removed(path());
         }
         boolean done = false;
         try {

@@ -15,8 +15,19 @@ final class OpenFiles {
     private final AtomicReferenceArray<@Nullable LayerFile> slots;
     private final AtomicInteger hand = new AtomicInteger();
 
+    /** What {@link LayerFile#lastRead} counts in, as it was told last. */
+    private volatile int now;
+
     OpenFiles(int limit) {
         slots = new AtomicReferenceArray<>(limit);
+    }
+
+    int now() {
+        return now;
+    }
+
+    void now(int time) {
+        now = time;
     }
 
     /**

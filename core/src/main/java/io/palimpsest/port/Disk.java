@@ -60,6 +60,16 @@ public interface Disk {
         void close();
     }
 
+    /**
+     * How much room there is.
+     *
+     * @param availableBytes that may still be written
+     */
+    record Space(long totalBytes, long availableBytes) {}
+
+    /** How much room there is where the tree lies, whoever else uses it. */
+    Space space();
+
     /** Makes the directory and those above it, and makes them durable. Existing ones are fine. */
     void createDirectories(String directory);
 

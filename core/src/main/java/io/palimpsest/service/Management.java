@@ -7,8 +7,10 @@ import io.palimpsest.base.TenantId;
 import io.palimpsest.base.TimelineId;
 import io.palimpsest.compaction.CompactionDebt;
 import io.palimpsest.layer.LayerDescriptor;
+import io.palimpsest.layer.LayerFile;
 import io.palimpsest.layer.LayerName;
 import io.palimpsest.tenant.BackgroundCounters;
+import io.palimpsest.tenant.Evictor;
 import io.palimpsest.tenant.Housekeeper;
 import io.palimpsest.tenant.Tenants;
 import io.palimpsest.timeline.GarbageCollector;
@@ -179,8 +181,68 @@ public final class Management {
     }
 
     /** The layers that a timeline's index names. */
-    public List<LayerDescriptor> layers(TenantId tenant, TimelineId timeline) {
-        return tenants.timeline(tenant, timeline).durableLayers();
+    public List<Layer> layers(TenantId tenant, TimelineId timeline) {
+        Timeline found = tenants.timeline(tenant, timeline);
+        List<Layer> layers = new ArrayList<>();
+        for (LayerDescriptor layer : found.durableLayers()) {
+            LayerFile file = found.layerFile(layer.name());
+            layers.add(new Layer(layer, file != null && file.resident()));
+        }
+        return layers;
+    }
+
+    /**
+     * Brings a layer's file from the store.
+     *
+     * @return false if it is here
+     */
+    public boolean fetchLayer(TenantId tenant, TimelineId timeline, String name) {
+        LayerFile file = layer(tenant, timeline, name);
+        boolean lacked = !file.resident();
+        file.fetch();
+        return lacked;
+    }
+
+    /**
+     * Lets a layer's file leave the disk.
+     *
+     * @return false if it is not there
+     * @throws PageserverException PRECONDITION_FAILED if the store does not have it for sure
+     */
+    public boolean evictLayer(TenantId tenant, TimelineId timeline, String name) {
+        LayerFile file = layer(tenant, timeline, name);
+        if (!file.resident()) {
+            return false;
+        }
+        if (!tenants.evictor().evict(file)) {
+            throw PageserverException.of(
+                    ErrorCode.PRECONDITION_FAILED,
+                    "layer %s must stay: the store does not have it for sure, or it is on its way",
+                    name);
+        }
+        return true;
+    }
+
+    private LayerFile layer(TenantId tenant, TimelineId timeline, String name) {
+        Timeline found = tenants.timeline(tenant, timeline);
+        for (LayerDescriptor layer : found.durableLayers()) {
+            LayerFile file =
+                    layer.name().toString().equals(name) ? found.layerFile(layer.name()) : null;
+            if (file != null) {
+                return file;
+            }
+        }
+        throw PageserverException.badRequest("timeline %s has no layer %s", timeline, name);
+    }
+
+    /** Frees that many bytes of the disk by what the store has, if there is so much. */
+    public Evictor.Outcome freeDisk(long bytes) {
+        return tenants.evictor().free(bytes);
+    }
+
+    /** What has left the disk since the server started. */
+    public Evictor.Outcome evicted() {
+        return tenants.evictor().total();
     }
 
     /**
@@ -225,6 +287,7 @@ public final class Management {
                 new Lsn(timeline.oldestReadableLsn()),
                 timeline.version().major(),
                 timeline.layerBytes(),
+                timeline.residentBytes(),
                 timeline.layerCount(),
                 failure == null ? null : String.valueOf(failure.getMessage()),
                 timeline.diskFull(),
@@ -273,6 +336,13 @@ public final class Management {
     public record Compaction(CompactionDebt debt, List<String> off, List<String> damaged) {}
 
     /**
+     * A layer.
+     *
+     * @param resident is its file on the disk? Else it comes from the store when it is read
+     */
+    public record Layer(LayerDescriptor descriptor, boolean resident) {}
+
+    /**
      * What a garbage collection has done.
      *
      * @param total layers before
@@ -307,6 +377,7 @@ public final class Management {
      *
      * @param ancestorLsn {@link Lsn#INVALID} without an ancestor
      * @param oldestReadableLsn the cutoff
+     * @param residentBytes of {@code layerBytes}, those that are on the disk
      * @param failure why no more WAL is taken, or null
      * @param diskFull why none is taken until there is room, or null
      * @param archivedAt when it was archived, or null
@@ -324,6 +395,7 @@ public final class Management {
             Lsn oldestReadableLsn,
             int pgVersion,
             long layerBytes,
+            long residentBytes,
             int layerCount,
             @Nullable String failure,
             @Nullable String diskFull,

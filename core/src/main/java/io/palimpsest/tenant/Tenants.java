@@ -1,6 +1,7 @@
 package io.palimpsest.tenant;
 
 import io.palimpsest.base.ErrorCode;
+import io.palimpsest.base.EvictionConfig;
 import io.palimpsest.base.Limits;
 import io.palimpsest.base.Lsn;
 import io.palimpsest.base.PageserverException;
@@ -34,6 +35,7 @@ import org.jspecify.annotations.Nullable;
 public final class Tenants {
     private final Environment environment;
     private final Housekeeper housekeeper;
+    private final Evictor evictor;
     private final TimelineStore store;
     private final TimelineTable table;
 
@@ -49,13 +51,14 @@ public final class Tenants {
             Environment environment,
             Limits limits,
             TenantConfig config,
-            @Nullable RemoteStore remote) {
+            @Nullable RemoteStore remote,
+            EvictionConfig eviction) {
         this.attachments = new Attachments(environment, this::open);
         this.environment = environment;
         this.housekeeper = new Housekeeper(environment, limits);
-        this.store =
-                new TimelineStore(
-                        environment, limits, config, new BlockCache(limits), housekeeper, remote);
+        BlockCache cache = new BlockCache(limits);
+        this.evictor = new Evictor(environment, eviction, cache, this::open);
+        this.store = new TimelineStore(environment, limits, config, cache, housekeeper, remote);
         this.table = new TimelineTable(environment.tasks().monitor("tenants"));
         this.archiving = environment.tasks().monitor("archiving");
     }
@@ -74,7 +77,21 @@ public final class Tenants {
             Limits limits,
             TenantConfig config,
             @Nullable RemoteStore remote) {
-        Tenants tenants = new Tenants(environment, limits, config, remote);
+        return load(environment, limits, config, remote, EvictionConfig.DEFAULT);
+    }
+
+    /**
+     * The same.
+     *
+     * @param eviction what leaves the disk that the store has
+     */
+    public static Tenants load(
+            Environment environment,
+            Limits limits,
+            TenantConfig config,
+            @Nullable RemoteStore remote,
+            EvictionConfig eviction) {
+        Tenants tenants = new Tenants(environment, limits, config, remote, eviction);
         environment.disk().createDirectories(TimelineStore.ROOT);
         tenants.housekeeper.start();
         for (TenantShardId id : tenants.store.tenantsOnDisk()) {
@@ -83,6 +100,9 @@ public final class Tenants {
             } else {
                 tenants.attachments.attachOrLater(id);
             }
+        }
+        if (remote != null) {
+            tenants.evictor.start();
         }
         return tenants;
     }
@@ -230,6 +250,23 @@ public final class Tenants {
     /** Who does the background work of all timelines. */
     public Housekeeper housekeeper() {
         return housekeeper;
+    }
+
+    /** Who lets layer files leave the disk. */
+    public Evictor evictor() {
+        return evictor;
+    }
+
+    /** All timelines that can be read. */
+    private List<Timeline> open() {
+        List<Timeline> found = new ArrayList<>();
+        table.forEach((name, entry) -> {
+            Timeline timeline = entry.timeline();
+            if (timeline != null) {
+                found.add(timeline);
+            }
+        });
+        return found;
     }
 
     public List<TenantId> tenants() {
@@ -583,6 +620,7 @@ public final class Tenants {
 
     /** Stops receiving, makes what has arrived durable, closes everything. */
     public void close() {
+        evictor.stop();
         attachments.stop();
         List<Entry> all = new ArrayList<>();
         table.forEach((name, entry) -> all.add(entry));

@@ -100,14 +100,15 @@ final class Detachment {
                 branch.layers().file(name) == null, "a branch has a layer of its past: %s", name);
         // Left over from an attempt that was given up.
         surroundings.disk().delete(path);
-        RemoteTimeline theirs = ancestor.remote();
-        if (theirs != null && !theirs.fetch(layer, ancestor.layerPath(name))) {
+        LayerFile theirs = ancestor.layers().file(name);
+        if (theirs == null) {
             return false;
         }
         try {
+            theirs.fetch();
             surroundings.disk().link(ancestor.layerPath(name), path);
         } catch (PageserverException e) {
-            if (e.code() == ErrorCode.NOT_FOUND) {
+            if (e.code() == ErrorCode.NOT_FOUND || e.code() == ErrorCode.CONFLICT) {
                 return false;
             }
             throw e;

@@ -107,6 +107,11 @@ final class HistoryWindow {
                         : new Retention(0, List.of()));
     }
 
+    /** What is read if nobody looks back: the end, and what branches hang on or leases hold. */
+    Retention ends(long lastLsn) {
+        return layers.withIndex(index -> Retention.of(lastLsn, points(index)));
+    }
+
     private long[] points(TimelineIndex index) {
         long[] branches = branchPoints;
         List<Lease> leases = index.leases();

@@ -89,13 +89,13 @@ final class RemoteTimeline implements LayerSource {
     }
 
     /**
-     * No index names that layer any more: is its file needed all the same? Then it is deleted here,
-     * when it has been put.
+     * No index names that layer any more: is its file needed all the same, or just coming? Then it
+     * is deleted here, when it has been put, or has come.
      */
     boolean keeps(LayerName name) {
         monitor.lock();
         try {
-            return !closed && plan.needsFile(name) && kept.add(name);
+            return !closed && (plan.needsFile(name) || fetching.contains(name)) && kept.add(name);
         } finally {
             monitor.unlock();
         }
@@ -300,7 +300,7 @@ final class RemoteTimeline implements LayerSource {
     // ---- fetching ----
 
     @Override
-    public boolean fetch(LayerDescriptor layer, String path) {
+    public boolean fetch(LayerDescriptor layer, String path, Runnable here) {
         LayerName name = layer.name();
         monitor.lock();
         try {
@@ -311,15 +311,58 @@ final class RemoteTimeline implements LayerSource {
             monitor.unlock();
         }
         try {
-            return environment.disk().exists(path) || download(layer, path);
-        } finally {
-            monitor.lock();
-            try {
-                fetching.remove(name);
-                monitor.signalAll();
-            } finally {
-                monitor.unlock();
+            boolean there = environment.disk().exists(path) || download(layer, path);
+            if (there) {
+                here.run();
             }
+            return there;
+        } finally {
+            fetched(name, path);
+        }
+    }
+
+    private void fetched(LayerName name, String path) {
+        boolean unwanted;
+        monitor.lock();
+        try {
+            fetching.remove(name);
+            unwanted = !plan.needsFile(name) && kept.remove(name);
+            monitor.signalAll();
+        } finally {
+            monitor.unlock();
+        }
+        if (unwanted) {
+            environment.disk().delete(path);
+        }
+    }
+
+    @Override
+    public boolean drop(LayerDescriptor layer, String path, Runnable gone) {
+        LayerName name = layer.name();
+        monitor.lock();
+        try {
+            if (tenant.fencedBy() != 0 || !plan.isConfirmed(name) || !fetching.add(name)) {
+                return false;
+            }
+        } finally {
+            monitor.unlock();
+        }
+        try {
+            environment.disk().delete(path);
+            gone.run();
+            return true;
+        } finally {
+            fetched(name, path);
+        }
+    }
+
+    /** Is a layer sure to come back if its file leaves the disk? */
+    boolean canDrop(LayerName name) {
+        monitor.lock();
+        try {
+            return tenant.fencedBy() == 0 && plan.isConfirmed(name);
+        } finally {
+            monitor.unlock();
         }
     }
 
@@ -335,6 +378,8 @@ final class RemoteTimeline implements LayerSource {
             } catch (PageserverException e) {
                 disk.delete(temporary);
                 if (e.code() == ErrorCode.NOT_FOUND) {
+                    // Whoever has taken the tenant over may have deleted it.
+                    tenant.validate();
                     return false;
                 }
                 if (e.code() != ErrorCode.CORRUPTION || attempt == FETCHES) {

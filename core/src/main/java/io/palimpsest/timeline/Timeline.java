@@ -7,6 +7,7 @@ import io.palimpsest.base.PageserverException;
 import io.palimpsest.base.TenantConfig;
 import io.palimpsest.base.TenantShardId;
 import io.palimpsest.base.TimelineId;
+import io.palimpsest.compaction.GcPlanner;
 import io.palimpsest.compaction.LayerInventory;
 import io.palimpsest.compaction.Retention;
 import io.palimpsest.layer.BlockCache;
@@ -31,6 +32,7 @@ import java.util.Arrays;
 import java.util.Collection;
 import java.util.List;
 import java.util.OptionalLong;
+import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -290,6 +292,28 @@ public final class Timeline {
             sum += layer.size();
         }
         return sum;
+    }
+
+    /** Bytes of its own layer files that are on the disk. */
+    public long residentBytes() {
+        return layers.residentBytes();
+    }
+
+    /** Layer files on the disk that need not be there. */
+    public List<Droppable> droppable() {
+        List<LayerFile> files = layers.droppable();
+        if (files.isEmpty()) {
+            return List.of();
+        }
+        TreeSet<LayerName> covered = new TreeSet<>(TimelineIndex.BY_NAME);
+        GcPlanner.garbage(inventory(), window.ends(lastRecord.lsn()))
+                .forEach(layer -> covered.add(layer.name()));
+        return files.stream().map(f -> new Droppable(f, covered.contains(f.name()))).toList();
+    }
+
+    /** Its layer file of that name, or null. */
+    public @Nullable LayerFile layerFile(LayerName name) {
+        return layers.map().file(name);
     }
 
     public int layerCount() {

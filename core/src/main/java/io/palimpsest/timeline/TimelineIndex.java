@@ -14,6 +14,7 @@ import io.palimpsest.pg.WalOrigin;
 import io.palimpsest.port.Disk;
 import java.util.ArrayList;
 import java.util.Collection;
+import java.util.Collections;
 import java.util.Comparator;
 import java.util.List;
 import java.util.TreeSet;
@@ -230,6 +231,12 @@ record TimelineIndex(
                 prevRecordLsn,
                 layers,
                 removed);
+    }
+
+    boolean names(LayerName name) {
+        return Collections.binarySearch(
+                        layers, new LayerDescriptor(name, 0, false), TimelineIndex.ORDER)
+                >= 0;
     }
 
     /** Says the same of the timeline, whatever is still to be deleted from the store. */

@@ -113,10 +113,19 @@ final class TimelineLayers {
         List<LayerFile> files = new ArrayList<>(index.layers().size());
         TreeSet<String> names = new TreeSet<>();
         for (LayerDescriptor layer : index.layers()) {
-            files.add(LayerFile.lazy(place, layer, surroundings.cache()));
             names.add(layer.name().toString());
         }
-        for (String found : disk.list(directory)) {
+        List<String> there = disk.list(directory);
+        TreeSet<String> resident = new TreeSet<>(there);
+        for (LayerDescriptor layer : index.layers()) {
+            files.add(
+                    LayerFile.lazy(
+                            place,
+                            layer,
+                            surroundings.cache(),
+                            resident.contains(layer.name().toString())));
+        }
+        for (String found : there) {
             if (!names.remove(found) && !found.equals(TimelineIndex.FILE)) {
                 tracer.info("orphan-deleted", directory + "/" + found);
                 disk.delete(directory + "/" + found);
@@ -213,6 +222,27 @@ final class TimelineLayers {
         } finally {
             committing.unlock();
         }
+    }
+
+    /** Those that are on the disk and that the store has for sure. */
+    List<LayerFile> droppable() {
+        List<LayerFile> found = new ArrayList<>();
+        RemoteTimeline store = remote;
+        if (store != null) {
+            map.forEach(file -> {
+                if (file.resident() && store.canDrop(file.name())) {
+                    found.add(file);
+                }
+            });
+        }
+        return found;
+    }
+
+    /** Bytes of the files that are on the disk. */
+    long residentBytes() {
+        long[] sum = {0};
+        map.forEach(file -> sum[0] += file.resident() ? file.size() : 0);
+        return sum[0];
     }
 
     /** See {@link Timeline#inventory}. */

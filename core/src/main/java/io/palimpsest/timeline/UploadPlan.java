@@ -60,6 +60,10 @@ final class UploadPlan {
 
     private @Nullable TimelineIndex snapshot;
     private @Nullable TimelineIndex stored;
+
+    /** The last one that was valid. */
+    private @Nullable TimelineIndex lastValid;
+
     private boolean validated;
     private boolean alone;
     private boolean deletesLast;
@@ -163,6 +167,7 @@ final class UploadPlan {
             case Step.Validate() -> {
                 alone = false;
                 validated = true;
+                lastValid = stored;
             }
             case Step.Delete(List<LayerName> names) -> {
                 alone = false;
@@ -192,6 +197,14 @@ final class UploadPlan {
     boolean needsFile(LayerName name) {
         return sending.contains(name)
                 || missing.stream().anyMatch(layer -> layer.name().equals(name));
+    }
+
+    /**
+     * Did an index of ours name it that was valid? Then its object stays until an index of ours
+     * lists it as removed.
+     */
+    boolean isConfirmed(LayerName name) {
+        return lastValid != null && lastValid.names(name);
     }
 
     boolean isPresent(LayerName name) {

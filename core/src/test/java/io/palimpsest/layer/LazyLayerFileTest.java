@@ -110,6 +110,151 @@ class LazyLayerFileTest {
         assertEquals(2, disk.open);
     }
 
+    /** Has everything that was ever on the disk. */
+    private static final class Store implements LayerSource {
+        final MemoryDisk disk;
+        final TreeMap<String, byte[]> all;
+        int fetched;
+
+        /** Each file leaves the disk again, so often, before it can be opened. */
+        int hasty;
+
+        Store(MemoryDisk disk) {
+            this.disk = disk;
+            this.all = new TreeMap<>(disk.files);
+        }
+
+        @Override
+        public boolean fetch(LayerDescriptor layer, String path, Runnable here) {
+            byte[] bytes = all.get(layer.name().toString());
+            if (bytes == null) {
+                return false;
+            }
+            fetched++;
+            if (hasty-- <= 0) {
+                disk.files.put(path, bytes);
+            }
+            here.run();
+            return true;
+        }
+
+        @Override
+        public boolean drop(LayerDescriptor layer, String path, Runnable gone) {
+            if (!all.containsKey(layer.name().toString())) {
+                return false;
+            }
+            disk.files.remove(path);
+            gone.run();
+            return true;
+        }
+    }
+
+    /** The same as {@link #files}, which can leave the disk. */
+    private static List<LayerFile> droppable(MemoryDisk disk, Store store, BlockCache cache) {
+        List<LayerFile> files = new ArrayList<>();
+        LayerDirectory directory = new LayerDirectory(disk, "", store);
+        disk.files.forEach((name, bytes) ->
+                files.add(
+                        LayerFile.lazy(
+                                directory,
+                                new LayerDescriptor(LayerName.parse(name), bytes.length, false),
+                                cache)));
+        return files;
+    }
+
+    @Test
+    void whatLeavesTheDiskIsReadOnByWhoReadsItAndComesBackForOthers() {
+        MemoryDisk disk = new MemoryDisk();
+        files(disk, 4, 5);
+        Store store = new Store(disk);
+        BlockCache cache = new BlockCache(limits(2));
+        List<LayerFile> files = droppable(disk, store, cache);
+        LayerFile file = files.get(2);
+        Reconstruction r = new Reconstruction();
+        read(file, 2, r);
+        assertEquals(1, disk.open);
+        assertTrue(file.acquire());
+        LayerCursor cursor = file.entries();
+        assertTrue(file.drop());
+        assertFalse(file.resident());
+        assertFalse(disk.files.containsKey(file.path()));
+        assertTrue(cursor.next());
+        read(file, 2, r);
+        assertEquals(0, store.fetched, "it is open yet");
+        file.release();
+        assertEquals(0, disk.open, "nobody reads it any more");
+        assertEquals(Collected.NOT_READY, tryRead(file, 2, r));
+        read(file, 2, r);
+        assertEquals(1, store.fetched);
+        assertTrue(file.resident());
+        assertEquals(1, disk.open, "it stays open, as any other");
+        assertTrue(file.drop());
+        assertEquals(0, disk.open);
+        file.fetch();
+        file.fetch();
+        assertEquals(2, store.fetched);
+        for (int round = 0; round < 3; round++) {
+            for (int i = 0; i < 4; i++) {
+                read(files.get(i), i, r);
+            }
+        }
+        assertEquals(2, disk.open, "their places were given back");
+        files.forEach(LayerFile::close);
+        assertEquals(0, disk.open);
+        assertFalse(file.drop());
+    }
+
+    private static Collected tryRead(LayerFile file, int i, Reconstruction r) {
+        r.reset(0, 0, i, 20);
+        return file.tryCollect(r);
+    }
+
+    @Test
+    void whatLeavesAgainBeforeItIsOpenedIsBroughtAgain() {
+        MemoryDisk disk = new MemoryDisk();
+        files(disk, 1, 5);
+        Store store = new Store(disk);
+        LayerFile file = droppable(disk, store, new BlockCache(limits(2))).getFirst();
+        assertTrue(file.drop());
+        store.hasty = 3;
+        Reconstruction r = new Reconstruction();
+        read(file, 0, r);
+        assertEquals(4, store.fetched);
+        assertTrue(file.drop());
+        store.hasty = Integer.MAX_VALUE;
+        r.reset(0, 0, 0, 20);
+        PageserverException e = assertThrows(PageserverException.class, () -> file.collect(r));
+        assertEquals(ErrorCode.UNAVAILABLE, e.code(), e.getMessage());
+        file.close();
+    }
+
+    @Test
+    void whatTheStoreDoesNotHaveStays() {
+        MemoryDisk disk = new MemoryDisk();
+        files(disk, 1, 5);
+        Store store = new Store(disk);
+        LayerFile file = droppable(disk, store, new BlockCache(limits(2))).getFirst();
+        store.all.clear();
+        assertFalse(file.drop());
+        assertTrue(file.resident());
+        assertTrue(disk.files.containsKey(file.path()));
+        file.close();
+    }
+
+    @Test
+    void aReadIsRememberedByWhatTimeItIs() {
+        MemoryDisk disk = new MemoryDisk();
+        files(disk, 2, 5);
+        BlockCache cache = new BlockCache(limits(2));
+        cache.now(7);
+        List<LayerFile> files = droppable(disk, new Store(disk), cache);
+        cache.now(9);
+        read(files.get(1), 1, new Reconstruction());
+        assertEquals(7, files.get(0).lastRead());
+        assertEquals(9, files.get(1).lastRead());
+        files.forEach(LayerFile::close);
+    }
+
     @Test
     void aFileThatIsNotWhatTheIndexSaysFailsEachReadAndNoOther() {
         MemoryDisk disk = new MemoryDisk();

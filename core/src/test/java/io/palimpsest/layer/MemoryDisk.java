@@ -26,6 +26,11 @@ public final class MemoryDisk implements Disk {
     }
 
     @Override
+    public Space space() {
+        return new Space(Long.MAX_VALUE, Long.MAX_VALUE);
+    }
+
+    @Override
     public Output create(String path) {
         ByteArrayOutputStream bytes = new ByteArrayOutputStream();
         return new Output() {

@@ -155,7 +155,8 @@ public final class Main implements Callable<Integer> {
                         environment,
                         config.limits(),
                         config.tenants(),
-                        connection == null ? null : remote(connection, environment, config));
+                        connection == null ? null : remote(connection, environment, config),
+                        config.eviction());
         PageServer pages = PageServer.start(config.pageService(), new PageService(tenants), tasks);
         ManagementServer management =
                 ManagementServer.start(config.management(), new Management(tenants), tasks);

@@ -27,6 +27,11 @@ final class FaultyDisk implements Disk {
     }
 
     @Override
+    public Space space() {
+        return disk.space();
+    }
+
+    @Override
     public Output create(String path) {
         if (refused.test(path)) {
             throw PageserverException.of(ErrorCode.NO_SPACE, "%s: no room", path);

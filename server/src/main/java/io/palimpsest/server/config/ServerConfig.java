@@ -1,5 +1,6 @@
 package io.palimpsest.server.config;
 
+import io.palimpsest.base.EvictionConfig;
 import io.palimpsest.base.Limits;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.base.TenantConfig;
@@ -29,6 +30,7 @@ public record ServerConfig(
         Limits limits,
         TenantConfig tenants,
         Redo redo,
+        EvictionConfig eviction,
         @Nullable StoreSettings remoteStorage) {
     /**
      * Redo by PostgreSQL's own processes.
@@ -104,6 +106,7 @@ public record ServerConfig(
         Path postgresDirectory = Path.of("/usr/lib/postgresql");
         @Nullable Path redoLibraries;
         String redoPreload = "";
+        final Eviction eviction = new Eviction();
         final RemoteStorage remoteStorage = new RemoteStorage();
     }
 
@@ -150,6 +153,7 @@ public record ServerConfig(
                 "tenant_config.image_creation_threshold",
                 (s, v) -> s.imageThreshold = number(v, 1, 1 << 16));
         KEYS.put("tenant_config.lsn_lease_length", (s, v) -> s.lease = duration(v));
+        Eviction.keys((key, take) -> KEYS.put(key, (s, v) -> take.accept(s.eviction, v)));
     }
 
     /**
@@ -165,6 +169,7 @@ public record ServerConfig(
             take(Toml.parse(fragment), "-c " + fragment, settings, wrong);
         }
         checkTogether(settings, wrong);
+        EvictionConfig eviction = settings.eviction.config(wrong);
         StoreSettings remoteStorage = settings.remoteStorage.settings(System.getenv(), wrong);
         if (!wrong.isEmpty()) {
             throw PageserverException.badRequest(
@@ -209,6 +214,7 @@ public record ServerConfig(
                         settings.postgresDirectory,
                         settings.redoLibraries,
                         settings.redoPreload),
+                eviction,
                 remoteStorage);
     }
 
@@ -324,7 +330,7 @@ public record ServerConfig(
         throw new IllegalArgumentException("expected a string, found " + value);
     }
 
-    private static long number(Object value, long least, long most) {
+    static long number(Object value, long least, long most) {
         if (value instanceof Long n && n >= least && n <= most) {
             return n;
         }

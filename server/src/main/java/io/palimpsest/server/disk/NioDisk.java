@@ -10,6 +10,7 @@ import java.nio.channels.FileChannel;
 import java.nio.file.DirectoryIteratorException;
 import java.nio.file.DirectoryStream;
 import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.FileStore;
 import java.nio.file.FileVisitResult;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
@@ -57,6 +58,16 @@ public final class NioDisk implements Disk {
 
     private Path directory(String name) {
         return name.isEmpty() ? root : path(name);
+    }
+
+    @Override
+    public Space space() {
+        try {
+            FileStore store = Files.getFileStore(root);
+            return new Space(store.getTotalSpace(), store.getUsableSpace());
+        } catch (IOException e) {
+            throw failed("ask for the room of", root, e);
+        }
     }
 
     @Override

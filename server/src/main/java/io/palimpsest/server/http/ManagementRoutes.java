@@ -13,10 +13,10 @@ import io.palimpsest.base.PageserverException;
 import io.palimpsest.base.TenantId;
 import io.palimpsest.base.TenantShardId;
 import io.palimpsest.base.TimelineId;
-import io.palimpsest.layer.LayerDescriptor;
 import io.palimpsest.layer.LayerName;
 import io.palimpsest.service.Management;
 import io.palimpsest.service.Management.TimelineInfo;
+import io.palimpsest.tenant.Evictor;
 import io.palimpsest.timeline.Lease;
 import io.palimpsest.timeline.LsnAtTime;
 import java.io.IOException;
@@ -53,6 +53,8 @@ import org.slf4j.LoggerFactory;
  *   GET  .../timeline/:id/get_lsn_by_timestamp?timestamp=   {"lsn", "kind", ...}
  *   GET  .../timeline/:id/get_timestamp_of_lsn?lsn=  a moment; 412 if none is known
  *   GET  .../timeline/:id/layer                      what layers there are
+ *   GET  .../timeline/:id/layer/:name                brings one from the store, 304 if it is here
+ *   DELETE .../timeline/:id/layer/:name              lets one leave the disk, 304 if it is not there
  *
  *   {"new_timeline_id", "ancestor_timeline_id", "ancestor_start_lsn"?}      a branch
  *   {"new_timeline_id", "ancestor_timeline_id", "ancestor_start_time"}      our own: as of a moment
@@ -111,7 +113,7 @@ final class ManagementRoutes {
             return only("GET", method, () -> ok(JSON.objectNode().put("id", 1)));
         }
         if (n == 3 && first.equals("background")) {
-            return only("GET", method, () -> ok(mapper.valueToTree(management.background())));
+            return only("GET", method, this::background);
         }
         if (n == 3 && first.equals("tenant")) {
             return only("GET", method, this::tenants);
@@ -123,7 +125,10 @@ final class ManagementRoutes {
             TenantId id = tenant(parts.get(3));
             return only("PUT", method, () -> locate(id, body));
         }
-        if (n < 5 || n > 7 || !first.equals("tenant") || !parts.get(4).equals("timeline")) {
+        if (path(parts, "disk_usage_eviction", "run")) {
+            return only("PUT", method, () -> freeDisk(body));
+        }
+        if (n < 5 || n > 8 || !first.equals("tenant") || !parts.get(4).equals("timeline")) {
             return noSuchPath(path);
         }
         TenantId tenant = tenant(parts.get(3));
@@ -137,6 +142,11 @@ final class ManagementRoutes {
             return method.equals("DELETE")
                     ? delete(tenant, timeline)
                     : only("GET", method, () -> detail(tenant, timeline));
+        }
+        if (n == 8) {
+            return parts.get(6).equals("layer")
+                    ? layer(method, tenant, timeline, parts.get(7))
+                    : noSuchPath(path);
         }
         return switch (parts.get(6)) {
             case "checkpoint" -> only("PUT", method, () -> flush(tenant, timeline));
@@ -154,6 +164,39 @@ final class ManagementRoutes {
             case "layer" -> only("GET", method, () -> layers(tenant, timeline));
             default -> noSuchPath(path);
         };
+    }
+
+    private static boolean path(List<String> parts, String... names) {
+        return parts.subList(2, parts.size()).equals(List.of(names));
+    }
+
+    private Answer background() {
+        ObjectNode json = mapper.valueToTree(management.background());
+        json.set("evicted", mapper.valueToTree(management.evicted()));
+        return ok(json);
+    }
+
+    private Answer freeDisk(byte[] body) {
+        JsonNode bytes = parse(body).get("evict_bytes");
+        if (bytes == null || !bytes.canConvertToLong() || bytes.longValue() < 0) {
+            throw PageserverException.badRequest(
+                    "evict_bytes is %s, expected a number of bytes", bytes);
+        }
+        Evictor.Outcome done = management.freeDisk(bytes.longValue());
+        return ok(
+                JSON.objectNode()
+                        .put("evicted_layers", done.layers())
+                        .put("evicted_bytes", done.bytes()));
+    }
+
+    private Answer layer(String method, TenantId tenant, TimelineId timeline, String name) {
+        return method.equals("GET")
+                ? okIf(management.fetchLayer(tenant, timeline, name))
+                : only("DELETE", method, () -> okIf(management.evictLayer(tenant, timeline, name)));
+    }
+
+    private static Answer okIf(boolean changed) {
+        return changed ? ok(JSON.nullNode()) : new Answer(304, null);
     }
 
     private Answer flush(TenantId tenant, TimelineId timeline) {
@@ -331,16 +374,17 @@ final class ManagementRoutes {
     private Answer layers(TenantId tenant, TimelineId timeline) {
         ObjectNode json = JSON.objectNode();
         ArrayNode list = json.putArray("historic_layers");
-        for (LayerDescriptor layer : management.layers(tenant, timeline)) {
-            LayerName name = layer.name();
+        for (Management.Layer layer : management.layers(tenant, timeline)) {
+            LayerName name = layer.descriptor().name();
             ObjectNode item =
                     list.addObject()
                             .put("kind", name.image() ? "Image" : "Delta")
                             .put("layer_file_name", name.toString())
-                            .put("layer_file_size", layer.size())
+                            .put("layer_file_size", layer.descriptor().size())
+                            .put("remote", !layer.resident())
                             .put("lsn_start", Lsn.toString(name.startLsn()));
             if (name.image()) {
-                item.put("complete", layer.complete());
+                item.put("complete", layer.descriptor().complete());
             } else {
                 item.put("lsn_end", Lsn.toString(name.endLsn())).put("l0", name.isL0());
             }
@@ -463,6 +507,7 @@ final class ManagementRoutes {
                 .put("pitr_interval_seconds", info.kept().pitrSeconds())
                 .put("pg_version", info.pgVersion())
                 .put("current_physical_size", info.layerBytes())
+                .put("resident_physical_size", info.residentBytes())
                 .put("layer_count", info.layerCount());
         Management.Upload upload = info.upload();
         if (upload != null) {

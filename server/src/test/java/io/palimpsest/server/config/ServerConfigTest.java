@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.palimpsest.base.EvictionConfig;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.base.TenantConfig;
 import java.util.List;
@@ -80,6 +81,31 @@ class ServerConfigTest {
                         .contains("less than tenant_config.compaction_threshold"));
     }
 
+    @Test
+    void whatLeavesTheDisk() {
+        long second = 1_000_000_000L;
+        assertEquals(
+                EvictionConfig.DEFAULT,
+                ServerConfig.read("pageserver.toml", "", List.of()).eviction());
+        assertEquals(
+                new EvictionConfig(
+                        7200 * second, 30 * second, false, 90, 12_345, 5 * second, 1 << 20),
+                ServerConfig.read(
+                                "pageserver.toml",
+                                """
+                                [disk_usage_based_eviction]
+                                enabled = false
+                                max_usage_pct = 90
+                                min_avail_bytes = 12345
+                                period = '5s'
+                                [tenant_config]
+                                min_resident_size_override = 1048576
+                                eviction_policy = {kind = 'LayerAccessThreshold', period = '30 s', threshold = '2 h'}
+                                """,
+                                List.of())
+                        .eviction());
+    }
+
     @ParameterizedTest
     @ValueSource(
             strings = {
@@ -107,6 +133,14 @@ class ServerConfigTest {
                 "tenant_config.compaction_threshold = 0",
                 "tenant_config.gc_horizon = -1",
                 "max_file_descriptors = 0",
+                "disk_usage_based_eviction = {max_usage_pct = 101}",
+                "disk_usage_based_eviction = {min_avail_bytes = -1}",
+                "disk_usage_based_eviction = {period = '0 s'}",
+                "disk_usage_based_eviction = {enabled = 'yes'}",
+                "tenant_config.eviction_policy = {kind = 'Whatever'}",
+                "tenant_config.eviction_policy = {kind = 'NoEviction', period = '1 m'}",
+                "tenant_config.eviction_policy = {threshold = '1 m'}",
+                "tenant_config.min_resident_size_override = -1",
                 "max_get_vectored_keys = 1025",
                 "tenant_config = 3",
                 "wait_lsn_timeout",

@@ -219,6 +219,28 @@ class ManagementTimelinesTest {
         assertEquals(0, root.l0Count());
     }
 
+    @Test
+    void layersStayWhereThereIsNoStore() throws Exception {
+        Timeline root = tenants.timeline(TenantId.parse(TENANT), TimelineId.parse(ROOT));
+        Modifications m = new Modifications();
+        long lsn = 0x3000120 + 8;
+        m.image(Keys.twoPhase(0, 1), lsn, new byte[] {1});
+        root.commit(m, lsn - 8, lsn);
+        send(200, "PUT", "/" + ROOT + "/checkpoint", "");
+        JsonNode layers = send(200, "GET", "/" + ROOT + "/layer", "").get("historic_layers");
+        assertEquals(1, layers.size());
+        assertFalse(layers.get(0).get("remote").booleanValue());
+        String layer = "/" + ROOT + "/layer/" + layers.get(0).get("layer_file_name").textValue();
+        send(304, "GET", layer, "");
+        JsonNode refused = send(412, "DELETE", layer, "");
+        assertTrue(refused.get("msg").textValue().contains("must stay"), refused.toString());
+        send(405, "PUT", layer, "");
+        send(400, "DELETE", "/" + ROOT + "/layer/nothing", "");
+        send(400, "GET", layer.replace("-FFFF", "-EFFF"), "");
+        JsonNode timeline = send(200, "GET", "/" + ROOT, "");
+        assertEquals(timeline.get("current_physical_size"), timeline.get("resident_physical_size"));
+    }
+
     private String compaction(String field) throws Exception {
         return send(200, "GET", "/" + ROOT, "").get("compaction").get(field).toString();
     }

@@ -90,6 +90,21 @@ public abstract class DiskContract {
     }
 
     @Test
+    void thereIsNoMoreRoomThanThereIsInAll() {
+        withSmallDisk(disk -> {
+            Disk.Space before = disk.space();
+            assertTrue(before.availableBytes() > 300_000, before.toString());
+            assertTrue(before.availableBytes() <= before.totalBytes(), before.toString());
+            assertTrue(before.totalBytes() < 1L << 30, before.toString());
+            write(disk, "f", content(300_000, 1));
+            Disk.Space after = disk.space();
+            assertEquals(before.totalBytes(), after.totalBytes());
+            long taken = before.availableBytes() - after.availableBytes();
+            assertTrue(taken >= 300_000, taken + " bytes were taken");
+        });
+    }
+
+    @Test
     void bytesNotSyncedAreReadAfterClose() {
         withDisk(disk -> {
             try (Disk.Output out = disk.create("f")) {

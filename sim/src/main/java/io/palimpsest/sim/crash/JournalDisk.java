@@ -122,6 +122,11 @@ final class JournalDisk implements Disk {
     }
 
     @Override
+    public Space space() {
+        return new Space(Long.MAX_VALUE, Long.MAX_VALUE);
+    }
+
+    @Override
     public void createDirectories(String directory) {
         Disk.requireName(directory);
         for (int slash = 0; slash >= 0; ) {

@@ -134,6 +134,11 @@ public final class SimDisk implements Disk, Device {
     }
 
     @Override
+    public Space space() {
+        return new Space(plan.capacityBytes(), Math.max(0, plan.capacityBytes() - used));
+    }
+
+    @Override
     public void createDirectories(String directory) {
         Disk.requireName(directory);
         begin("createDirectories", directory);

@@ -2,6 +2,7 @@ package io.palimpsest.sim.workload;
 
 import io.palimpsest.base.Check;
 import io.palimpsest.base.ErrorCode;
+import io.palimpsest.base.EvictionConfig;
 import io.palimpsest.base.Limits;
 import io.palimpsest.base.Lsn;
 import io.palimpsest.base.PageserverException;
@@ -18,6 +19,7 @@ import io.palimpsest.sim.fault.SimObjectStore;
 import io.palimpsest.sim.fault.SimPostgres;
 import io.palimpsest.sim.fault.SimWalSource;
 import io.palimpsest.tenant.Tenants;
+import io.palimpsest.timeline.Droppable;
 import io.palimpsest.timeline.Timeline;
 import io.palimpsest.timeline.WalReceiver;
 import io.palimpsest.timeline.WalSource;
@@ -39,6 +41,7 @@ final class BackupRun {
     private final SimObjectStore store;
     private final Limits limits;
     private final TenantConfig config;
+    private final EvictionConfig eviction;
     private final RemoteLimits remoteLimits;
     private final ReferencePageserver reference = new ReferencePageserver();
     private final SimWalSource wal = new SimWalSource(START_LSN);
@@ -100,6 +103,15 @@ final class BackupRun {
                         1 + random.nextInt(10),
                         10 * MILLIS,
                         100 * MILLIS << random.nextInt(6));
+        eviction =
+                new EvictionConfig(
+                        random.nextInt(3) * SECOND,
+                        50 * MILLIS << random.nextInt(8),
+                        random.nextBoolean(),
+                        1 + random.nextInt(100),
+                        random.nextBoolean() ? 0 : Long.MAX_VALUE,
+                        50 * MILLIS << random.nextInt(8),
+                        random.nextInt(3) - 1);
         records = 50 + random.nextInt(250);
         pauseNanos = 1L + random.nextLong(100 * MILLIS);
         workload =
@@ -155,7 +167,7 @@ final class BackupRun {
                         machine.ids(),
                         machine.tracer(),
                         remoteLimits);
-        return Tenants.load(machine.environment(), limits, config, remote);
+        return Tenants.load(machine.environment(), limits, config, remote, eviction);
     }
 
     /** A page server's life. It ends by itself if it is the last one, or another has taken over. */
@@ -194,6 +206,7 @@ final class BackupRun {
                     !broken || fenced(timeline),
                     "WAL receiver: %s",
                     receiver == null ? "none" : receiver.status());
+            evictSome(machine, tenants, timeline);
             compareSome(timeline);
             if (random.nextInt(8) == 0) {
                 changeBranches(machine, tenants, timeline);
@@ -275,6 +288,23 @@ final class BackupRun {
         }
     }
 
+    /** Whatever leaves the disk, whenever: nobody who reads can tell. */
+    private void evictSome(Machine machine, Tenants tenants, Timeline timeline) {
+        try {
+            for (Droppable droppable : timeline.droppable()) {
+                if (random.nextInt(4) == 0 && tenants.evictor().evict(droppable.file())) {
+                    machine.node().simulation().probe("backup-layer-evicted");
+                } else if (random.nextInt(16) == 0) {
+                    droppable.file().fetch();
+                }
+            }
+        } catch (PageserverException e) {
+            if (e.code() != ErrorCode.CONFLICT && e.code() != ErrorCode.IO) {
+                requireExcused(e);
+            }
+        }
+    }
+
     private void compareSome(Timeline timeline) {
         long oldest = timeline.oldestReadableLsn();
         long last = timeline.lastRecordLsn();
@@ -289,10 +319,15 @@ final class BackupRun {
         }
     }
 
-    /** The store is away, or the history was collected meanwhile. */
-    private static void requireExcused(PageserverException e) {
+    /**
+     * The store is away, the history was collected meanwhile, or a layer that is not here any more
+     * is not there either, since another server has the tenant.
+     */
+    private void requireExcused(PageserverException e) {
         switch (e.code()) {
             case UNAVAILABLE, THROTTLED, LSN_OUT_OF_RANGE -> {}
+            case PRECONDITION_FAILED ->
+                    Check.that(rivals, "fenced by nobody: %s", String.valueOf(e.getMessage()));
             default -> throw e;
         }
     }

@@ -21,7 +21,7 @@ import java.util.List;
  * <p>The source keeps only what was not acknowledged, so acknowledging what is not in the store for
  * good shows as WAL that is gone. What was confirmed (the timeline, branches, their deletion) must
  * be so for every server that comes later. At the end an empty machine serves everything, from the
- * store alone.
+ * store alone. All the while layers leave the disk, by age, for lack of room, and by chance.
  */
 public final class BackupScenario implements Scenario {
     private static final long MILLIS = 1_000_000L;
@@ -30,6 +30,17 @@ public final class BackupScenario implements Scenario {
     @Override
     public String name() {
         return "backup";
+    }
+
+    @Override
+    public List<String> mustReach() {
+        return List.of(
+                "backup-branch-detached",
+                "backup-fenced",
+                "backup-layer-evicted",
+                "backup-machine-lost",
+                "backup-two-servers",
+                "layer-fetched");
     }
 
     @Override

@@ -30,6 +30,11 @@ public final class BuggyDisk implements Disk {
     }
 
     @Override
+    public Space space() {
+        return disk.space();
+    }
+
+    @Override
     public void createDirectories(String directory) {
         disk.createDirectories(directory);
     }

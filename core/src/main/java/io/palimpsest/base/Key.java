@@ -1,6 +1,6 @@
 package io.palimpsest.base;
 
-import java.util.Locale;
+import java.util.HexFormat;
 
 /**
  * What a value is stored under: six fields in three longs, ordered by their unsigned value.
@@ -21,6 +21,8 @@ public record Key(long hi, long mid, long lo) implements Comparable<Key> {
 
     /** Above every key in use; the exclusive end of "all keys". */
     public static final Key MAX = new Key(0xFF_FFFF_FFFFL, -1L, 0xFF_FFFF_FFFFL);
+
+    private static final HexFormat DIGITS = HexFormat.of().withUpperCase();
 
     public Key {
         Check.that(hi >>> 40 == 0 && lo >>> 40 == 0, "key fields out of range: %x %x", hi, lo);
@@ -130,6 +132,6 @@ public record Key(long hi, long mid, long lo) implements Comparable<Key> {
 
     @Override
     public String toString() {
-        return String.format(Locale.ROOT, "%010X%016X%010X", hi, mid, lo);
+        return DIGITS.toHexDigits(hi, 10) + DIGITS.toHexDigits(mid) + DIGITS.toHexDigits(lo, 10);
     }
 }

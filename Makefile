@@ -44,7 +44,7 @@ JOBS ?= 1
 GC ?= Serial
 SIM_JAVA = $(JAVA) -XX:+Use$(GC)GC -Djdk.virtualThreadScheduler.parallelism=1 -Djdk.virtualThreadScheduler.maxPoolSize=1 \
 	  -Djdk.trackAllThreads=false -XX:-OmitStackTraceInFastThrow -Xmx1g -cp '$(SIM_CP)' io.palimpsest.sim.Main
-sim: jdk ## Run simulated histories: make sim SEED=7 [SEEDS=200] [JOBS=2] [SCENARIO=storage] [GC=Parallel]
+sim: jdk ## Run simulated histories of all scenarios: make sim SEED=7 [SEEDS=200] [JOBS=2] [SCENARIO=storage,backup] [GC=Parallel]
 	@$(PACKAGE) -pl sim -am
 	@$(SIM_JAVA) run --seed $(SEED) --seeds $(SEEDS) --jobs $(JOBS) $(if $(SCENARIO),--scenario $(SCENARIO))
 

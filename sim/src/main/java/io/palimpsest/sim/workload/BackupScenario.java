@@ -35,12 +35,25 @@ public final class BackupScenario implements Scenario {
     @Override
     public List<String> mustReach() {
         return List.of(
-                "backup-branch-detached",
-                "backup-fenced",
-                "backup-layer-evicted",
                 "backup-machine-lost",
                 "backup-two-servers",
-                "layer-fetched");
+                "backup-fenced",
+                "backup-branch",
+                "backup-branch-archived",
+                "backup-branch-deleted",
+                "backup-branch-detached",
+                "tenant-attached",
+                "tenant-fenced",
+                "layer-fetched",
+                "backup-layer-evicted",
+                "layers-collected",
+                "history-dropped",
+                "store-unavailable",
+                "store-throttled",
+                "store-conflict",
+                "store-corruption",
+                "store-late-put",
+                "store-late-delete");
     }
 
     @Override

@@ -33,6 +33,11 @@ public final class GroupCommitScenario implements Scenario {
     }
 
     @Override
+    public List<String> mustReach() {
+        return List.of("recovered", "lost-unacknowledged");
+    }
+
+    @Override
     public void run(Simulation s) {
         Prng random = s.random("workload");
         FaultPlan plan = FaultPlan.rough(s.random("faults"));
@@ -124,6 +129,13 @@ public final class GroupCommitScenario implements Scenario {
             }
             for (long number : acknowledged) {
                 Check.that(there.contains(number), "acknowledged %d, and it is not there", number);
+            }
+            Simulation s = machine.node().simulation();
+            if (!there.isEmpty()) {
+                s.probe("recovered");
+            }
+            if (there.size() < sent.size()) {
+                s.probe("lost-unacknowledged");
             }
         }
     }

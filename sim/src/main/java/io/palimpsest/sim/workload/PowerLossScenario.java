@@ -25,6 +25,7 @@ import io.palimpsest.sim.world.Simulation;
 import io.palimpsest.tenant.Tenants;
 import io.palimpsest.timeline.Timeline;
 import io.palimpsest.timeline.WalSource;
+import java.util.List;
 import java.util.function.UnaryOperator;
 
 /**
@@ -58,6 +59,19 @@ public final class PowerLossScenario implements Scenario {
     @Override
     public String name() {
         return "power-loss";
+    }
+
+    @Override
+    public List<String> mustReach() {
+        return List.of(
+                "import-again",
+                "import-unfinished",
+                "unfinished-creation-deleted",
+                "orphan-deleted",
+                "l0-merged",
+                "images-created",
+                "read-retried",
+                "walreceiver-waiting");
     }
 
     @Override

@@ -27,9 +27,15 @@ public record Outcome(
      * @param cause what was thrown, if anything was
      * @param tasks those alive, and where they wait
      * @param events the last ones, oldest first
+     * @param blocked a task keeps the processor that all tasks share: nothing more can be simulated
+     *     in this JVM
      */
     public record Failure(
-            String what, @Nullable Throwable cause, List<String> tasks, List<String> events) {}
+            String what,
+            @Nullable Throwable cause,
+            List<String> tasks,
+            List<String> events,
+            boolean blocked) {}
 
     /** Throws an AssertionError that says all there is to know, if it failed. */
     public void check() {
@@ -58,6 +64,11 @@ public record Outcome(
             out.append("  tasks:\n");
             f.tasks().forEach(t -> out.append("    ").append(t).append('\n'));
         }
-        return out.append("  replay: make sim SEED=").append(seed).toString();
+        return out.append(replay()).toString();
+    }
+
+    /** The command that does it again, as the last line of a report. */
+    public String replay() {
+        return "  replay: make sim SCENARIO=" + scenario + " SEED=" + seed;
     }
 }

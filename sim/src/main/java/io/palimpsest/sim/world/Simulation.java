@@ -166,7 +166,7 @@ public final class Simulation {
                         + " holds the baton and made no step for "
                         + patienceMillis
                         + " ms";
-        return outcome(new Outcome.Failure(what, null, stack, trace.lastEvents()));
+        return outcome(new Outcome.Failure(what, null, stack, trace.lastEvents(), true));
     }
 
     private Outcome outcome(Outcome.@Nullable Failure why) {
@@ -276,7 +276,7 @@ public final class Simulation {
     void fail(String what, @Nullable Throwable cause) {
         if (!over) {
             over = true;
-            failure = new Outcome.Failure(what, cause, listTasks(), trace.lastEvents());
+            failure = new Outcome.Failure(what, cause, listTasks(), trace.lastEvents(), false);
         }
     }
 

@@ -163,7 +163,7 @@ class SimulationTest {
         assertTrue(report.contains("server/flusher threw"), report);
         assertTrue(report.contains("flush of nothing"), report);
         assertTrue(report.contains("INFO about-to-fail: now"), report);
-        assertTrue(report.endsWith("replay: make sim SEED=77"), report);
+        assertTrue(report.endsWith("SEED=77"), report);
     }
 
     @Test

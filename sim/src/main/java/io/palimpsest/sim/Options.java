@@ -1,0 +1,72 @@
+package io.palimpsest.sim;
+
+import io.palimpsest.sim.workload.Scenarios;
+import io.palimpsest.sim.world.Scenario;
+import java.util.List;
+
+/**
+ * What the arguments of {@code run} ask for.
+ *
+ * @param jobs so many processes
+ * @param patienceMillis a task that calls no port for so long is a failure
+ * @param part this process is one of those: it tells another process how far it is
+ */
+record Options(
+        long seed,
+        long seeds,
+        int jobs,
+        List<Scenario> scenarios,
+        long patienceMillis,
+        boolean part) {
+    static final String USAGE =
+            "run [--seed N] [--seeds N] [--jobs J] [--scenario NAME,...] [--patience SECONDS]";
+
+    /** Throws an IllegalArgumentException that says what is wrong. */
+    static Options parse(String[] args) {
+        long seed = 1;
+        long seeds = 1;
+        int jobs = 1;
+        List<Scenario> scenarios = Scenarios.all();
+        long patience = 20;
+        boolean part = false;
+        if (args.length == 0 || !args[0].equals("run")) {
+            throw new IllegalArgumentException("expected the command 'run'");
+        }
+        for (int i = 1; i < args.length; i += 2) {
+            if (i + 1 == args.length) {
+                throw new IllegalArgumentException("expected a value after " + args[i]);
+            }
+            String value = args[i + 1];
+            switch (args[i]) {
+                case "--seed" -> seed = Long.parseLong(value);
+                case "--seeds" -> seeds = Long.parseLong(value);
+                case "--jobs" -> jobs = Integer.parseInt(value);
+                case "--scenario" -> scenarios = Scenarios.named(value);
+                case "--patience" -> patience = Long.parseLong(value);
+                case "--part" -> part = Boolean.parseBoolean(value);
+                default -> throw new IllegalArgumentException("unknown option " + args[i]);
+            }
+        }
+        if (seeds < 1 || jobs < 1 || patience < 1) {
+            throw new IllegalArgumentException("--seeds, --jobs and --patience are at least 1");
+        }
+        return new Options(
+                seed, seeds, (int) Math.min(jobs, seeds), scenarios, patience * 1000, part);
+    }
+
+    /** The arguments that make another process run some of the seeds. */
+    List<String> ofPart(long firstSeed, long count) {
+        return List.of(
+                "run",
+                "--seed",
+                Long.toString(firstSeed),
+                "--seeds",
+                Long.toString(count),
+                "--scenario",
+                String.join(",", scenarios.stream().map(Scenario::name).toList()),
+                "--patience",
+                Long.toString(patienceMillis / 1000),
+                "--part",
+                "true");
+    }
+}

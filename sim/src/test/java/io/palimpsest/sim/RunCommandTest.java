@@ -1,0 +1,119 @@
+package io.palimpsest.sim;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.palimpsest.base.Check;
+import io.palimpsest.sim.world.Scenario;
+import io.palimpsest.sim.world.Simulation;
+import java.io.ByteArrayOutputStream;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class RunCommandTest {
+    /** It fails with every third seed, spins if it is told to, and reaches what it is told to. */
+    private record Sample(String name, boolean spins, List<String> mustReach) implements Scenario {
+        @Override
+        public void run(Simulation s) {
+            while (spins) {
+                Thread.onSpinWait();
+            }
+            s.probe("here");
+            Check.that(s.seed() % 3 != 0 || !name.equals("fails"), "seed %d fails", s.seed());
+        }
+    }
+
+    private static Options options(long seeds, Sample... scenarios) {
+        return new Options(1, seeds, 1, List.of(scenarios), 300, false);
+    }
+
+    private static String run(int status, Options options) throws Exception {
+        ByteArrayOutputStream out = new ByteArrayOutputStream();
+        PrintStream printer = new PrintStream(out, true, StandardCharsets.UTF_8);
+        int found = new RunCommand(options, printer, printer).run();
+        String printed = out.toString(StandardCharsets.UTF_8);
+        assertEquals(status, found, printed);
+        return printed;
+    }
+
+    @Test
+    void aSeedHasFailedIfOneOfItsScenariosHas() throws Exception {
+        String printed =
+                run(
+                        1,
+                        options(
+                                30,
+                                new Sample("fails", false, List.of()),
+                                new Sample("good", false, List.of())));
+        assertTrue(printed.contains("scenario: fails seeds=30 failed=10 "), printed);
+        assertTrue(printed.contains("scenario: good seeds=30 failed=0 "), printed);
+        assertTrue(printed.contains("sim: seeds=30 failed=10 "), printed);
+        assertTrue(printed.contains("probes: good here=30\n"), printed);
+        for (int seed = 3; seed <= 30; seed += 3) {
+            assertTrue(printed.contains("replay: make sim SCENARIO=fails SEED=" + seed), printed);
+        }
+    }
+
+    @Test
+    void manySeedsMustReachWhatTheirScenarioIsFor() throws Exception {
+        Sample good = new Sample("good", false, List.of("here"));
+        Sample bad = new Sample("bad", false, List.of("here", "there"));
+        run(0, options(499, good, bad));
+        String printed = run(1, options(500, good, bad));
+        assertTrue(printed.contains("sim: no seed of bad reached there\n"), printed);
+    }
+
+    /** What spins keeps the only processor for ever, so in another process. */
+    @Test
+    void aTaskThatSpinsEndsTheRun(@TempDir Path directory) throws Exception {
+        Path output = directory.resolve("output");
+        Process p =
+                new ProcessBuilder(
+                                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                                "-Djdk.virtualThreadScheduler.parallelism=1",
+                                "-Djdk.virtualThreadScheduler.maxPoolSize=1",
+                                "-cp",
+                                System.getProperty("java.class.path"),
+                                Spinning.class.getName())
+                        .redirectErrorStream(true)
+                        .redirectOutput(output.toFile())
+                        .start();
+        boolean ended = p.waitFor(60, TimeUnit.SECONDS);
+        p.destroyForcibly();
+        String printed = Files.readString(output);
+        assertTrue(ended, printed);
+        assertEquals(1, p.exitValue(), printed);
+        assertTrue(printed.contains("blocked outside the ports: driver/scenario"), printed);
+        assertTrue(printed.contains("replay: make sim SCENARIO=spins SEED=1"), printed);
+        assertTrue(printed.contains("before seed 2 of 3"), printed);
+        assertTrue(printed.contains("sim: seeds=1 failed=1 "), printed);
+    }
+
+    static final class Spinning {
+        private Spinning() {}
+
+        public static void main(String[] args) throws Exception {
+            Options options = options(3, new Sample("spins", true, List.of()));
+            System.exit(new RunCommand(options, System.out, System.err).run());
+        }
+    }
+
+    @Test
+    void howFarItIsIsToldInWords() {
+        assertEquals(
+                "sim: 10 of 100 seeds, 1 failed, after 1 min 40 s, about 15 min 0 s to go",
+                Progress.line(10, 100, 1, 100_000_000_000L));
+        assertEquals(
+                "sim: 0 of 100 seeds, 0 failed, after 10 s",
+                Progress.line(0, 100, 0, 10_000_000_000L));
+        assertEquals(
+                "sim: 1 of 1000 seeds, 0 failed, after 20 s, about 5 h 33 min to go",
+                Progress.line(1, 1000, 0, 20_000_000_000L));
+    }
+}

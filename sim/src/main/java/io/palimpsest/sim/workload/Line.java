@@ -3,6 +3,7 @@ package io.palimpsest.sim.workload;
 import io.palimpsest.base.TimelineId;
 import io.palimpsest.sim.check.ReferencePageserver;
 import io.palimpsest.sim.fault.SimWalSource;
+import java.util.List;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
@@ -61,6 +62,12 @@ final class Line {
 
     boolean there() {
         return presence == Presence.THERE;
+    }
+
+    /** The LSNs whose leases have not ended; the others are forgotten. */
+    List<Long> leased(long nowMillis) {
+        leases.values().removeIf(until -> until <= nowMillis);
+        return List.copyOf(leases.keySet());
     }
 
     boolean leased(long lsn, long nowMillis) {

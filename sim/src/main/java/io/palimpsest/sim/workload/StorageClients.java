@@ -18,7 +18,6 @@ import io.palimpsest.timeline.WalSource;
 import io.palimpsest.timeline.WalWriting;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.NavigableMap;
 import java.util.NavigableSet;
 import org.jspecify.annotations.Nullable;
 
@@ -135,8 +134,12 @@ final class StorageClients {
         }
     }
 
-    private long any(NavigableMap<Long, Long> leases) {
-        return leases.higherKey(random.nextLong(leases.lastKey()));
+    /** A leased LSN, one that nothing but its lease keeps if there is such a one. */
+    private long leased(Line line, long oldest, long last) {
+        List<Long> all = line.leased(server.clock().wallMillis());
+        List<Long> below = all.stream().filter(lsn -> lsn < oldest).toList();
+        List<Long> from = below.isEmpty() ? all : below;
+        return from.isEmpty() ? oldest : Math.min(last, from.get(random.nextInt(from.size())));
     }
 
     private List<Line> there() {
@@ -178,6 +181,7 @@ final class StorageClients {
             Timeline t = timeline(line);
             if (t != null) {
                 check(line, t);
+                run.mischief(t);
             }
         }
         switch (random.nextInt(24)) {
@@ -224,6 +228,9 @@ final class StorageClients {
                 run.lines().stream()
                         .anyMatch(l -> l.ancestor == line && l.presence != Presence.GONE);
         int what = random.nextInt(4);
+        if (random.oneIn(12)) {
+            run.losePowerSoon();
+        }
         try {
             if (main && what > 0) {
                 archive(line);
@@ -357,7 +364,7 @@ final class StorageClients {
                     case 0, 1 -> last;
                     case 2, 3 -> oldest;
                     case 4 -> oldest - 1 - random.nextInt(1 + random.nextInt(200_000));
-                    case 5 -> line.leases.isEmpty() ? oldest : Math.min(last, any(line.leases));
+                    case 5 -> leased(line, oldest, last);
                     default -> oldest + random.nextLong(last - oldest + 1);
                 };
         readAt(line, t, lsn, () -> line.reference.compareSome(t, random.nextInt(1 << 20), lsn));

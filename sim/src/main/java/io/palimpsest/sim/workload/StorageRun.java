@@ -17,6 +17,7 @@ import io.palimpsest.sim.fault.SimPostgres;
 import io.palimpsest.sim.fault.SimWalSource;
 import io.palimpsest.sim.world.Simulation;
 import io.palimpsest.tenant.Tenants;
+import io.palimpsest.timeline.Timeline;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -56,6 +57,7 @@ final class StorageRun {
     private final Machine source;
     private final Machine server;
     private final UnaryOperator<Disk> diskSeen;
+    private final Mischief mischief;
     private final boolean rotten;
     private final PgVersion version;
     private final Limits limits;
@@ -82,12 +84,14 @@ final class StorageRun {
             Machine source,
             Machine server,
             UnaryOperator<Disk> diskSeen,
+            Mischief mischief,
             StorageScenario.Variant variant) {
         this.simulation = simulation;
         this.random = random;
         this.source = source;
         this.server = server;
         this.diskSeen = diskSeen;
+        this.mischief = mischief;
         rotten = variant == StorageScenario.Variant.BIT_ROT;
         version = PgVersion.ofMajor(14 + random.nextInt(5));
         limits = hostileLimits(random);
@@ -186,6 +190,14 @@ final class StorageRun {
         }
     }
 
+    /** The power goes within the next few operations of the disk, if it may go in this life. */
+    void losePowerSoon() {
+        if (!last && !ending && !full) {
+            long at = server.disk().operations() + 1 + random.nextInt(40);
+            server.disk().plan(plan.withPowerLossAt(at));
+        }
+    }
+
     private void makeRoom() {
         full = false;
         fullUntil = simulation.now();
@@ -236,6 +248,10 @@ final class StorageRun {
 
     Prng random() {
         return random;
+    }
+
+    void mischief(Timeline timeline) {
+        mischief.act(timeline, random);
     }
 
     Machine server() {

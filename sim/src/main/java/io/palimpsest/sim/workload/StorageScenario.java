@@ -67,23 +67,25 @@ public final class StorageScenario implements Scenario {
 
     private final Variant variant;
     private final UnaryOperator<Disk> diskSeen;
+    private final Mischief mischief;
 
-    private StorageScenario(Variant variant, UnaryOperator<Disk> diskSeen) {
+    private StorageScenario(Variant variant, UnaryOperator<Disk> diskSeen, Mischief mischief) {
         this.variant = variant;
         this.diskSeen = diskSeen;
+        this.mischief = mischief;
     }
 
     public static StorageScenario faults() {
-        return new StorageScenario(Variant.FAULTS, disk -> disk);
+        return new StorageScenario(Variant.FAULTS, disk -> disk, Mischief.NONE);
     }
 
     public static StorageScenario bitRot() {
-        return new StorageScenario(Variant.BIT_ROT, disk -> disk);
+        return new StorageScenario(Variant.BIT_ROT, disk -> disk, Mischief.NONE);
     }
 
-    /** The page server sees the disk through {@code diskSeen}: a way to plant bugs. */
-    static StorageScenario planted(UnaryOperator<Disk> diskSeen) {
-        return new StorageScenario(Variant.FAULTS, diskSeen);
+    /** With bugs: the page server sees the disk through {@code diskSeen}, and does mischief. */
+    public static StorageScenario planted(UnaryOperator<Disk> diskSeen, Mischief mischief) {
+        return new StorageScenario(Variant.FAULTS, diskSeen, mischief);
     }
 
     @Override
@@ -113,13 +115,13 @@ public final class StorageScenario implements Scenario {
         SimNet net = new SimNet(s, plan);
         Machine source = new Machine(net, "postgres", FaultPlan.quiet());
         Machine server = new Machine(net, "pageserver", calm);
-        StorageRun run = new StorageRun(s, random, source, server, diskSeen, variant);
+        StorageRun run = new StorageRun(s, random, source, server, diskSeen, mischief, variant);
         source.start("postmaster", run.postgres()::serve);
         source.start("workload", run::write);
         for (int i = random.nextInt(4); i >= 0; i--) {
             FaultPlan now = plan;
-            if (random.nextInt(3) == 0) {
-                long n = 1L + random.nextInt(1 + random.nextInt(2000));
+            if (random.nextBoolean()) {
+                long n = 1L + random.nextInt(1 << 1 + random.nextInt(11));
                 long at = server.disk().operations() + n;
                 now =
                         random.nextBoolean()

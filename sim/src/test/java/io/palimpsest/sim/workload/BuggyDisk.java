@@ -17,7 +17,9 @@ public final class BuggyDisk implements Disk {
         /** One bit of what is read is wrong now and then. */
         WRONG_BIT,
         /** Files that are no longer needed stay open. */
-        HANDLE_LEAKED
+        HANDLE_LEAKED,
+        /** Layer files that are no longer needed are not deleted. */
+        LAYER_NOT_DELETED
     }
 
     private final Disk disk;
@@ -74,7 +76,9 @@ public final class BuggyDisk implements Disk {
 
     @Override
     public void delete(String path) {
-        disk.delete(path);
+        if (bug != Bug.LAYER_NOT_DELETED || !path.contains("__")) {
+            disk.delete(path);
+        }
     }
 
     @Override

@@ -12,6 +12,13 @@ bench-storage: jdk ## The storage engine beside limits and peers, with goals; AR
 	@$(JAVA) -Xmx512m \
 	  -cp 'regress/target/palimpsest-regress-0.1.0-SNAPSHOT.jar:regress/target/lib/*' io.palimpsest.regress.storage.StorageBench $(ARGS)
 
+.PHONY: bench-backup
+bench-backup: jdk ## Backup and restore beside pgBackRest (installed by apt where we are root), with goals; SIZE_MB=1024 STORE=local|s3|azure ARGS="--json --only random"
+	@$(PACKAGE) -pl regress -am
+	@$(JAVA) -Xmx512m \
+	  -cp 'regress/target/palimpsest-regress-0.1.0-SNAPSHOT.jar:regress/target/lib/*' io.palimpsest.regress.storage.BackupBench \
+	  --size-mb $(or $(SIZE_MB),1024) --store $(or $(STORE),local) $(ARGS)
+
 .PHONY: soak
 soak: jdk ## Real PostgreSQL, tiny limits, kills; pages at random LSNs of random branches compared: MINUTES=10 PG=17 SEED=n SELFTEST=1 DIR=kept
 	@$(PACKAGE) -pl regress -am

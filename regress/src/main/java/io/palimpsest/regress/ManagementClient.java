@@ -128,6 +128,12 @@ public final class ManagementClient implements AutoCloseable {
         return put(tenant + "/timeline/" + timeline + "/checkpoint", Map.of());
     }
 
+    /** Returns when compaction finds nothing more to do. */
+    public JsonNode compactAll(TenantId tenant, TimelineId timeline) {
+        return put(
+                tenant + "/timeline/" + timeline + "/compact?force_l0_compaction=true", Map.of());
+    }
+
     private JsonNode put(String path, Map<String, Object> body) {
         try {
             return send(

@@ -171,7 +171,7 @@ public final class ServerProcess implements AutoCloseable {
         }
     }
 
-    String logTail() {
+    public String logTail() {
         try {
             List<String> lines = Files.exists(log) ? Files.readAllLines(log) : List.of("(no log)");
             return String.join("\n", lines.subList(Math.max(0, lines.size() - 30), lines.size()));

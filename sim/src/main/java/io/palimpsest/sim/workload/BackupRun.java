@@ -34,6 +34,8 @@ final class BackupRun {
     private static final TenantId TENANT = new TenantId(1, 2);
     private static final TimelineId MAIN = new TimelineId(3, 4);
     private static final long START_LSN = 0x0200_0028L;
+    private static final WalSource SOURCE =
+            WalSource.parse("host=postgres port=" + SimPostgres.PORT + " user=sim", "sim");
     private static final long CATCH_UP_NANOS = 3600 * SECOND;
 
     private final Prng random;
@@ -175,7 +177,7 @@ final class BackupRun {
         Tenants tenants = load(machine);
         Timeline timeline = timeline(machine, tenants);
         if (timeline != null) {
-            made = true;
+            noteMade(timeline);
             Check.that(
                     timeline.lastRecordLsn() >= wal.keptFrom(),
                     "it begins at %s, but %s was acknowledged",
@@ -185,6 +187,14 @@ final class BackupRun {
             follow(machine, tenants, timeline, last);
         }
         tenants.close();
+    }
+
+    /**
+     * A machine serves what it has made also before the store has it, and while nobody was told
+     * that it is made. If it is lost then, the timeline is made anew.
+     */
+    private void noteMade(Timeline timeline) {
+        made |= timeline.remoteConsistentLsn() > 0 || wal.keptFrom() > START_LSN;
     }
 
     private void follow(Machine machine, Tenants tenants, Timeline timeline, boolean last) {
@@ -207,6 +217,7 @@ final class BackupRun {
                     "WAL receiver: %s",
                     receiver == null ? "none" : receiver.status());
             evictSome(machine, tenants, timeline);
+            noteMade(timeline);
             compareSome(timeline);
             if (random.nextInt(8) == 0) {
                 changeBranches(machine, tenants, timeline);
@@ -253,11 +264,9 @@ final class BackupRun {
                     continue;
                 }
                 if (!made) {
-                    return tenants.createFromSource(
-                            TENANT,
-                            MAIN,
-                            WalSource.parse(
-                                    "host=postgres port=" + SimPostgres.PORT + " user=sim", "sim"));
+                    Timeline imported = tenants.createFromSource(TENANT, MAIN, SOURCE);
+                    made = true;
+                    return imported;
                 }
             } catch (PageserverException e) {
                 machine.tracer().info("backup-again", String.valueOf(e.getMessage()));

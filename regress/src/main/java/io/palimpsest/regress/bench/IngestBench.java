@@ -11,6 +11,8 @@ import io.palimpsest.layer.BlockCache;
 import io.palimpsest.pg.Page;
 import io.palimpsest.pg.RelTag;
 import io.palimpsest.port.Environment;
+import io.palimpsest.port.Tracer;
+import io.palimpsest.regress.WarningsOnly;
 import io.palimpsest.server.disk.NioDisk;
 import io.palimpsest.server.runtime.LogTracer;
 import io.palimpsest.server.runtime.SecureIds;
@@ -70,7 +72,7 @@ final class IngestBench implements AutoCloseable {
     /** Imports the source as it is now; its slot keeps the WAL from here on. */
     IngestBench(Path directory, BenchSource source) throws IOException {
         this.directory = Files.createDirectories(directory);
-        LogTracer tracer = new LogTracer("bench");
+        Tracer tracer = new WarningsOnly(new LogTracer("bench"));
         environment =
                 new Environment(
                         new SystemClock(),

@@ -128,6 +128,25 @@ final class Report {
                 out.append("    ").append(m.note()).append('\n');
             }
         }
+        return out.append('\n').append(goals()).toString();
+    }
+
+    /** How many goals are met, and which are not. */
+    String goals() {
+        List<Measure> aims = measures.stream().filter(m -> !m.verdict().isEmpty()).toList();
+        List<Measure> missed = aims.stream().filter(m -> !m.verdict().equals("met")).toList();
+        StringBuilder out = new StringBuilder();
+        out.append(aims.size() - missed.size()).append(" of ").append(aims.size());
+        out.append(" goals met").append(missed.isEmpty() ? "" : "; not met:").append('\n');
+        for (Measure m : missed) {
+            out.append(
+                    String.format(
+                            Locale.ROOT,
+                            "    %s: %s, wanted %s%n",
+                            m.name(),
+                            number(m.ratio()),
+                            String.valueOf(m.goal())));
+        }
         return out.toString();
     }
 

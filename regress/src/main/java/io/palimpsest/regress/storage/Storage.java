@@ -9,8 +9,10 @@ import io.palimpsest.base.TenantShardId;
 import io.palimpsest.base.TimelineId;
 import io.palimpsest.layer.BlockCache;
 import io.palimpsest.port.Environment;
+import io.palimpsest.port.Tracer;
 import io.palimpsest.regress.ManagementClient;
 import io.palimpsest.regress.ServerProcess;
+import io.palimpsest.regress.WarningsOnly;
 import io.palimpsest.regress.WorkingDirectory;
 import io.palimpsest.server.disk.NioDisk;
 import io.palimpsest.server.runtime.LogTracer;
@@ -47,7 +49,7 @@ final class Storage {
     Storage(Path directory, Limits limits) {
         this.directory = directory;
         this.limits = limits;
-        LogTracer tracer = new LogTracer("bench");
+        Tracer tracer = new WarningsOnly(new LogTracer("bench"));
         environment =
                 new Environment(
                         new SystemClock(),

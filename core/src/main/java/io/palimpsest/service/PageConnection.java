@@ -385,9 +385,7 @@ final class PageConnection {
             out.write(backup, gzip);
             session.endCopyOut();
         } catch (PageserverException e) {
-            if (e.code() == ErrorCode.IO) {
-                throw e;
-            }
+            // Of a client that has gone the next send says so again.
             fail(e);
         }
     }

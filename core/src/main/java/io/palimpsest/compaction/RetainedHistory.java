@@ -78,6 +78,10 @@ public final class RetainedHistory {
 
     private int chain;
     private boolean contentKnown;
+
+    /** The interval at whose end {@link #lastContent} is what is there. */
+    private int contentInterval;
+
     private final ByteSink lastContent = new ByteSink(16 << 10);
 
     private final NewestCommit commit = new NewestCommit();
@@ -359,12 +363,27 @@ public final class RetainedHistory {
         lastContent.clear();
         lastContent.bytes(b, at, length);
         contentKnown = true;
+        contentInterval = interval;
     }
 
-    /** Is it what a read just below the interval gets anyway? Image layers repeat what is old. */
+    /**
+     * Is it what a read just below the interval gets anyway, and will get when the intervals below
+     * are done away with? Image layers repeat what is old; but what was made anew after its
+     * relation had been cut off only looks so.
+     */
     private boolean isUnchanged(byte[] b, int at, int length) {
         return contentKnown
-                && Arrays.equals(lastContent.array(), 0, lastContent.size(), b, at, at + length);
+                && Arrays.equals(lastContent.array(), 0, lastContent.size(), b, at, at + length)
+                && (!Keys.isPage(hi) || liveSinceKnown());
+    }
+
+    private boolean liveSinceKnown() {
+        for (int i = contentInterval; i < interval; i++) {
+            if (!pages.live(hi, mid, lo, ends[i])) {
+                return false;
+            }
+        }
+        return true;
     }
 
     /** The newest commit time at or below the cutoff, held back until a newer one is seen. */

@@ -20,13 +20,14 @@ class RetainedHistoryTest {
 
     private final List<String> out = new ArrayList<>();
     private boolean live = true;
+    private long deadAt = -1;
     private int asked;
 
     private final Pages pages =
             new Pages() {
                 @Override
                 public boolean live(long hi, long mid, long lo, long lsn) {
-                    return live;
+                    return live && lsn != deadAt;
                 }
 
                 @Override
@@ -154,6 +155,17 @@ class RetainedHistoryTest {
         give(h, PAGE, 90, StoredValue.IMAGE, 5);
         h.finish();
         assertEquals(List.of("90 05"), out);
+    }
+
+    /** A later history that begins at 50 leaves out what is below, and must find it. */
+    @Test
+    void whatWasGoneAndIsMadeAnewStaysThoughItIsAsItWas() {
+        deadAt = 50;
+        RetainedHistory h = history(false, List.of(), List.of());
+        give(h, PAGE, 9, StoredValue.IMAGE);
+        give(h, PAGE, 60, StoredValue.IMAGE);
+        h.finish();
+        assertEquals(List.of("base ", "60 0"), out);
     }
 
     @Test

@@ -32,23 +32,23 @@ final class BlockDecoder {
      * checked in structure too: groups of a data block lie within it, rows of an index are whole.
      */
     byte[] decode(String file, long position, byte[] block, int type) {
-        int crc = LayerFormat.blockCrc(position, block, 0, block.length);
-        if (crc != Bytes.i32(block, 0)) {
-            throw wrong(file, position, "checksum", Bytes.i32(block, 0), crc);
+        return decode(file, position, block, 0, block.length, type);
+    }
+
+    /** The same of a block that lies in {@code b[at .. at+length)}. */
+    byte[] decode(String file, long position, byte[] b, int at, int length, int type) {
+        int crc = LayerFormat.blockCrc(position, b, at, length);
+        if (crc != Bytes.i32(b, at)) {
+            throw wrong(file, position, "checksum", Bytes.i32(b, at), crc);
         }
-        int stored = Bytes.i32(block, 4);
-        if (stored != block.length - LayerFormat.FRAME_BYTES) {
-            throw wrong(
-                    file,
-                    position,
-                    "stored length",
-                    block.length - LayerFormat.FRAME_BYTES,
-                    stored);
+        int stored = Bytes.i32(b, at + 4);
+        if (stored != length - LayerFormat.FRAME_BYTES) {
+            throw wrong(file, position, "stored length", length - LayerFormat.FRAME_BYTES, stored);
         }
-        if (Bytes.u8(block, 13) != type || Bytes.u16(block, 14) != 0) {
-            throw wrong(file, position, "block type", type, Bytes.i32(block, 12) >>> 8);
+        if (Bytes.u8(b, at + 13) != type || Bytes.u16(b, at + 14) != 0) {
+            throw wrong(file, position, "block type", type, Bytes.i32(b, at + 12) >>> 8);
         }
-        byte[] payload = payload(file, position, block, stored, Bytes.i32(block, 8));
+        byte[] payload = payload(file, position, b, at, stored);
         if (type == LayerFormat.TYPE_DATA) {
             LayerFormat.checkGroups(file, position, payload);
         } else if (type != LayerFormat.TYPE_FILTER && payload.length % LayerFormat.ROW_BYTES != 0) {
@@ -62,13 +62,15 @@ final class BlockDecoder {
         return payload;
     }
 
-    private byte[] payload(String file, long position, byte[] block, int stored, int raw) {
-        int codec = Bytes.u8(block, 12);
+    private byte[] payload(String file, long position, byte[] b, int at, int stored) {
+        int raw = Bytes.i32(b, at + 8);
+        int codec = Bytes.u8(b, at + 12);
+        int from = at + LayerFormat.FRAME_BYTES;
         if (codec == BlockCodec.RAW.number()) {
             if (raw != stored) {
                 throw wrong(file, position, "decoded length", stored, raw);
             }
-            return Arrays.copyOfRange(block, LayerFormat.FRAME_BYTES, block.length);
+            return Arrays.copyOfRange(b, from, from + stored);
         }
         boolean zstd = codec == BlockCodec.ZSTD.number();
         if (!zstd && codec != BlockCodec.LZ4.number()) {
@@ -86,9 +88,8 @@ final class BlockDecoder {
         try {
             found =
                     zstd
-                            ? zstd(block, stored, payload)
-                            : lz4.decompress(
-                                    block, LayerFormat.FRAME_BYTES, stored, payload, 0, raw);
+                            ? zstd(b, from, stored, payload)
+                            : lz4.decompress(b, from, stored, payload, 0, raw);
         } catch (MalformedInputException e) {
             found = -1;
         }
@@ -98,7 +99,7 @@ final class BlockDecoder {
         return payload;
     }
 
-    private int zstd(byte[] block, int stored, byte[] payload) {
+    private int zstd(byte[] b, int from, int stored, byte[] payload) {
         int at = 0;
         ZstdJavaDecompressor zstd = spares.getAndSet(at, null);
         while (zstd == null && ++at < SPARES) {
@@ -108,8 +109,7 @@ final class BlockDecoder {
             zstd = new ZstdJavaDecompressor();
         }
         try {
-            return zstd.decompress(
-                    block, LayerFormat.FRAME_BYTES, stored, payload, 0, payload.length);
+            return zstd.decompress(b, from, stored, payload, 0, payload.length);
         } finally {
             spares.set(at % SPARES, zstd);
         }

@@ -10,7 +10,6 @@ import io.palimpsest.base.Lsn;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.port.Disk;
 import io.palimpsest.value.StoredValue;
-import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -289,22 +288,28 @@ final class LayerReader {
         long position = LayerFormat.position(rows, row);
         int length = LayerFormat.length(rows, row);
         SharedBlocks shared = r.shared();
-        if (shared != null && type == LayerFormat.TYPE_DATA && mayBlock && !has(shared, position)) {
+        byte[] found = find(shared, position, type);
+        if (found != null) {
+            return found;
+        }
+        if (shared != null && type == LayerFormat.TYPE_DATA && mayBlock) {
             int wanted = shared.lastTogether(rows, row);
             int last = row;
-            while (last < wanted && !has(shared, LayerFormat.position(rows, last + 1))) {
+            while (last < wanted
+                    && find(shared, LayerFormat.position(rows, last + 1), type) == null) {
                 last++;
             }
             if (last > row) {
                 return together(shared, rows, row, last);
             }
         }
-        return block(shared, position, length, type, mayBlock, true);
+        return load(shared, position, length, type, mayBlock, true);
     }
 
-    private boolean has(SharedBlocks shared, long position) {
-        return shared.find(id, position) != null
-                || cache.region(LayerFormat.TYPE_DATA).find(id, position) != null;
+    /** The block, decoded, if it is in memory. */
+    private byte @Nullable [] find(@Nullable SharedBlocks shared, long position, int type) {
+        byte[] cached = cache.region(type).find(id, position);
+        return cached != null || shared == null ? cached : shared.find(id, position);
     }
 
     /** Reads blocks that lie next to each other at once, and answers the first. */
@@ -318,10 +323,12 @@ final class LayerReader {
         for (int row = last; row >= first; row--) {
             long position = LayerFormat.position(rows, row);
             int at = (int) (position - from);
-            byte[] block = Arrays.copyOfRange(bytes, at, at + LayerFormat.length(rows, row));
+            int length = LayerFormat.length(rows, row);
             byte[] decoded;
             try {
-                decoded = cache.decoder().decode(path, position, block, LayerFormat.TYPE_DATA);
+                decoded =
+                        cache.decoder()
+                                .decode(path, position, bytes, at, length, LayerFormat.TYPE_DATA);
             } catch (PageserverException e) {
                 if (row > first) {
                     // Whoever needs it fails, and nobody else.
@@ -349,13 +356,18 @@ final class LayerReader {
             int type,
             boolean mayBlock,
             boolean keep) {
-        byte[] cached = cache.region(type).find(id, position);
-        if (cached == null && shared != null) {
-            cached = shared.find(id, position);
-        }
-        if (cached != null) {
-            return cached;
-        }
+        byte[] found = find(shared, position, type);
+        return found != null ? found : load(shared, position, length, type, mayBlock, keep);
+    }
+
+    /** Reads a block and decodes it; null if it would block to get it and that is not allowed. */
+    private byte @Nullable [] load(
+            @Nullable SharedBlocks shared,
+            long position,
+            int length,
+            int type,
+            boolean mayBlock,
+            boolean keep) {
         byte[] block = new byte[length];
         if (mayBlock) {
             input.read(position, block, 0, block.length);

@@ -273,6 +273,9 @@ final class RemoteTimeline implements LayerSource {
 
     private void put(LayerDescriptor layer) {
         String path = directory + "/" + layer.name();
+        if (!environment.disk().exists(path) && isThere(layer)) {
+            return;
+        }
         try (Disk.Input in = environment.disk().open(path)) {
             if (in.size() != layer.size()) {
                 throw PageserverException.corruption(
@@ -280,6 +283,21 @@ final class RemoteTimeline implements LayerSource {
                         path, in.size(), layer.size());
             }
             store().create(key(layer.name()), Content.of(in));
+        }
+    }
+
+    /**
+     * Is the object there? An index that this directory came from named the layer, but what a
+     * former owner has put in its place since does not.
+     */
+    private boolean isThere(LayerDescriptor layer) {
+        try {
+            return store().head(key(layer.name())).length() == layer.size();
+        } catch (PageserverException e) {
+            if (e.code() == ErrorCode.NOT_FOUND) {
+                return false;
+            }
+            throw e;
         }
     }
 

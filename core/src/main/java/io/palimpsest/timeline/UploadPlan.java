@@ -131,7 +131,9 @@ final class UploadPlan {
         }
         List<LayerName> garbage = new ArrayList<>();
         for (LayerName name : last.removed()) {
-            if (garbage.size() < MOST_DELETED && !deleted.contains(name)) {
+            // A former owner may have replaced its index once more after ours was read, and lists
+            // as removed what ours is made of.
+            if (garbage.size() < MOST_DELETED && !deleted.contains(name) && !now.names(name)) {
                 garbage.add(name);
             }
         }

@@ -248,4 +248,30 @@ class UploadPlanTest {
         w.flush();
         assertTrue(w.plan.next(w.index) instanceof UploadPlan.Step.Layer);
     }
+
+    @Test
+    void whatAFormerOwnerRemovedAfterOurIndexWasReadIsNotDeleted() {
+        LayerDescriptor ours = layer(0x101, 1);
+        LayerDescriptor garbage = layer(0x109, 1);
+        TimelineIndex read = empty(1).flushed(List.of(ours), 0x109, 0);
+        TimelineIndex replacedSince =
+                empty(1).flushed(List.of(ours, garbage), 0x111, 0)
+                        .replace(List.of(ours, garbage), List.of(layer(0x111, 1)), true);
+        TimelineIndex now = read.under(new Generation(3));
+        UploadPlan plan = new UploadPlan(replacedSince);
+        List<LayerName> deleted = new ArrayList<>();
+        TimelineIndex put = null;
+        UploadPlan.Step step;
+        while ((step = plan.next(now)) != null) {
+            switch (step) {
+                case UploadPlan.Step.Delete(List<LayerName> names) -> deleted.addAll(names);
+                case UploadPlan.Step.Index(TimelineIndex index) -> put = index;
+                default -> {}
+            }
+            plan.done(step);
+        }
+        assertEquals(List.of(garbage.name()), deleted);
+        assertEquals(now, put);
+        assertTrue(plan.isConfirmed(ours.name()));
+    }
 }

@@ -35,6 +35,20 @@ public final class GenerationClaim {
      */
     public record Claim(TenantManifest manifest, String version, @Nullable TenantManifest before) {}
 
+    /**
+     * What there is of claims, seen without one: it may be another a moment later.
+     *
+     * @param claimed the newest generation; 0 if there is none
+     * @param manifest the newest that is complete; null if there is none
+     */
+    public record Newest(int claimed, @Nullable TenantManifest manifest) {}
+
+    /** Looks, and changes nothing. */
+    public static Newest look(RemoteStore store, TenantShardId tenant) {
+        int claimed = newest(store, tenant);
+        return new Newest(claimed, completeUpTo(store, tenant, claimed));
+    }
+
     /** Takes the tenant over from whoever has it. */
     public static Claim claim(RemoteStore store, TenantShardId tenant, Ids ids, Clock clock) {
         int newest = newest(store, tenant);
@@ -50,7 +64,10 @@ public final class GenerationClaim {
             String key = RemotePath.manifest(tenant, bare.generation());
             try {
                 store.create(key, Content.of(bare.encode()));
-                return new Claim(bare, store.head(key).version(), before(store, bare));
+                return new Claim(
+                        bare,
+                        store.head(key).version(),
+                        completeUpTo(store, tenant, bare.generation().value() - 1));
             } catch (PageserverException e) {
                 if (e.code() != ErrorCode.CONFLICT) {
                     throw e;
@@ -102,9 +119,10 @@ public final class GenerationClaim {
         }
     }
 
-    private static @Nullable TenantManifest before(RemoteStore store, TenantManifest claim) {
-        for (int g = claim.generation().value() - 1; g > 0; g--) {
-            TenantManifest found = read(store, claim.tenant(), new Generation(g));
+    private static @Nullable TenantManifest completeUpTo(
+            RemoteStore store, TenantShardId tenant, int newest) {
+        for (int g = newest; g > 0; g--) {
+            TenantManifest found = read(store, tenant, new Generation(g));
             if (found.complete()) {
                 return found;
             }

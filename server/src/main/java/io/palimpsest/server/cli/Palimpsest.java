@@ -64,8 +64,8 @@ public final class Palimpsest {
     @Command(
             name = "store",
             mixinStandardHelpOptions = true,
-            description = "Object stores: check, du.",
-            subcommands = {StoreCheck.class, StoreDu.class})
+            description = "Object stores: check, du, scrub, verify.",
+            subcommands = {StoreCheck.class, StoreDu.class, StoreScrub.class, StoreVerify.class})
     static final class Store {}
 
     /** Tenants of a running server. */

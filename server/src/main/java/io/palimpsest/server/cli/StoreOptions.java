@@ -1,7 +1,12 @@
 package io.palimpsest.server.cli;
 
 import io.palimpsest.base.PageserverException;
+import io.palimpsest.remote.RemoteLimits;
+import io.palimpsest.remote.RemoteStore;
 import io.palimpsest.server.config.ServerConfig;
+import io.palimpsest.server.runtime.SecureIds;
+import io.palimpsest.server.runtime.SystemClock;
+import io.palimpsest.server.runtime.SystemTasks;
 import io.palimpsest.server.store.StoreConnection;
 import io.palimpsest.server.store.StoreSettings;
 import java.io.IOException;
@@ -28,6 +33,18 @@ final class StoreOptions {
 
     StoreConnection open() {
         return StoreConnection.open(settings(), System.getenv());
+    }
+
+    /** The same with requests tried again, as a page server does it. */
+    static RemoteStore remote(StoreConnection connection) {
+        SystemTasks tasks = new SystemTasks((level, event, detail) -> {}, (task, failure) -> {});
+        return new RemoteStore(
+                connection.store(),
+                new SystemClock(),
+                tasks,
+                new SecureIds(),
+                (level, event, detail) -> {},
+                RemoteLimits.DEFAULT);
     }
 
     private StoreSettings settings() {

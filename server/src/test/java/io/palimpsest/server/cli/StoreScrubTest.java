@@ -1,0 +1,217 @@
+package io.palimpsest.server.cli;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import io.palimpsest.base.Generation;
+import io.palimpsest.base.TenantShardId;
+import io.palimpsest.base.TimelineId;
+import io.palimpsest.fixtures.GoldenStore;
+import io.palimpsest.port.ObjectStore.Condition;
+import io.palimpsest.port.ObjectStore.Content;
+import io.palimpsest.remote.RemotePath;
+import io.palimpsest.remote.TenantManifest;
+import io.palimpsest.remote.TenantManifest.Entry;
+import io.palimpsest.server.store.LocalStore;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.TreeSet;
+import java.util.stream.Stream;
+import java.util.zip.CRC32C;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** {@code store scrub} and {@code store verify}, over the golden store's layers and indexes. */
+class StoreScrubTest {
+    private static final TenantShardId TENANT =
+            TenantShardId.parse("11111111111111111111111111111111");
+    private static final Generation SECOND = new Generation(2);
+
+    @TempDir Path directory;
+
+    private final StringWriter out = new StringWriter();
+    private final StringWriter err = new StringWriter();
+    private final TreeSet<String> layers = new TreeSet<>(Comparator.naturalOrder());
+    private final List<Entry> timelines = new ArrayList<>();
+
+    @BeforeEach
+    void fill() {
+        for (String path : GoldenStore.files(1)) {
+            byte[] bytes = GoldenStore.read(1, path);
+            if (path.endsWith("/index")) {
+                put(path + "-00000001", bytes);
+                String[] parts = path.split("/");
+                timelines.add(new Entry(TimelineId.parse(parts[3]), Generation.FIRST, false, null));
+            } else if (path.contains("__")) {
+                put(path, bytes);
+                layers.add(path);
+            }
+        }
+        assertTrue(layers.size() > 5, layers.toString());
+        manifest(Generation.FIRST, timelines);
+    }
+
+    private void manifest(Generation generation, List<Entry> entries) {
+        put(
+                RemotePath.manifest(TENANT, generation),
+                new TenantManifest(TENANT, generation, 7, 7, true, entries).encode());
+    }
+
+    private LocalStore store() {
+        return new LocalStore(directory.resolve("store"));
+    }
+
+    private void put(String key, byte[] bytes) {
+        String _ = store().put(key, Content.of(bytes), Condition.ALWAYS);
+    }
+
+    private int run(String command, String... args) {
+        out.getBuffer().setLength(0);
+        err.getBuffer().setLength(0);
+        String config = "remote_storage={local_path='" + directory.resolve("store") + "'}";
+        String[] words =
+                Stream.concat(Stream.of("store", command, "-c", config), Stream.of(args))
+                        .toArray(String[]::new);
+        return Palimpsest.run(new PrintWriter(out), new PrintWriter(err), false, words);
+    }
+
+    private JsonNode json() throws IOException {
+        return new ObjectMapper().readTree(out.toString());
+    }
+
+    /** Kinds of what scrub finds, each with the key. */
+    private List<String> found(int status) throws IOException {
+        assertEquals(status, run("scrub", "--json"), out + "" + err);
+        List<String> found = new ArrayList<>();
+        for (JsonNode finding : json().get("findings")) {
+            found.add(finding.get("kind").asText() + " " + finding.get("key").asText());
+        }
+        assertEquals(status == 6, json().get("harmed").asBoolean());
+        return found;
+    }
+
+    private String timelineOf(String layer) {
+        return layer.substring(0, layer.lastIndexOf('/'));
+    }
+
+    @Test
+    void nothingIsWrongWithWhatIsWhole() throws IOException {
+        assertEquals(List.of(), found(0));
+        assertEquals(1, json().get("tenants").asInt());
+        assertEquals(layers.size() + timelines.size() + 1, json().get("objects").asInt());
+        assertEquals(0, run("verify", "--full"), out + "" + err);
+        assertTrue(out.toString().startsWith("verified " + layers.size() + " layers"), "" + out);
+        assertEquals(0, run("verify", "--sample", "3", "--json"), out + "" + err);
+        assertEquals(3, json().get("layers").asInt());
+    }
+
+    @Test
+    void whatIsMissingOrShortIsHarm() throws IOException {
+        store().delete(List.of(layers.first()));
+        put(layers.last(), new byte[100]);
+        assertEquals(
+                List.of("missing " + layers.first(), "wrong-length " + layers.last()),
+                found(6).stream().sorted().toList());
+        assertEquals(6, run("verify", "--full"), out + "" + err);
+        assertTrue(out.toString().contains(layers.first() + ": DAMAGED: there is no"), "" + out);
+        assertTrue(out.toString().contains(layers.last() + ": DAMAGED: "), "" + out);
+        assertTrue(out.toString().contains("2 damaged"), "" + out);
+    }
+
+    @Test
+    void aFlippedByteIsFoundByReading() throws IOException {
+        Path file = directory.resolve("store").resolve(layers.first());
+        byte[] bytes = Files.readAllBytes(file);
+        bytes[bytes.length / 2] ^= 1;
+        Files.write(file, bytes);
+        assertEquals(List.of(), found(0));
+        assertEquals(6, run("verify", "--full", "--json"), out + "" + err);
+        assertEquals(1, json().get("damaged").size());
+        assertEquals(layers.first(), json().at("/damaged/0/key").asText());
+    }
+
+    @Test
+    void anotherLayerUnderTheNameIsFoundByReading() {
+        // Its own checksums are all right; only it is not what the name says.
+        put(layers.first(), GoldenStore.read(1, layers.last()));
+        assertEquals(6, run("verify", "--full"), out + "" + err);
+        assertTrue(out.toString().contains(layers.first() + ": DAMAGED: "), "" + out);
+    }
+
+    @Test
+    void aDamagedIndexIsHarmAndItsLayersAreNotCalledGarbage() throws IOException {
+        String timeline = timelineOf(layers.first());
+        put(timeline + "/index-00000001", new byte[10]);
+        assertEquals(List.of("unreadable " + timeline), found(6));
+        assertEquals(6, run("verify", "--full"), out + "" + err);
+        put(RemotePath.manifest(TENANT, Generation.FIRST), new byte[10]);
+        assertEquals(List.of("unreadable tenants/" + TENANT + "/manifest-"), found(6));
+        assertEquals(6, run("verify", "--full"), out + "" + err);
+    }
+
+    @Test
+    void whatNobodyNamesIsNoHarm() throws IOException {
+        String timeline = timelineOf(layers.first());
+        TimelineId id = TimelineId.parse(timeline.substring(timeline.lastIndexOf('/') + 1));
+        String old = timeline + "/index-00000001";
+        put(timeline + "/index-00000002", nextGeneration(GoldenStore.read(1, timeline + "/index")));
+        List<Entry> next = new ArrayList<>(timelines);
+        next.replaceAll(e -> e.id().equals(id) ? new Entry(id, SECOND, false, null) : e);
+        manifest(SECOND, next);
+        String unnamed =
+                timeline
+                        + "/000000000000000000000000000000000000-FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF__0000000000000001-0000000000000009-00000001";
+        String gone = timeline.replace(id.toString(), "99999999999999999999999999999999");
+        put(unnamed, new byte[1]);
+        put(gone + "/index-00000001", new byte[1]);
+        put(timeline + "/notes.txt", new byte[1]);
+        put("tenants/nobody/file", new byte[1]);
+        put("elsewhere/file", new byte[1]);
+        assertEquals(
+                List.of(
+                        "foreign tenants/nobody/",
+                        "foreign " + timeline + "/notes.txt",
+                        "of-no-branch " + gone + "/index-00000001",
+                        "superseded " + old,
+                        "unnamed " + unnamed),
+                found(0).stream().sorted(Comparator.comparing(s -> s.split(" ")[0])).toList());
+        assertEquals(0, run("scrub"), out + "" + err);
+        assertFalse(out.toString().contains(unnamed), "" + out);
+        assertEquals(0, run("scrub", "--list"), out + "" + err);
+        assertTrue(out.toString().contains("unnamed  " + unnamed), "" + out);
+    }
+
+    /** The index of that text as the holder of generation 2 would have put it. */
+    private static byte[] nextGeneration(byte[] index) {
+        String text =
+                new String(index, StandardCharsets.UTF_8)
+                        .replace("\ngeneration 00000001\n", "\ngeneration 00000002\n");
+        String body = text.substring(0, text.lastIndexOf("crc32c "));
+        CRC32C crc = new CRC32C();
+        crc.update(body.getBytes(StandardCharsets.UTF_8));
+        return (body + "crc32c %08x\n".formatted(crc.getValue())).getBytes(StandardCharsets.UTF_8);
+    }
+
+    @Test
+    void ofOneTenantAndOfNone() {
+        assertEquals(0, run("scrub", "--tenant", TENANT.toString()), out + "" + err);
+        assertEquals(0, run("verify", "--full", "--tenant", TENANT.toString()), out + "" + err);
+        String none = "99999999999999999999999999999999";
+        assertEquals(3, run("scrub", "--tenant", none), out + "" + err);
+        assertEquals(3, run("verify", "--full", "--tenant", none), out + "" + err);
+        assertEquals(2, run("verify"), out + "" + err);
+        assertEquals(2, run("verify", "--sample", "0"), out + "" + err);
+        assertEquals(2, run("verify", "--sample", "1", "--full"), out + "" + err);
+    }
+}

@@ -300,6 +300,8 @@ public final class LayerFile implements AutoCloseable {
         try {
             if (!resident) {
                 bring(path());
+                // Somebody wants to have it here: that is as good as a read.
+                lastRead = cache.open().now();
             }
         } finally {
             release();

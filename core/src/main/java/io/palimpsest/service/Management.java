@@ -13,6 +13,7 @@ import io.palimpsest.tenant.BackgroundCounters;
 import io.palimpsest.tenant.Evictor;
 import io.palimpsest.tenant.Housekeeper;
 import io.palimpsest.tenant.Tenants;
+import io.palimpsest.tenant.WarmUp;
 import io.palimpsest.timeline.GarbageCollector;
 import io.palimpsest.timeline.Lease;
 import io.palimpsest.timeline.LsnAtTime;
@@ -233,6 +234,27 @@ public final class Management {
             }
         }
         throw PageserverException.badRequest("timeline %s has no layer %s", timeline, name);
+    }
+
+    /**
+     * Begins to bring all layers of a timeline from the store.
+     *
+     * @param atOnce so many at a time
+     */
+    public WarmUp.Progress warmUp(TenantId tenant, TimelineId timeline, int atOnce) {
+        return tenants.warmUps().start(tenants.timeline(tenant, timeline), atOnce);
+    }
+
+    /** How far that is; NOT_FOUND if it was not asked for. */
+    public WarmUp.Progress warmUp(TenantId tenant, TimelineId timeline) {
+        WarmUp.Progress progress = tenants.warmUps().progress(tenants.timeline(tenant, timeline));
+        if (progress == null) {
+            throw PageserverException.of(
+                    ErrorCode.NOT_FOUND,
+                    "nobody has asked for the layers of timeline %s since the server started",
+                    timeline);
+        }
+        return progress;
     }
 
     /** Frees that many bytes of the disk by what the store has, if there is so much. */

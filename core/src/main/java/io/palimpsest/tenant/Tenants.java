@@ -36,6 +36,7 @@ public final class Tenants {
     private final Environment environment;
     private final Housekeeper housekeeper;
     private final Evictor evictor;
+    private final WarmUps warmUps;
     private final TimelineStore store;
     private final TimelineTable table;
 
@@ -57,6 +58,7 @@ public final class Tenants {
         this.environment = environment;
         this.housekeeper = new Housekeeper(environment, limits);
         BlockCache cache = new BlockCache(limits);
+        this.warmUps = new WarmUps(environment);
         this.evictor = new Evictor(environment, eviction, cache, this::open);
         this.store = new TimelineStore(environment, limits, config, cache, housekeeper, remote);
         this.table = new TimelineTable(environment.tasks().monitor("tenants"));
@@ -255,6 +257,11 @@ public final class Tenants {
     /** Who lets layer files leave the disk. */
     public Evictor evictor() {
         return evictor;
+    }
+
+    /** Who brings layer files back before somebody reads them. */
+    public WarmUps warmUps() {
+        return warmUps;
     }
 
     /** All timelines that can be read. */
@@ -473,6 +480,7 @@ public final class Tenants {
         } finally {
             if (timeline != null) {
                 housekeeper.forget(timeline);
+                warmUps.forget(timeline);
             }
             table.putBack(name, left == null ? null : fedAgain(left));
         }
@@ -621,6 +629,7 @@ public final class Tenants {
     /** Stops receiving, makes what has arrived durable, closes everything. */
     public void close() {
         evictor.stop();
+        warmUps.stop();
         attachments.stop();
         List<Entry> all = new ArrayList<>();
         table.forEach((name, entry) -> all.add(entry));

@@ -311,6 +311,11 @@ public final class Timeline {
         return files.stream().map(f -> new Droppable(f, covered.contains(f.name()))).toList();
     }
 
+    /** Its layer files that come from the store when they are read. */
+    public List<LayerFile> layersNotHere() {
+        return layers.map().files().stream().filter(file -> !file.resident()).toList();
+    }
+
     /** Its layer file of that name, or null. */
     public @Nullable LayerFile layerFile(LayerName name) {
         return layers.map().file(name);

@@ -17,6 +17,7 @@ import io.palimpsest.layer.LayerName;
 import io.palimpsest.service.Management;
 import io.palimpsest.service.Management.TimelineInfo;
 import io.palimpsest.tenant.Evictor;
+import io.palimpsest.tenant.WarmUp;
 import io.palimpsest.timeline.Lease;
 import io.palimpsest.timeline.LsnAtTime;
 import java.io.IOException;
@@ -53,6 +54,7 @@ import org.slf4j.LoggerFactory;
  *   GET  .../timeline/:id/get_lsn_by_timestamp?timestamp=   {"lsn", "kind", ...}
  *   GET  .../timeline/:id/get_timestamp_of_lsn?lsn=  a moment; 412 if none is known
  *   GET  .../timeline/:id/layer                      what layers there are
+ *   POST, GET .../timeline/:id/download_remote_layers  brings all of them; how far that is
  *   GET  .../timeline/:id/layer/:name                brings one from the store, 304 if it is here
  *   DELETE .../timeline/:id/layer/:name              lets one leave the disk, 304 if it is not there
  *
@@ -66,6 +68,8 @@ import org.slf4j.LoggerFactory;
 final class ManagementRoutes {
     /** A status and, but for an empty answer, JSON. */
     record Answer(int status, @Nullable JsonNode body) {}
+
+    private static final int MOST_DOWNLOADS = 100;
 
     private static final Logger LOG = LoggerFactory.getLogger(ManagementRoutes.class);
     private static final JsonNodeFactory JSON = JsonNodeFactory.instance;
@@ -161,6 +165,7 @@ final class ManagementRoutes {
                     only("GET", method, () -> lsnByTimestamp(tenant, timeline, query));
             case "get_timestamp_of_lsn" ->
                     only("GET", method, () -> timestampOfLsn(tenant, timeline, query));
+            case "download_remote_layers" -> warmUp(method, tenant, timeline, body);
             case "layer" -> only("GET", method, () -> layers(tenant, timeline));
             default -> noSuchPath(path);
         };
@@ -193,6 +198,38 @@ final class ManagementRoutes {
         return method.equals("GET")
                 ? okIf(management.fetchLayer(tenant, timeline, name))
                 : only("DELETE", method, () -> okIf(management.evictLayer(tenant, timeline, name)));
+    }
+
+    private Answer warmUp(String method, TenantId tenant, TimelineId timeline, byte[] body) {
+        if (!method.equals("POST")) {
+            return only("GET", method, () -> ok(json(management.warmUp(tenant, timeline))));
+        }
+        JsonNode atOnce = parse(body).get("max_concurrent_downloads");
+        if (atOnce == null
+                || !atOnce.canConvertToInt()
+                || atOnce.intValue() < 1
+                || atOnce.intValue() > MOST_DOWNLOADS) {
+            throw PageserverException.badRequest(
+                    "max_concurrent_downloads is %s, expected a number from 1 to %d",
+                    atOnce, MOST_DOWNLOADS);
+        }
+        return new Answer(202, json(management.warmUp(tenant, timeline, atOnce.intValue())));
+    }
+
+    private static ObjectNode json(WarmUp.Progress progress) {
+        return JSON.objectNode()
+                .put("task_id", Long.toString(progress.number()))
+                .put(
+                        "state",
+                        switch (progress.state()) {
+                            case RUNNING -> "Running";
+                            case COMPLETED -> "Completed";
+                            case STOPPED -> "ShutDown";
+                        })
+                .put("total_layer_count", progress.layers())
+                .put("successful_download_count", progress.brought())
+                .put("failed_download_count", progress.failed())
+                .put("downloaded_bytes", progress.bytes());
     }
 
     private static Answer okIf(boolean changed) {

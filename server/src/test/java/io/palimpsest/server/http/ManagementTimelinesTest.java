@@ -235,6 +235,15 @@ class ManagementTimelinesTest {
         JsonNode refused = send(412, "DELETE", layer, "");
         assertTrue(refused.get("msg").textValue().contains("must stay"), refused.toString());
         send(405, "PUT", layer, "");
+        String all = "/" + ROOT + "/download_remote_layers";
+        send(404, "GET", all, "");
+        send(400, "POST", all, "{\"max_concurrent_downloads\":0}");
+        send(400, "POST", all, "{}");
+        String nothing =
+                "{\"task_id\":\"1\",\"state\":\"Completed\",\"total_layer_count\":0,\"successful_download_count\":0,\"failed_download_count\":0,\"downloaded_bytes\":0}";
+        assertEquals(
+                nothing, send(202, "POST", all, "{\"max_concurrent_downloads\":4}").toString());
+        assertEquals(nothing, send(200, "GET", all, "").toString());
         send(400, "DELETE", "/" + ROOT + "/layer/nothing", "");
         send(400, "GET", layer.replace("-FFFF", "-EFFF"), "");
         JsonNode timeline = send(200, "GET", "/" + ROOT, "");

@@ -19,10 +19,12 @@ import io.palimpsest.sim.fault.SimObjectStore;
 import io.palimpsest.sim.fault.SimPostgres;
 import io.palimpsest.sim.fault.SimWalSource;
 import io.palimpsest.tenant.Tenants;
+import io.palimpsest.tenant.WarmUp;
 import io.palimpsest.timeline.Droppable;
 import io.palimpsest.timeline.Timeline;
 import io.palimpsest.timeline.WalReceiver;
 import io.palimpsest.timeline.WalSource;
+import java.util.Objects;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
@@ -297,9 +299,12 @@ final class BackupRun {
         }
     }
 
-    /** Whatever leaves the disk, whenever: nobody who reads can tell. */
+    /** Whatever leaves the disk or comes, whenever: nobody who reads can tell. */
     private void evictSome(Machine machine, Tenants tenants, Timeline timeline) {
         try {
+            if (random.nextInt(16) == 0) {
+                tenants.warmUps().start(timeline, 1 + random.nextInt(8));
+            }
             for (Droppable droppable : timeline.droppable()) {
                 if (random.nextInt(4) == 0 && tenants.evictor().evict(droppable.file())) {
                     machine.node().simulation().probe("backup-layer-evicted");
@@ -450,8 +455,25 @@ final class BackupRun {
                 "after an orderly stop at %s the store has WAL up to %s",
                 Lsn.toString(wal.end()),
                 Lsn.toString(timeline.lastRecordLsn()));
+        warmUp(machine, tenants, timeline);
         compareAll(machine, timeline);
         checkBranches(machine, tenants, false);
         tenants.close();
+    }
+
+    /** All comes at once, and whatever leaves again comes again. */
+    private void warmUp(Machine machine, Tenants tenants, Timeline timeline) {
+        WarmUp.Progress progress = tenants.warmUps().start(timeline, 1 + random.nextInt(8));
+        while (progress.state() == WarmUp.State.RUNNING) {
+            machine.tasks().sleep(10 * MILLIS);
+            progress = Objects.requireNonNull(tenants.warmUps().progress(timeline));
+        }
+        Check.that(
+                progress.state() == WarmUp.State.COMPLETED && progress.failed() == 0,
+                "not all layers have come: %s",
+                progress);
+        if (progress.brought() > 0) {
+            machine.node().simulation().probe("backup-warm-up");
+        }
     }
 }

@@ -37,6 +37,7 @@ public final class BackupScenario implements Scenario {
         return List.of(
                 "backup-machine-lost",
                 "backup-two-servers",
+                "backup-warm-up",
                 "backup-fenced",
                 "backup-branch",
                 "backup-branch-archived",

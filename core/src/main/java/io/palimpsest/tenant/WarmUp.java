@@ -1,0 +1,182 @@
+package io.palimpsest.tenant;
+
+import io.palimpsest.base.Check;
+import io.palimpsest.base.ErrorCode;
+import io.palimpsest.base.PageserverException;
+import io.palimpsest.layer.LayerFile;
+import io.palimpsest.port.Environment;
+import io.palimpsest.port.Tasks;
+import io.palimpsest.port.Tasks.Lane;
+import io.palimpsest.port.Tasks.Monitor;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Brings layer files from the store to the disk, several at once, those first that hold the newest.
+ * One that fails is left out, and the others go on: another warm-up tries it again, and finds what
+ * this one has brought. One that was removed meanwhile is nobody's any more, and counts as brought.
+ */
+public final class WarmUp {
+    public enum State {
+        RUNNING,
+        COMPLETED,
+        /** Before it was complete: the server stops, or the disk is full. */
+        STOPPED
+    }
+
+    /**
+     * How far it is.
+     *
+     * @param number of the warm-up, each has another
+     * @param layers that were not on the disk when it began
+     * @param bytes of those brought
+     */
+    public record Progress(
+            long number, State state, int layers, int brought, int failed, long bytes) {}
+
+    private final Environment environment;
+    private final Monitor monitor;
+    private final ArrayDeque<LayerFile> waiting;
+    private final List<Tasks.Task> tasks = new ArrayList<>();
+    private Progress progress;
+    private int running;
+    private boolean stopped;
+
+    private WarmUp(Environment environment, long number, List<LayerFile> files) {
+        this.environment = environment;
+        this.monitor = environment.tasks().monitor("warm-up");
+        List<LayerFile> ordered = new ArrayList<>(files);
+        ordered.sort(
+                Comparator.comparing(LayerFile::endLsn, Long::compareUnsigned)
+                        .reversed()
+                        .thenComparing(LayerFile::path));
+        this.waiting = new ArrayDeque<>(ordered);
+        this.progress = new Progress(number, State.RUNNING, files.size(), 0, 0, 0);
+    }
+
+    /**
+     * Begins.
+     *
+     * @param atOnce so many files are on their way at a time
+     */
+    static WarmUp start(Environment environment, long number, List<LayerFile> files, int atOnce) {
+        Check.that(atOnce > 0, "%d downloads at once", atOnce);
+        WarmUp warmUp = new WarmUp(environment, number, files);
+        int tasks = Math.min(atOnce, files.size());
+        warmUp.monitor.lock();
+        try {
+            warmUp.running = tasks;
+            for (int i = 0; i < tasks; i++) {
+                warmUp.tasks.add(environment.tasks().spawn(Lane.LATENCY, "warm-up", warmUp::work));
+            }
+            if (tasks == 0) {
+                warmUp.end();
+            }
+        } finally {
+            warmUp.monitor.unlock();
+        }
+        return warmUp;
+    }
+
+    public Progress progress() {
+        monitor.lock();
+        try {
+            return progress;
+        } finally {
+            monitor.unlock();
+        }
+    }
+
+    private void work() {
+        try {
+            for (LayerFile file = next(); file != null; file = next()) {
+                fetch(file);
+            }
+        } finally {
+            monitor.lock();
+            try {
+                running--;
+                if (running == 0) {
+                    end();
+                }
+            } finally {
+                monitor.unlock();
+            }
+        }
+    }
+
+    private @Nullable LayerFile next() {
+        monitor.lock();
+        try {
+            return stopped ? null : waiting.pollFirst();
+        } finally {
+            monitor.unlock();
+        }
+    }
+
+    private void fetch(LayerFile file) {
+        ErrorCode failure = null;
+        try {
+            file.fetch();
+        } catch (PageserverException e) {
+            if (e.code() != ErrorCode.CONFLICT) {
+                failure = e.code();
+                environment.tracer().warn("warm-up-failed", String.valueOf(e.getMessage()));
+            }
+        }
+        monitor.lock();
+        try {
+            Progress p = progress;
+            boolean good = failure == null;
+            progress =
+                    new Progress(
+                            p.number(),
+                            p.state(),
+                            p.layers(),
+                            p.brought() + (good ? 1 : 0),
+                            p.failed() + (good ? 0 : 1),
+                            p.bytes() + (good ? file.size() : 0));
+            if (failure == ErrorCode.NO_SPACE) {
+                stopped = true;
+            }
+        } finally {
+            monitor.unlock();
+        }
+    }
+
+    private void end() {
+        Progress p = progress;
+        boolean complete = p.brought() + p.failed() == p.layers();
+        progress =
+                new Progress(
+                        p.number(),
+                        complete ? State.COMPLETED : State.STOPPED,
+                        p.layers(),
+                        p.brought(),
+                        p.failed(),
+                        p.bytes());
+        waiting.clear();
+        environment
+                .tracer()
+                .info(
+                        "warm-up-ended",
+                        p.brought() + " of " + p.layers() + " layers, " + p.bytes() + " bytes");
+    }
+
+    /** Begins no other file; returns when none is on its way. */
+    void stop() {
+        List<Tasks.Task> last;
+        monitor.lock();
+        try {
+            stopped = true;
+            last = List.copyOf(tasks);
+        } finally {
+            monitor.unlock();
+        }
+        last.forEach(Tasks.Task::cancel);
+        last.forEach(Tasks.Task::join);
+    }
+}

@@ -1,0 +1,98 @@
+package io.palimpsest.tenant;
+
+import io.palimpsest.base.ErrorCode;
+import io.palimpsest.base.PageserverException;
+import io.palimpsest.layer.LayerFile;
+import io.palimpsest.port.Environment;
+import io.palimpsest.port.Tasks.Monitor;
+import io.palimpsest.tenant.TimelineTable.Name;
+import io.palimpsest.timeline.Timeline;
+import java.util.List;
+import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
+
+/** The last warm-up of each timeline that had one since the server started. */
+public final class WarmUps {
+    private final Environment environment;
+    private final Monitor monitor;
+    private final TreeMap<Name, WarmUp> last = new TreeMap<>();
+    private long started;
+    private boolean stopped;
+
+    WarmUps(Environment environment) {
+        this.environment = environment;
+        this.monitor = environment.tasks().monitor("warm-ups");
+    }
+
+    /**
+     * Begins to bring all layers of a timeline to the disk; returns at once.
+     *
+     * @param atOnce so many at a time
+     * @throws PageserverException CONFLICT if that is under way already
+     */
+    public WarmUp.Progress start(Timeline timeline, int atOnce) {
+        List<LayerFile> files = timeline.layersNotHere();
+        monitor.lock();
+        try {
+            if (stopped) {
+                throw PageserverException.of(
+                        ErrorCode.SHUTTING_DOWN, "the page server is shutting down");
+            }
+            WarmUp before = last.get(name(timeline));
+            if (before != null && before.progress().state() == WarmUp.State.RUNNING) {
+                throw PageserverException.of(
+                        ErrorCode.CONFLICT,
+                        "the layers of timeline %s are on their way already",
+                        timeline.id());
+            }
+            started++;
+            WarmUp warmUp = WarmUp.start(environment, started, files, atOnce);
+            last.put(name(timeline), warmUp);
+            return warmUp.progress();
+        } finally {
+            monitor.unlock();
+        }
+    }
+
+    /** How far the last one of a timeline is; null if there was none. */
+    public WarmUp.@Nullable Progress progress(Timeline timeline) {
+        monitor.lock();
+        try {
+            WarmUp warmUp = last.get(name(timeline));
+            return warmUp == null ? null : warmUp.progress();
+        } finally {
+            monitor.unlock();
+        }
+    }
+
+    /** The timeline is gone. */
+    void forget(Timeline timeline) {
+        WarmUp warmUp;
+        monitor.lock();
+        try {
+            warmUp = last.remove(name(timeline));
+        } finally {
+            monitor.unlock();
+        }
+        if (warmUp != null) {
+            warmUp.stop();
+        }
+    }
+
+    private static Name name(Timeline timeline) {
+        return new Name(timeline.tenant().tenant(), timeline.id());
+    }
+
+    /** Begins none, and ends what is under way. */
+    void stop() {
+        List<WarmUp> all;
+        monitor.lock();
+        try {
+            stopped = true;
+            all = List.copyOf(last.values());
+        } finally {
+            monitor.unlock();
+        }
+        all.forEach(WarmUp::stop);
+    }
+}

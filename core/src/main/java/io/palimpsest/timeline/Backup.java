@@ -126,7 +126,10 @@ final class Backup {
                 if (index != null) {
                     remote.found(index);
                     entries.add(new Entry(entry.id(), index.generation(), false, entry.source()));
-                    files.bring(index, entry.source(), goesOn);
+                    // If it is a former owner's, it may be another one than that which was read
+                    // when the tenant was taken over: that owner could still replace it.
+                    boolean ours = last != null && last.claimed(index.generation());
+                    files.bring(index, entry.source(), goesOn && ours);
                 }
             }
         }

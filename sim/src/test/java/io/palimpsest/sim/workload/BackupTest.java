@@ -6,6 +6,8 @@ import io.palimpsest.sim.world.Outcome;
 import io.palimpsest.sim.world.Simulation;
 import java.util.TreeMap;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** A few of the histories of {@code make sim SCENARIO=backup}. */
 class BackupTest {
@@ -23,5 +25,12 @@ class BackupTest {
                 new String[] {"backup-two-servers", "tenant-fenced", "layer-fetched"}) {
             assertTrue(probes.getOrDefault(reached, 0L) > 0, reached + " never came: " + probes);
         }
+    }
+
+    /** A former owner replaced its index once more after the tenant was taken over. */
+    @ParameterizedTest
+    @ValueSource(longs = {261, 353})
+    void whatAFormerOwnerStillPutsIsNotTakenForOurs(long seed) {
+        Simulation.run(new BackupScenario(), seed).check();
     }
 }

@@ -15,6 +15,7 @@ import io.palimpsest.timeline.Timeline;
 import io.palimpsest.value.Keys;
 import io.palimpsest.value.ReadView;
 import io.palimpsest.wal.BootWal;
+import io.palimpsest.wal.WalPage;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.Locale;
@@ -183,7 +184,9 @@ public final class BaseBackup {
         // Not a checkpoint that could be looked for: the compute goes by redo alone.
         tar.file("global/pg_control", control.shutDownAt(0, checkPoint).toBytes());
         int segment = control.walSegmentBytes();
-        tar.file("pg_wal/" + BootWal.name(1, Long.divideUnsigned(lsn, segment), segment), segment);
+        tar.file(
+                "pg_wal/" + WalPage.segmentName(1, Long.divideUnsigned(lsn, segment), segment),
+                segment);
         BootWal.headers(version, lsn, segment, control.systemIdentifier(), sink(tar));
         tar.endFile();
     }

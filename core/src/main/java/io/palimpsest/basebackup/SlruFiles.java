@@ -36,12 +36,8 @@ final class SlruFiles {
             TreeMap<Integer, Integer> stored = new TreeMap<>(Integer::compareUnsigned);
             timeline.viewAt(lsn)
                     .scan(
-                            Keys.ofKind(Keys.SLRU_SIZE),
-                            (key, content) -> {
-                                if (key.field2() == slru.number()) {
-                                    stored.put(key.field4(), pages(slru, content));
-                                }
-                            });
+                            Keys.ofSlru(Keys.SLRU_SIZE, slru),
+                            (key, content) -> stored.put(key.field4(), pages(slru, content)));
             // A server looks for the page of the next id when it starts, used or not.
             int next = nextPage(slru);
             int least = (next & SEGMENT - 1) + 1;

@@ -20,19 +20,22 @@ public record RelTag(int spc, int db, int rel, int fork) {
     /** {@code spc/db/rel} and the fork's suffix as in file names. */
     @Override
     public String toString() {
-        String suffix =
-                switch (fork) {
-                    case MAIN -> "";
-                    case FSM -> "_fsm";
-                    case VM -> "_vm";
-                    case INIT -> "_init";
-                    default -> "_fork" + fork;
-                };
         return Integer.toUnsignedString(spc)
                 + "/"
                 + Integer.toUnsignedString(db)
                 + "/"
                 + Integer.toUnsignedString(rel)
-                + suffix;
+                + suffix(fork);
+    }
+
+    /** What a fork's file name ends with. */
+    static String suffix(int fork) {
+        return switch (fork) {
+            case MAIN -> "";
+            case FSM -> "_fsm";
+            case VM -> "_vm";
+            case INIT -> "_init";
+            default -> "_fork" + fork;
+        };
     }
 }

@@ -40,14 +40,9 @@ public record RelationFile(int relation, int fork, int segment) {
 
     /** Its name; {@link #parse} reads it. */
     public String name() {
-        String suffix =
-                switch (fork) {
-                    case RelTag.FSM -> "_fsm";
-                    case RelTag.VM -> "_vm";
-                    case RelTag.INIT -> "_init";
-                    default -> "";
-                };
-        return Integer.toUnsignedString(relation) + suffix + (segment == 0 ? "" : "." + segment);
+        return Integer.toUnsignedString(relation)
+                + RelTag.suffix(fork)
+                + (segment == 0 ? "" : "." + segment);
     }
 
     /** An oid or segment number in decimal, unsigned 32 bits; 0 if it is none. */

@@ -84,23 +84,22 @@ public final class GenerationClaim {
 
     /** The newest generation that was claimed; 0 if none was. */
     private static int newest(RemoteStore store, TenantShardId tenant) {
-        int newest = 0;
+        int[] listed = {0};
         String prefix = RemotePath.manifests(tenant);
-        String page = null;
-        do {
-            ObjectStore.Listing listing = store.list(prefix, false, 1000, page);
-            for (ObjectStore.Entry entry : listing.objects()) {
-                try {
-                    newest =
-                            Math.max(
-                                    newest,
-                                    Integer.parseInt(entry.key().substring(prefix.length()), 16));
-                } catch (NumberFormatException e) {
-                    // not one of ours
-                }
-            }
-            page = listing.next();
-        } while (page != null);
+        store.listAll(
+                prefix,
+                false,
+                page -> {
+                    for (ObjectStore.Entry entry : page.objects()) {
+                        try {
+                            String number = entry.key().substring(prefix.length());
+                            listed[0] = Math.max(listed[0], Integer.parseInt(number, 16));
+                        } catch (NumberFormatException e) {
+                            // not one of ours
+                        }
+                    }
+                });
+        int newest = listed[0];
         while (exists(store, tenant, newest + 1)) {
             newest++;
         }
@@ -108,15 +107,7 @@ public final class GenerationClaim {
     }
 
     private static boolean exists(RemoteStore store, TenantShardId tenant, int generation) {
-        try {
-            store.head(RemotePath.manifest(tenant, new Generation(generation)));
-            return true;
-        } catch (PageserverException e) {
-            if (e.code() == ErrorCode.NOT_FOUND) {
-                return false;
-            }
-            throw e;
-        }
+        return store.exists(RemotePath.manifest(tenant, new Generation(generation)));
     }
 
     private static @Nullable TenantManifest completeUpTo(

@@ -14,6 +14,7 @@ import io.palimpsest.port.Tasks;
 import io.palimpsest.port.Tracer;
 import java.io.ByteArrayOutputStream;
 import java.util.List;
+import java.util.function.Consumer;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
@@ -27,6 +28,9 @@ import org.jspecify.annotations.Nullable;
  * means that the outcome is unknown.
  */
 public final class RemoteStore {
+    /** Names of a list with one request, and objects that are deleted with one. */
+    public static final int PAGE = 1000;
+
     private final ObjectStore store;
     private final Retry retry;
     private final Permits permits;
@@ -104,11 +108,17 @@ public final class RemoteStore {
 
     /** The version of what is there if it is what was to be put. */
     private @Nullable String versionIfSame(String key, Content content) {
+        Stored there = nullIfAbsent(() -> store.head(key));
+        return there != null
+                        && there.length() == content.length()
+                        && there.crc32c() == content.crc32c()
+                ? there.version()
+                : null;
+    }
+
+    private static @Nullable Stored nullIfAbsent(Supplier<Stored> request) {
         try {
-            Stored there = store.head(key);
-            return there.length() == content.length() && there.crc32c() == content.crc32c()
-                    ? there.version()
-                    : null;
+            return request.get();
         } catch (PageserverException e) {
             if (e.code() == ErrorCode.NOT_FOUND) {
                 return null;
@@ -196,6 +206,27 @@ public final class RemoteStore {
 
     public Stored head(String key) {
         return attempt("head " + key, () -> store.head(key));
+    }
+
+    /** {@link #head}, or null if there is no such object. */
+    public @Nullable Stored find(String key) {
+        return nullIfAbsent(() -> head(key));
+    }
+
+    public boolean exists(String key) {
+        return find(key) != null;
+    }
+
+    /**
+     * All of a list, page by page; what is done with a page is done before the next is asked for.
+     */
+    public void listAll(String prefix, boolean recursive, Consumer<Listing> page) {
+        String next = null;
+        do {
+            Listing listing = list(prefix, recursive, PAGE, next);
+            page.accept(listing);
+            next = listing.next();
+        } while (next != null);
     }
 
     public Listing list(String prefix, boolean recursive, int limit, @Nullable String page) {

@@ -328,8 +328,7 @@ final class PageConnection {
     private void keyspace(PageCommand.Keyspace command) {
         try {
             PageSource from = directory.find(command.tenant(), command.timeline());
-            long asked = command.lsn().value();
-            long lsn = from.effectiveLsn(asked, asked == -1L ? 0 : asked);
+            long lsn = effectiveLsn(from, command.lsn());
             session.rowDescription(
                     List.of("kind", "spc", "db", "rel", "fork", "blocks"),
                     new int[] {TEXT, INT8, INT8, INT8, INT8, INT8});
@@ -377,7 +376,7 @@ final class PageConnection {
             boolean gzip) {
         try {
             PageSource from = directory.find(tenant, timeline);
-            long lsn = from.effectiveLsn(asked.value(), asked.equals(Lsn.MAX) ? 0 : asked.value());
+            long lsn = effectiveLsn(from, asked);
             BaseBackup backup = from.baseBackup(form, lsn);
             backup.checkPrevious(previous);
             session.startCopyOut();
@@ -388,6 +387,11 @@ final class PageConnection {
             // Of a client that has gone the next send says so again.
             fail(e);
         }
+    }
+
+    /** The latest, or that LSN when it has come. */
+    private static long effectiveLsn(PageSource from, Lsn asked) {
+        return from.effectiveLsn(asked.value(), asked.equals(Lsn.MAX) ? 0 : asked.value());
     }
 
     private void sendIfLarge() {

@@ -31,7 +31,6 @@ import org.jspecify.annotations.Nullable;
  */
 final class Backup {
     private static final int UPLOAD_TASKS = 8;
-    private static final int LONGEST_INDEX = 1 << 30;
 
     /** How often an index is read that comes damaged, or another one. */
     private static final int READS = 3;
@@ -214,19 +213,9 @@ final class Backup {
 
     private @Nullable TimelineIndex read(
             TenantShardId tenant, TimelineId timeline, Generation generation) {
-        String key = RemotePath.index(tenant, timeline, generation);
         for (int attempt = 1; ; attempt++) {
             try {
-                TimelineIndex index =
-                        TimelineIndexText.decode(store.read(key, LONGEST_INDEX).bytes(), key);
-                if (index.tenant().equals(tenant)
-                        && index.timeline().equals(timeline)
-                        && index.generation().equals(generation)) {
-                    return index;
-                }
-                throw PageserverException.corruption(
-                        "%s: found the index of timeline %s of tenant %s, generation %s",
-                        key, index.timeline(), index.tenant(), index.generation());
+                return RemoteIndex.read(store, tenant, timeline, generation);
             } catch (PageserverException e) {
                 if (e.code() == ErrorCode.NOT_FOUND) {
                     return null;
@@ -244,15 +233,16 @@ final class Backup {
      */
     void deleteObjects(RemoteTenant tenant, TimelineId timeline) {
         String prefix = RemotePath.timeline(tenant.id(), timeline) + "/";
-        String page = null;
-        do {
-            ObjectStore.Listing listing = store.list(prefix, true, UploadPlan.MOST_DELETED, page);
-            List<String> keys = listing.objects().stream().map(ObjectStore.Entry::key).toList();
-            if (!keys.isEmpty()) {
-                store.delete(keys);
-            }
-            page = listing.next();
-        } while (page != null);
+        store.listAll(
+                prefix,
+                true,
+                page -> {
+                    List<String> keys =
+                            page.objects().stream().map(ObjectStore.Entry::key).toList();
+                    if (!keys.isEmpty()) {
+                        store.delete(keys);
+                    }
+                });
         tenant.drop(timeline);
     }
 
@@ -277,19 +267,19 @@ final class Backup {
     List<TenantShardId> list() {
         String prefix = RemotePath.TENANTS + "/";
         List<TenantShardId> found = new ArrayList<>();
-        String page = null;
-        do {
-            ObjectStore.Listing listing = store.list(prefix, false, UploadPlan.MOST_DELETED, page);
-            for (String directory : listing.directories()) {
-                String name = directory.substring(prefix.length(), directory.length() - 1);
-                try {
-                    found.add(TenantShardId.parse(name));
-                } catch (PageserverException e) {
-                    environment.tracer().warn("not-ours", directory + " is left alone");
-                }
-            }
-            page = listing.next();
-        } while (page != null);
+        store.listAll(
+                prefix,
+                false,
+                page -> {
+                    for (String directory : page.directories()) {
+                        String name = directory.substring(prefix.length(), directory.length() - 1);
+                        try {
+                            found.add(TenantShardId.parse(name));
+                        } catch (PageserverException e) {
+                            environment.tracer().warn("not-ours", directory + " is left alone");
+                        }
+                    }
+                });
         return found;
     }
 }

@@ -8,6 +8,7 @@ import io.palimpsest.base.TimelineId;
 import io.palimpsest.layer.BlockCache;
 import io.palimpsest.port.Environment;
 import io.palimpsest.port.ObjectStore.Content;
+import io.palimpsest.port.ObjectStore.Stored;
 import io.palimpsest.port.Tasks.Monitor;
 import io.palimpsest.remote.GenerationClaim;
 import io.palimpsest.remote.RemotePath;
@@ -318,20 +319,10 @@ final class RemoteTenant {
                 }
             }
             // An earlier one of ours was carried out though its answer was lost.
-            was = versionNow(key);
+            Stored there = store.find(key);
+            was = there == null ? null : there.version();
         }
         throw PageserverException.of(
                 ErrorCode.CONFLICT, "%s: somebody else writes it all the time", key);
-    }
-
-    private @Nullable String versionNow(String key) {
-        try {
-            return store.head(key).version();
-        } catch (PageserverException e) {
-            if (e.code() == ErrorCode.NOT_FOUND) {
-                return null;
-            }
-            throw e;
-        }
     }
 }

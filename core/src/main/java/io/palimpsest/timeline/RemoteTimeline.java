@@ -291,14 +291,8 @@ final class RemoteTimeline implements LayerSource {
      * former owner has put in its place since does not.
      */
     private boolean isThere(LayerDescriptor layer) {
-        try {
-            return store().head(key(layer.name())).length() == layer.size();
-        } catch (PageserverException e) {
-            if (e.code() == ErrorCode.NOT_FOUND) {
-                return false;
-            }
-            throw e;
-        }
+        Stored there = store().find(key(layer.name()));
+        return there != null && there.length() == layer.size();
     }
 
     private void put(TimelineIndex index) {

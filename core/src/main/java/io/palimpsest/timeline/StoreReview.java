@@ -26,8 +26,6 @@ import org.jspecify.annotations.Nullable;
  * come again (decision 0082), so it cannot have been deleted and put in between.
  */
 public final class StoreReview {
-    private static final int PAGE = 1000;
-
     /** What can be found. */
     public enum Kind {
         /** An index names a layer that is not there. */
@@ -96,21 +94,26 @@ public final class StoreReview {
     public List<TenantShardId> list() {
         List<TenantShardId> found = new ArrayList<>();
         String prefix = RemotePath.TENANTS + "/";
-        String page = null;
-        do {
-            ObjectStore.Listing listing = store.list(prefix, false, PAGE, page);
-            for (String directory : listing.directories()) {
-                try {
-                    String name = directory.substring(prefix.length(), directory.length() - 1);
-                    found.add(TenantShardId.parse(name));
-                } catch (PageserverException e) {
-                    findings.add(
-                            new Finding(Kind.FOREIGN, directory, 0, 0, "with all that is below"));
-                }
-            }
-            listing.objects().forEach(entry -> find(Kind.FOREIGN, entry, ""));
-            page = listing.next();
-        } while (page != null);
+        store.listAll(
+                prefix,
+                false,
+                page -> {
+                    for (String directory : page.directories()) {
+                        String name = directory.substring(prefix.length(), directory.length() - 1);
+                        try {
+                            found.add(TenantShardId.parse(name));
+                        } catch (PageserverException e) {
+                            findings.add(
+                                    new Finding(
+                                            Kind.FOREIGN,
+                                            directory,
+                                            0,
+                                            0,
+                                            "with all that is below"));
+                        }
+                    }
+                    page.objects().forEach(entry -> find(Kind.FOREIGN, entry, ""));
+                });
         return found;
     }
 
@@ -169,17 +172,16 @@ public final class StoreReview {
 
     private Map<String, ObjectStore.Entry> objectsOf(TenantShardId tenant) {
         Map<String, ObjectStore.Entry> there = new TreeMap<>();
-        String page = null;
-        do {
-            ObjectStore.Listing listing =
-                    store.list(RemotePath.tenant(tenant) + "/", true, PAGE, page);
-            for (ObjectStore.Entry entry : listing.objects()) {
-                there.put(entry.key(), entry);
-                objects++;
-                bytes += entry.length();
-            }
-            page = listing.next();
-        } while (page != null);
+        store.listAll(
+                RemotePath.tenant(tenant) + "/",
+                true,
+                page -> {
+                    for (ObjectStore.Entry entry : page.objects()) {
+                        there.put(entry.key(), entry);
+                        objects++;
+                        bytes += entry.length();
+                    }
+                });
         return there;
     }
 
@@ -193,7 +195,7 @@ public final class StoreReview {
             String key = RemotePath.layer(tenant, branch.id(), layer.name());
             ObjectStore.Entry entry = there.remove(key);
             if (entry == null) {
-                if (!exists(key)) {
+                if (!store.exists(key)) {
                     lacking.add(layer);
                 }
             } else if (entry.length() != layer.size()) {
@@ -219,18 +221,6 @@ public final class StoreReview {
                                 0,
                                 "named by " + branch.index()));
             }
-        }
-    }
-
-    private boolean exists(String key) {
-        try {
-            store.head(key);
-            return true;
-        } catch (PageserverException e) {
-            if (e.code() == ErrorCode.NOT_FOUND) {
-                return false;
-            }
-            throw e;
         }
     }
 

@@ -26,8 +26,6 @@ import org.jspecify.annotations.Nullable;
  * @param branches that the newest complete manifest names, by id
  */
 public record StoredTenant(TenantShardId tenant, int claimed, List<Branch> branches) {
-    private static final int LONGEST_INDEX = 1 << 30;
-
     /**
      * A timeline.
      *
@@ -79,14 +77,7 @@ public record StoredTenant(TenantShardId tenant, int claimed, List<Branch> branc
             String key = RemotePath.index(manifest.tenant(), entry.id(), generation);
             try {
                 TimelineIndex index =
-                        TimelineIndexText.decode(store.read(key, LONGEST_INDEX).bytes(), key);
-                if (!index.tenant().equals(manifest.tenant())
-                        || !index.timeline().equals(entry.id())
-                        || !index.generation().equals(generation)) {
-                    throw PageserverException.corruption(
-                            "%s: found the index of timeline %s of tenant %s, generation %s",
-                            key, index.timeline(), index.tenant(), index.generation());
-                }
+                        RemoteIndex.read(store, manifest.tenant(), entry.id(), generation);
                 return new Branch(
                         entry.id(),
                         false,

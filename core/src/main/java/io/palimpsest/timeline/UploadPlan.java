@@ -2,6 +2,7 @@ package io.palimpsest.timeline;
 
 import io.palimpsest.layer.LayerDescriptor;
 import io.palimpsest.layer.LayerName;
+import io.palimpsest.remote.RemoteStore;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -25,9 +26,6 @@ import org.jspecify.annotations.Nullable;
  * come to load one that names them.
  */
 final class UploadPlan {
-    /** What a store deletes with one request. */
-    static final int MOST_DELETED = 1000;
-
     /** What to do next. */
     sealed interface Step {
         /** Put a layer; others may be put at the same time. */
@@ -133,7 +131,7 @@ final class UploadPlan {
         for (LayerName name : last.removed()) {
             // A former owner may have replaced its index once more after ours was read, and lists
             // as removed what ours is made of.
-            if (garbage.size() < MOST_DELETED && !deleted.contains(name) && !now.names(name)) {
+            if (garbage.size() < RemoteStore.PAGE && !deleted.contains(name) && !now.names(name)) {
                 garbage.add(name);
             }
         }

@@ -112,6 +112,13 @@ public final class Keys {
         return new KeyRange(Key.of(kind, 0, 0, 0, 0, 0), Key.of(kind + 1, 0, 0, 0, 0, 0));
     }
 
+    /** All keys of a kind that belong to one store (SLRU_SIZE, SLRU_BLOCK). */
+    public static KeyRange ofSlru(int kind, Slru slru) {
+        return new KeyRange(
+                Key.of(kind, slru.number(), 0, 0, 0, 0),
+                Key.of(kind, slru.number() + 1, 0, 0, 0, 0));
+    }
+
     /** All keys of a kind that belong to one database in one tablespace (REL_SIZE, REL_BLOCK). */
     public static KeyRange ofDatabase(int kind, int spc, int db) {
         Key start = Key.of(kind, spc, db, 0, 0, 0);

@@ -4,7 +4,6 @@ import io.palimpsest.base.ByteSink;
 import io.palimpsest.base.Check;
 import io.palimpsest.pg.CheckPoint;
 import io.palimpsest.pg.PgVersion;
-import java.util.Locale;
 
 /**
  * The WAL that a data directory needs so that PostgreSQL starts from it without recovery: one
@@ -82,18 +81,7 @@ public final class BootWal {
 
     /** File name of a segment, counted from 0. */
     public String name(int segment) {
-        return name(timeline, firstSegment() + segment, segmentSize);
-    }
-
-    /** A segment's file name: timeline and number in hexadecimal digits. */
-    public static String name(int timeline, long number, int segmentSize) {
-        long perId = (1L << 32) / segmentSize;
-        return String.format(
-                Locale.ROOT,
-                "%08X%08X%08X",
-                timeline,
-                Long.divideUnsigned(number, perId),
-                Long.remainderUnsigned(number, perId));
+        return WalPage.segmentName(timeline, firstSegment() + segment, segmentSize);
     }
 
     /** Writes a whole segment, counted from 0. */

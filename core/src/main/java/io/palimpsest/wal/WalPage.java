@@ -6,6 +6,7 @@ import static io.palimpsest.base.Bytes.putU16;
 
 import io.palimpsest.base.Check;
 import io.palimpsest.pg.PgVersion;
+import java.util.Locale;
 
 /**
  * The header of a WAL page; pages of a segment's start have the long one.
@@ -44,6 +45,17 @@ public final class WalPage {
     /** PostgreSQL takes powers of two from 1 MiB to 1 GiB. */
     public static boolean isSegmentSize(long bytes) {
         return bytes >= MIN_SEGMENT && bytes <= MAX_SEGMENT && Long.bitCount(bytes) == 1;
+    }
+
+    /** A segment's file name: timeline and number in hexadecimal digits. */
+    public static String segmentName(int timelineId, long number, int segmentSize) {
+        long perId = (1L << 32) / segmentSize;
+        return String.format(
+                Locale.ROOT,
+                "%08X%08X%08X",
+                timelineId,
+                Long.divideUnsigned(number, perId),
+                Long.remainderUnsigned(number, perId));
     }
 
     /** Bytes of header that the page starting at {@code pageLsn} has. */

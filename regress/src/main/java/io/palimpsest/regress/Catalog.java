@@ -55,15 +55,16 @@ final class Catalog {
      */
     static Catalog read(UnaryOperator<String> jdbcUrl) throws SQLException {
         Catalog catalog = new Catalog();
-        for (String database : databases(jdbcUrl.apply("postgres"))) {
+        for (String database : databases(jdbcUrl)) {
             catalog.readDatabase(jdbcUrl.apply(database), database);
         }
         return catalog;
     }
 
-    private static List<String> databases(String url) throws SQLException {
+    /** Those that let one in. */
+    static List<String> databases(UnaryOperator<String> jdbcUrl) throws SQLException {
         List<String> names = new ArrayList<>();
-        try (Connection connection = DriverManager.getConnection(url);
+        try (Connection connection = DriverManager.getConnection(jdbcUrl.apply("postgres"));
                 Statement statement = connection.createStatement();
                 ResultSet rows =
                         statement.executeQuery(

@@ -167,7 +167,7 @@ final class ConnectedCopy implements AutoCloseable {
     /** What amcheck and verify_heapam find wrong, in all databases. */
     List<String> damage() throws SQLException {
         List<String> found = new ArrayList<>();
-        for (String database : TableSums.databases(this::jdbcUrl)) {
+        for (String database : Catalog.databases(this::jdbcUrl)) {
             try (Connection connection = DriverManager.getConnection(jdbcUrl(database));
                     Statement statement = connection.createStatement()) {
                 statement.execute("CREATE EXTENSION IF NOT EXISTS amcheck");

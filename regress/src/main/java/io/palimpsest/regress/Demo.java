@@ -133,7 +133,9 @@ public final class Demo implements Callable<Integer> {
                 if (compact && !worked(server.log())) {
                     throw new IllegalStateException("background work failed, or was not done");
                 }
-                List<String> wrong = run.connect(binaries.home().resolve("bin"));
+                // Of a damaged store no copy is made: the refusal would hide the comparison.
+                List<String> wrong =
+                        selftest ? List.of() : run.connect(binaries.home().resolve("bin"));
                 wrong.forEach(OUT::println);
                 keep |= (total.mismatches > 0 || !wrong.isEmpty()) && !selftest;
                 OUT.println(figures(run, total, wrong.size()));

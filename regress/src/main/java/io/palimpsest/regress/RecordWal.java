@@ -1,5 +1,6 @@
 package io.palimpsest.regress;
 
+import io.palimpsest.wal.WalPage;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
@@ -242,10 +243,7 @@ public final class RecordWal {
         ByteArrayOutputStream wal = new ByteArrayOutputStream();
         for (long at = start; at < end; ) {
             long segment = at / segmentSize;
-            long perId = (1L << 32) / segmentSize;
-            Path file =
-                    directory.resolve(
-                            String.format("%08X%08X%08X", 1, segment / perId, segment % perId));
+            Path file = directory.resolve(WalPage.segmentName(1, segment, segmentSize));
             byte[] bytes = Files.readAllBytes(file);
             int from = (int) (at % segmentSize);
             int n = (int) Math.min(segmentSize - from, end - at);

@@ -235,7 +235,7 @@ final class Run {
         try (Workload.Background load = workload.background()) {
             long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(30);
             while (load.transactions() < 300 && System.nanoTime() < end) {
-                sleep(20);
+                Pause.millis(20);
             }
             postgres.kill();
         }
@@ -281,7 +281,7 @@ final class Run {
                                 + ":\n"
                                 + server.logTail());
             }
-            sleep(50);
+            Pause.millis(50);
         }
     }
 
@@ -428,15 +428,6 @@ final class Run {
         server.start();
         if (store != null) {
             management.attach(tenant);
-        }
-    }
-
-    private static void sleep(long milliseconds) {
-        try {
-            Thread.sleep(milliseconds);
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-            throw new IllegalStateException("interrupted", e);
         }
     }
 }

@@ -298,7 +298,7 @@ public final class Soak implements Callable<Integer> {
                 if (world.undisturbed(before)) {
                     throw e;
                 }
-                SoakWorld.sleep(500);
+                Pause.millis(500);
             }
         }
     }

@@ -48,14 +48,14 @@ final class SoakSampler implements Runnable {
             int before = world.generation();
             try {
                 sample();
-                SoakWorld.sleep(PAUSE_MILLIS);
+                Pause.millis(PAUSE_MILLIS);
             } catch (RuntimeException e) {
                 if (world.undisturbed(before)) {
                     failure = e;
                     return;
                 }
                 // The server was killed under us.
-                SoakWorld.sleep(200);
+                Pause.millis(200);
             }
         }
     }
@@ -73,7 +73,7 @@ final class SoakSampler implements Runnable {
     private void mainAtRandomLsn() {
         SoakWorld.Window window = world.window();
         if (Long.compareUnsigned(window.last(), window.cutoff()) <= 0) {
-            SoakWorld.sleep(100);
+            Pause.millis(100);
             return;
         }
         likeReference(world.main, window.random(prng), true);
@@ -92,7 +92,7 @@ final class SoakSampler implements Runnable {
     private void branch() {
         SoakTimelines.Branch branch = world.timelines.enter(prng);
         if (branch == null) {
-            SoakWorld.sleep(100);
+            Pause.millis(100);
             return;
         }
         try {
@@ -110,7 +110,7 @@ final class SoakSampler implements Runnable {
     private void leased() {
         List<SoakWorld.Lease> held = world.heldLeases();
         if (held.isEmpty()) {
-            SoakWorld.sleep(20);
+            Pause.millis(20);
             return;
         }
         long lsn = held.get(prng.nextInt(held.size())).lsn();

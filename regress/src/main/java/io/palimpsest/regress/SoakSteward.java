@@ -48,7 +48,7 @@ final class SoakSteward implements Runnable {
             planKill();
             while (!stopped) {
                 tick();
-                SoakWorld.sleep(TICK_MILLIS);
+                Pause.millis(TICK_MILLIS);
             }
         } catch (RuntimeException e) {
             failure = e;
@@ -197,7 +197,7 @@ final class SoakSteward implements Runnable {
                     world.counts.mismatch("deleted branch " + id + " is there after a kill");
                     break;
                 }
-                SoakWorld.sleep(100);
+                Pause.millis(100);
             }
         }
         deleted.clear();

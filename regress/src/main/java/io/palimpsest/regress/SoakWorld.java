@@ -180,7 +180,7 @@ final class SoakWorld implements AutoCloseable {
                                     + ":\n"
                                     + server.logTail());
                 }
-                sleep(50);
+                Pause.millis(50);
             }
         }
     }
@@ -191,15 +191,6 @@ final class SoakWorld implements AutoCloseable {
         List<Lease> held = new ArrayList<>(leases);
         held.removeIf(lease -> lease.untilNanos - soon < 0);
         return held;
-    }
-
-    static void sleep(long milliseconds) {
-        try {
-            Thread.sleep(milliseconds);
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-            throw new IllegalStateException("interrupted", e);
-        }
     }
 
     @Override

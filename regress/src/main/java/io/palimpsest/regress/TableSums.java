@@ -31,7 +31,7 @@ record TableSums(Map<String, String> sums) {
      */
     static TableSums read(UnaryOperator<String> jdbcUrl) throws SQLException {
         Map<String, String> sums = new TreeMap<>();
-        for (String database : databases(jdbcUrl)) {
+        for (String database : Catalog.databases(jdbcUrl)) {
             try (Connection connection = DriverManager.getConnection(jdbcUrl.apply(database));
                     Statement statement = connection.createStatement()) {
                 statement.execute("SET search_path = ''");
@@ -43,21 +43,6 @@ record TableSums(Map<String, String> sums) {
             }
         }
         return new TableSums(sums);
-    }
-
-    /** Those that let one in. */
-    static List<String> databases(UnaryOperator<String> jdbcUrl) throws SQLException {
-        List<String> names = new ArrayList<>();
-        try (Connection connection = DriverManager.getConnection(jdbcUrl.apply("postgres"));
-                Statement statement = connection.createStatement();
-                ResultSet rows =
-                        statement.executeQuery(
-                                "SELECT datname FROM pg_database WHERE datallowconn ORDER BY oid")) {
-            while (rows.next()) {
-                names.add(rows.getString(1));
-            }
-        }
-        return names;
     }
 
     private static List<String[]> tables(Statement statement) throws SQLException {

@@ -155,7 +155,7 @@ class BadSourceTest {
                 assertTrue(
                         Long.compareUnsigned(restart, durable) <= 0,
                         Lsn.toString(restart) + " > " + Lsn.toString(durable));
-                Scene.pause(100);
+                Pause.millis(100);
             }
             if (round == 1) {
                 contains(scene.http("PUT", scene.timelinePath(id) + "/checkpoint"), "200");

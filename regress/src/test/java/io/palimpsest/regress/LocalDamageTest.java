@@ -333,7 +333,7 @@ class LocalDamageTest {
                             held = to;
                         }
                         while (stalled() && !to.isClosed()) {
-                            Scene.pause(20);
+                            Pause.millis(20);
                         }
                     }
                     out.write(buffer, 0, n);

@@ -201,16 +201,7 @@ final class Scene implements AutoCloseable {
             if (System.nanoTime() > end) {
                 fail("not within " + LIMIT + ": " + what.get());
             }
-            pause(50);
-        }
-    }
-
-    static void pause(long millis) {
-        try {
-            Thread.sleep(millis);
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-            throw new IllegalStateException(e);
+            Pause.millis(50);
         }
     }
 

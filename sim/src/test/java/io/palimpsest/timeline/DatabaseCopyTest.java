@@ -45,17 +45,6 @@ class DatabaseCopyTest {
     private static final int TO = 6;
     private static final int SEEDS = 60;
 
-    private static final Pace UNHURRIED =
-            new Pace() {
-                @Override
-                public void spent(long bytes) {}
-
-                @Override
-                public boolean giveWay() {
-                    return false;
-                }
-            };
-
     /** What happened, over all seeds. */
     private static final TreeMap<String, Integer> DONE = new TreeMap<>();
 
@@ -219,7 +208,7 @@ class DatabaseCopyTest {
             CompactionPlanner planner = new CompactionPlanner(eager, limits);
             CompactionPlan plan = planner.next(timeline.inventory(), timeline.retention());
             while (plan != null) {
-                Compactor.run(timeline, plan, UNHURRIED);
+                Compactor.run(timeline, plan, Unhurried.PACE);
                 compare(timeline);
                 plan = planner.next(timeline.inventory(), timeline.retention());
             }

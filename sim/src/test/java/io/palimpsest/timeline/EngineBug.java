@@ -81,7 +81,7 @@ enum EngineBug implements Mischief {
             if (!input.acquire()) {
                 return;
             }
-            try (NewLayers layers = new NewLayers(timeline, new JobMeter(UNPACED))) {
+            try (NewLayers layers = new NewLayers(timeline, new JobMeter(Unhurried.PACE))) {
                 NewLayers.Image out = layers.image(lsn, false);
                 LayerCursor c = input.entries(input.keys());
                 while (c.next()) {
@@ -94,17 +94,6 @@ enum EngineBug implements Mischief {
             }
         }
     };
-
-    private static final Pace UNPACED =
-            new Pace() {
-                @Override
-                public void spent(long bytes) {}
-
-                @Override
-                public boolean giveWay() {
-                    return false;
-                }
-            };
 
     /** How the scenario says that what is read is not right. */
     private static final class Notice {
@@ -145,7 +134,7 @@ enum EngineBug implements Mischief {
         if (!input.acquire()) {
             return;
         }
-        try (NewLayers layers = new NewLayers(timeline, new JobMeter(UNPACED))) {
+        try (NewLayers layers = new NewLayers(timeline, new JobMeter(Unhurried.PACE))) {
             DeltaSequence out = new DeltaSequence(layers, input.lsns(), input.size() / 4, false);
             LayerCursor c = input.entries(input.keys());
             while (c.next()) {

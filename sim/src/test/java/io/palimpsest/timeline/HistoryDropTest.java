@@ -88,7 +88,8 @@ class HistoryDropTest {
 
             CompactionPlan plan = drop(timeline, new KeyRange(key(5), key(5).next()), gone + 8);
             assertEquals(
-                    Compactor.Outcome.DONE, Compactor.run(timeline, plan, UNHURRIED).outcome());
+                    Compactor.Outcome.DONE,
+                    Compactor.run(timeline, plan, Unhurried.PACE).outcome());
             for (long lsn : new long[] {later, timeline.lastRecordLsn()}) {
                 assertNull(timeline.viewAt(lsn).image(key(1)), "removed, and back again");
                 assertNull(timeline.viewAt(lsn).image(key(2)));
@@ -111,10 +112,10 @@ class HistoryDropTest {
                     new TenantConfig(
                             0, 0, 0, 0, 1, 4, c.compactionTargetBytes(), 1, c.leaseNanos());
             CompactionPlanner planner = new CompactionPlanner(eager, limits);
-            Compactor.run(timeline, planner.mergeL0(timeline.inventory()), UNHURRIED);
+            Compactor.run(timeline, planner.mergeL0(timeline.inventory()), Unhurried.PACE);
             CompactionPlan plan = images ? planner.createImages(timeline.inventory()) : null;
             while (plan != null) {
-                Compactor.run(timeline, plan, UNHURRIED);
+                Compactor.run(timeline, plan, Unhurried.PACE);
                 plan = planner.createImages(timeline.inventory());
             }
         }
@@ -135,17 +136,6 @@ class HistoryDropTest {
                     keys, Retention.of(cutoff, points), List.of(), inputs);
         }
     }
-
-    private static final Pace UNHURRIED =
-            new Pace() {
-                @Override
-                public void spent(long bytes) {}
-
-                @Override
-                public boolean giveWay() {
-                    return false;
-                }
-            };
 
     @ParameterizedTest
     @ValueSource(booleans = {false, true})

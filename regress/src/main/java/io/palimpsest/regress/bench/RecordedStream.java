@@ -1,12 +1,12 @@
 package io.palimpsest.regress.bench;
 
+import io.palimpsest.wal.WalPage;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Locale;
 
 /**
  * A server's WAL from one LSN to another, in memory, in the pieces in which a walsender sends it.
@@ -39,12 +39,9 @@ final class RecordedStream {
     static RecordedStream read(
             Path directory, int walTimeline, int segmentSize, long start, long end) {
         List<byte[]> segments = new ArrayList<>();
-        long perId = (1L << 32) / segmentSize;
         try {
             for (long n = start / segmentSize; n <= (end - 1) / segmentSize; n++) {
-                String name =
-                        String.format(
-                                Locale.ROOT, "%08X%08X%08X", walTimeline, n / perId, n % perId);
+                String name = WalPage.segmentName(walTimeline, n, segmentSize);
                 segments.add(Files.readAllBytes(directory.resolve(name)));
             }
         } catch (IOException e) {

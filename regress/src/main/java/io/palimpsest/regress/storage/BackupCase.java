@@ -10,6 +10,7 @@ import io.palimpsest.port.ObjectStore;
 import io.palimpsest.regress.ManagementClient;
 import io.palimpsest.regress.PageSource;
 import io.palimpsest.regress.PageserverClient;
+import io.palimpsest.regress.Pause;
 import io.palimpsest.regress.RunStore;
 import io.palimpsest.regress.ServerProcess;
 import io.palimpsest.regress.storage.Report.Row;
@@ -19,6 +20,7 @@ import java.io.OutputStream;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 
@@ -192,16 +194,19 @@ final class BackupCase {
     }
 
     private long storedLayers() {
-        long sum = 0;
+        return objects().stream().mapToLong(ObjectStore.Entry::length).sum();
+    }
+
+    /** What the store has of the tenant. */
+    private List<ObjectStore.Entry> objects() {
+        List<ObjectStore.Entry> all = new ArrayList<>();
         String page = null;
         do {
             ObjectStore.Listing listing = store.store().list(PREFIX, true, 1000, page);
-            for (ObjectStore.Entry entry : listing.objects()) {
-                sum += entry.length();
-            }
+            all.addAll(listing.objects());
             page = listing.next();
         } while (page != null);
-        return sum;
+        return all;
     }
 
     /** Until nothing is left to be put, and what was removed is gone. */
@@ -218,7 +223,7 @@ final class BackupCase {
             if (System.nanoTime() > deadline) {
                 throw new IllegalStateException("uploads do not come to an end");
             }
-            sleep(100);
+            Pause.millis(100);
         }
     }
 
@@ -228,7 +233,7 @@ final class BackupCase {
             if (System.nanoTime() > deadline) {
                 throw new IllegalStateException(field + " does not get to the end");
             }
-            sleep(10);
+            Pause.millis(10);
         }
     }
 
@@ -344,14 +349,9 @@ final class BackupCase {
         long bytes = 0;
         int number = 0;
         long begin = System.nanoTime();
-        String page = null;
-        do {
-            ObjectStore.Listing listing = store.store().list(PREFIX, true, 1000, page);
-            for (ObjectStore.Entry entry : listing.objects()) {
-                bytes += copy(entry, to.resolve(Integer.toString(number++)));
-            }
-            page = listing.next();
-        } while (page != null);
+        for (ObjectStore.Entry entry : objects()) {
+            bytes += copy(entry, to.resolve(Integer.toString(number++)));
+        }
         double rate = bytes / MIB / seconds(begin);
         EmbeddedPostgres.deleteDirectory(to);
         return rate;
@@ -395,14 +395,5 @@ final class BackupCase {
 
     private static double seconds(long since) {
         return (System.nanoTime() - since) / 1e9;
-    }
-
-    private static void sleep(long milliseconds) {
-        try {
-            Thread.sleep(milliseconds);
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-            throw new IllegalStateException("interrupted", e);
-        }
     }
 }

@@ -7,11 +7,10 @@ import io.palimpsest.base.PageserverException;
 import io.palimpsest.base.TenantId;
 import io.palimpsest.base.TimelineId;
 import io.palimpsest.server.connect.Copy;
+import io.palimpsest.server.runtime.SecureIds;
 import java.net.URLEncoder;
 import java.nio.charset.StandardCharsets;
-import java.security.SecureRandom;
 import java.util.ArrayList;
-import java.util.HexFormat;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -110,9 +109,8 @@ record BranchPoint(TenantId tenant, TimelineId timeline, int major, String lsn, 
     }
 
     static TimelineId newId() {
-        byte[] id = new byte[16];
-        new SecureRandom().nextBytes(id);
-        return TimelineId.parse(HexFormat.of().formatHex(id));
+        SecureIds ids = new SecureIds();
+        return new TimelineId(ids.nextLong(), ids.nextLong());
     }
 
     /** Makes the branch. */

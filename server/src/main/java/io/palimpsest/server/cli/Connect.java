@@ -16,7 +16,6 @@ import java.io.PrintWriter;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.ServerSocket;
-import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.SecureRandom;
@@ -28,6 +27,7 @@ import java.util.Locale;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
@@ -56,12 +56,7 @@ final class Connect implements Callable<Integer> {
                     "A timeline's id, or the beginning of it; the point is 'latest' (the default), an LSN, a time with a zone, or -15m.")
     private String what = "";
 
-    @Option(
-            names = "--server",
-            paramLabel = "URL",
-            defaultValue = ServerApi.DEFAULT,
-            description = "The server's management API. Default: ${DEFAULT-VALUE}.")
-    private URI server = URI.create(ServerApi.DEFAULT);
+    @Mixin private ServerOptions server = new ServerOptions();
 
     @Option(
             names = "--pageservice",
@@ -122,7 +117,7 @@ final class Connect implements Callable<Integer> {
         if (what.isEmpty()) {
             throw PageserverException.badRequest("connect: name a branch, or say list or stop");
         }
-        try (ServerApi api = new ServerApi(server)) {
+        try (ServerApi api = server.open()) {
             return connect(api);
         }
     }
@@ -140,12 +135,10 @@ final class Connect implements Callable<Integer> {
         Path directory = home.toAbsolutePath().resolve(name != null ? checked(name) : freeName());
         CopyServer.prepare(directory);
         TimelineId branch = BranchPoint.newId();
-        from.branch(api, branch);
-        say("branched   in %s, the new branch is %s", seconds(), branch);
         Copy copy =
                 new Copy(
                         directory,
-                        server.toString(),
+                        server.url().toString(),
                         from.tenant(),
                         branch,
                         from.timeline(),
@@ -159,7 +152,10 @@ final class Connect implements Callable<Integer> {
                         Instant.now());
         CopyServer postgres = new CopyServer(copy);
         try {
-            return start(copy, postgres);
+            from.branch(api, branch);
+            double branched = seconds();
+            say("branched   in %.3f s, the new branch is %s", branched, branch);
+            return start(copy, postgres, branched);
         } catch (IOException | RuntimeException | InterruptedException e) {
             postgres.stop();
             postgres.remove();
@@ -168,8 +164,8 @@ final class Connect implements Callable<Integer> {
         }
     }
 
-    private int start(Copy copy, CopyServer postgres) throws IOException, InterruptedException {
-        String branched = seconds();
+    private int start(Copy copy, CopyServer postgres, double branched)
+            throws IOException, InterruptedException {
         long copied = System.nanoTime();
         long bytes = copy(copy);
         say(
@@ -178,8 +174,8 @@ final class Connect implements Callable<Integer> {
         postgres.configure();
         postgres.start();
         String database = firstSelect(postgres);
-        String selected = seconds();
-        say("first SELECT after %s", selected);
+        double selected = seconds();
+        say("first SELECT after %.3f s", selected);
         postgres.collationWarnings(database).forEach(line -> err().println("warning: " + line));
         String password = null;
         if (copy.tcp()) {
@@ -255,7 +251,7 @@ final class Connect implements Callable<Integer> {
                         .inheritIO()
                         .start();
         int status = process.waitFor();
-        try (ServerApi api = new ServerApi(server)) {
+        try (ServerApi api = server.open()) {
             ConnectStop.stop(api, copy, postgres);
         }
         return status == 0 ? Palimpsest.DONE : Palimpsest.FAILED;
@@ -271,8 +267,8 @@ final class Connect implements Callable<Integer> {
             String database,
             @Nullable String password,
             long bytes,
-            String branched,
-            String selected) {
+            double branched,
+            double selected) {
         PrintWriter out = spec.commandLine().getOut();
         if (json) {
             ObjectNode o = Output.object();
@@ -280,8 +276,8 @@ final class Connect implements Callable<Integer> {
             o.put("mode", "full")
                     .put("bytes", bytes)
                     .put("database", database)
-                    .put("branch_seconds", Double.parseDouble(branched.replace(" s", "")))
-                    .put("first_select_seconds", Double.parseDouble(selected.replace(" s", "")));
+                    .put("branch_seconds", branched)
+                    .put("first_select_seconds", selected);
             if (password != null) {
                 o.put("password", password);
             }
@@ -308,8 +304,9 @@ final class Connect implements Callable<Integer> {
         err().flush();
     }
 
-    private String seconds() {
-        return String.format(Locale.ROOT, "%.3f s", (System.nanoTime() - begun) / 1e9);
+    /** Since the command began, in whole milliseconds. */
+    private double seconds() {
+        return (System.nanoTime() - begun) / 1_000_000 / 1e3;
     }
 
     private static String checked(String name) {

@@ -14,8 +14,6 @@ import java.time.Duration;
 
 /** The management API of a running page server, as the command line uses it. */
 final class ServerApi implements AutoCloseable {
-    static final String DEFAULT = "http://127.0.0.1:9898";
-
     private static final ObjectMapper JSON = new ObjectMapper();
     private static final Duration LIMIT = Duration.ofMinutes(10);
 
@@ -25,10 +23,6 @@ final class ServerApi implements AutoCloseable {
 
     ServerApi(URI server) {
         this.server = server;
-    }
-
-    URI server() {
-        return server;
     }
 
     JsonNode get(String path) throws InterruptedException {

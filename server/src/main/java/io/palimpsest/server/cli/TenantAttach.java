@@ -5,11 +5,11 @@ import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.base.TenantId;
 import java.io.PrintWriter;
-import java.net.URI;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
@@ -26,12 +26,7 @@ import picocli.CommandLine.Spec;
 final class TenantAttach implements Callable<Integer> {
     @Spec CommandSpec spec = CommandSpec.create();
 
-    @Option(
-            names = "--server",
-            paramLabel = "URL",
-            defaultValue = ServerApi.DEFAULT,
-            description = "The server's management API. Default: ${DEFAULT-VALUE}.")
-    private URI server = URI.create(ServerApi.DEFAULT);
+    @Mixin private ServerOptions server = new ServerOptions();
 
     @Option(names = "--all", description = "All tenants that the store has something of.")
     private boolean all;
@@ -47,7 +42,7 @@ final class TenantAttach implements Callable<Integer> {
         PrintWriter out = spec.commandLine().getOut();
         PrintWriter err = spec.commandLine().getErr();
         int status = Palimpsest.DONE;
-        try (ServerApi api = new ServerApi(server)) {
+        try (ServerApi api = server.open()) {
             for (TenantId tenant :
                     all ? inStore(api) : tenants.stream().map(TenantId::parse).toList()) {
                 try {

@@ -4,14 +4,11 @@ import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.base.TenantId;
 import io.palimpsest.base.TimelineId;
-import java.io.ByteArrayOutputStream;
-import java.io.DataInputStream;
-import java.io.DataOutputStream;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.net.Socket;
-import java.nio.charset.StandardCharsets;
 import java.util.Locale;
+import java.util.Map;
 
 /** Asks a page server for a base backup: one connection, one command, one archive. */
 public final class BackupClient {
@@ -43,96 +40,41 @@ public final class BackupClient {
         try (Socket socket = new Socket()) {
             socket.connect(server, CONNECT_MILLIS);
             socket.setSoTimeout(SILENCE_MILLIS);
-            DataInputStream in = new DataInputStream(socket.getInputStream());
-            DataOutputStream out = new DataOutputStream(socket.getOutputStream());
-            startUp(out);
-            Messages messages = new Messages(in);
-            messages.until('Z', sink);
-            query(out, command);
-            if (!messages.until('Z', sink)) {
+            Messages messages =
+                    new Messages(socket.getInputStream(), socket.getOutputStream(), MOST);
+            messages.startUp(
+                    Map.of("user", "palimpsest", "application_name", "palimpsest connect"));
+            copy(messages, sink);
+            messages.query(command);
+            if (!copy(messages, sink)) {
                 throw new PageserverException(
                         ErrorCode.IO, server + " sent no base backup: is it a page server?");
             }
-            out.writeByte('X');
-            out.writeInt(4);
+            messages.terminate();
         } catch (IOException e) {
             throw new PageserverException(
                     ErrorCode.IO, "page server " + server + ": " + e.getMessage(), e);
         }
     }
 
-    private static void startUp(DataOutputStream out) throws IOException {
-        byte[] parameters =
-                "user\0palimpsest\0application_name\0palimpsest connect\0\0"
-                        .getBytes(StandardCharsets.UTF_8);
-        out.writeInt(8 + parameters.length);
-        out.writeInt(196_608);
-        out.write(parameters);
-        out.flush();
-    }
-
-    private static void query(DataOutputStream out, String text) throws IOException {
-        byte[] bytes = text.getBytes(StandardCharsets.UTF_8);
-        out.writeByte('Q');
-        out.writeInt(4 + bytes.length + 1);
-        out.write(bytes);
-        out.writeByte(0);
-        out.flush();
-    }
-
-    private static final class Messages {
-        private final DataInputStream in;
-        private byte[] body = new byte[64 << 10];
-
-        Messages(DataInputStream in) {
-            this.in = in;
-        }
-
-        /** Was there a copy, and did it end? An error of the server's is thrown. */
-        boolean until(char last, Sink sink) throws IOException {
-            boolean copied = false;
-            while (true) {
-                int type = in.readUnsignedByte();
-                int length = in.readInt() - 4;
-                if (length < 0 || length > MOST) {
-                    throw new IOException(
-                            "found message '%c' of %d bytes, expected at most %d"
-                                    .formatted((char) type, length, MOST));
-                }
-                if (length > body.length) {
-                    body = new byte[length];
-                }
-                in.readFully(body, 0, length);
-                switch (type) {
-                    case 'd' -> sink.bytes(body, 0, length);
-                    case 'c' -> copied = true;
-                    case 'E' -> throw refused(length);
-                    default -> {
-                        if (type == last) {
-                            return copied;
-                        }
-                    }
-                }
+    /**
+     * Up to ReadyForQuery: was there a copy, and did it end? An error of the server's is thrown.
+     */
+    private static boolean copy(Messages messages, Sink sink) throws IOException {
+        boolean copied = false;
+        for (int type = messages.next(); type != 'Z'; type = messages.next()) {
+            switch (type) {
+                case 'd' -> sink.bytes(messages.body(), 0, messages.length());
+                case 'c' -> copied = true;
+                case 'E' ->
+                        throw new PageserverException(
+                                ErrorCode.IO,
+                                "the page server refuses: "
+                                        + messages.error()
+                                                .getOrDefault('M', "it does not say why"));
+                default -> {}
             }
         }
-
-        /** The message field of an ErrorResponse. */
-        private PageserverException refused(int length) {
-            int at = 0;
-            while (at < length && body[at] != 0) {
-                ByteArrayOutputStream text = new ByteArrayOutputStream();
-                int field = body[at++];
-                while (at < length && body[at] != 0) {
-                    text.write(body[at++]);
-                }
-                at++;
-                if (field == 'M') {
-                    return new PageserverException(
-                            ErrorCode.IO,
-                            "the page server refuses: " + text.toString(StandardCharsets.UTF_8));
-                }
-            }
-            return new PageserverException(ErrorCode.IO, "the page server refuses, without a word");
-        }
+        return copied;
     }
 }

@@ -4,17 +4,16 @@ import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.pg.ControlFile;
 import io.palimpsest.pg.PgVersion;
+import io.palimpsest.server.disk.NioDisk;
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.nio.file.FileVisitResult;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.SimpleFileVisitor;
-import java.nio.file.attribute.BasicFileAttributes;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
@@ -198,27 +197,9 @@ public final class CopyServer {
     }
 
     /** Removes all of it from this machine; it must not run. */
-    public void remove() throws IOException {
-        Files.walkFileTree(
-                copy.directory(),
-                new SimpleFileVisitor<>() {
-                    @Override
-                    public FileVisitResult visitFile(Path file, BasicFileAttributes a)
-                            throws IOException {
-                        Files.delete(file);
-                        return FileVisitResult.CONTINUE;
-                    }
-
-                    @Override
-                    public FileVisitResult postVisitDirectory(Path dir, @Nullable IOException e)
-                            throws IOException {
-                        if (e != null) {
-                            throw e;
-                        }
-                        Files.delete(dir);
-                        return FileVisitResult.CONTINUE;
-                    }
-                });
+    public void remove() {
+        Path home = Objects.requireNonNull(copy.directory().toAbsolutePath().getParent());
+        new NioDisk(home).deleteTree(copy.name());
     }
 
     /** Connects by the socket. */

@@ -3,9 +3,7 @@ package io.palimpsest.server.connect;
 import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.PageserverException;
 import java.io.ByteArrayInputStream;
-import java.io.ByteArrayOutputStream;
 import java.io.DataInputStream;
-import java.io.DataOutputStream;
 import java.io.IOException;
 import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
@@ -15,6 +13,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -25,8 +24,7 @@ final class SqlConnection implements AutoCloseable {
     private static final int MOST = 64 << 20;
 
     private final SocketChannel channel;
-    private final DataInputStream in;
-    private final DataOutputStream out;
+    private final Messages messages;
 
     /**
      * @param socket the file, {@code .s.PGSQL.<port>}
@@ -36,11 +34,13 @@ final class SqlConnection implements AutoCloseable {
         try {
             channel = SocketChannel.open(StandardProtocolFamily.UNIX);
             channel.connect(UnixDomainSocketAddress.of(socket));
-            in = new DataInputStream(Channels.newInputStream(channel));
-            out = new DataOutputStream(Channels.newOutputStream(channel));
-            ByteArrayOutputStream body = new ByteArrayOutputStream();
-            for (String text :
-                    List.of(
+            messages =
+                    new Messages(
+                            Channels.newInputStream(channel),
+                            Channels.newOutputStream(channel),
+                            MOST);
+            messages.startUp(
+                    Map.of(
                             "user",
                             user,
                             "database",
@@ -48,15 +48,7 @@ final class SqlConnection implements AutoCloseable {
                             "application_name",
                             "palimpsest",
                             "client_encoding",
-                            "UTF8")) {
-                body.writeBytes(text.getBytes(StandardCharsets.UTF_8));
-                body.write(0);
-            }
-            body.write(0);
-            out.writeInt(8 + body.size());
-            out.writeInt(196_608);
-            out.write(body.toByteArray());
-            out.flush();
+                            "UTF8"));
             untilReady();
         } catch (IOException e) {
             throw broken(e);
@@ -66,12 +58,7 @@ final class SqlConnection implements AutoCloseable {
     /** Rows of what the query answers; null is NULL. */
     List<List<@Nullable String>> query(String sql) {
         try {
-            byte[] text = sql.getBytes(StandardCharsets.UTF_8);
-            out.writeByte('Q');
-            out.writeInt(4 + text.length + 1);
-            out.write(text);
-            out.writeByte(0);
-            out.flush();
+            messages.query(sql);
             return untilReady();
         } catch (IOException e) {
             throw broken(e);
@@ -87,17 +74,14 @@ final class SqlConnection implements AutoCloseable {
         List<List<@Nullable String>> rows = new ArrayList<>();
         PageserverException failed = null;
         while (true) {
-            int type = in.readUnsignedByte();
-            int length = in.readInt() - 4;
-            if (length < 0 || length > MOST) {
-                throw new IOException("a message of " + length + " bytes");
-            }
-            byte[] body = in.readNBytes(length);
-            DataInputStream fields = new DataInputStream(new ByteArrayInputStream(body));
+            int type = messages.next();
+            DataInputStream fields =
+                    new DataInputStream(
+                            new ByteArrayInputStream(messages.body(), 0, messages.length()));
             switch (type) {
                 case 'D' -> rows.add(row(fields));
                 case 'E' -> {
-                    String error = errorText(body);
+                    String error = errorText();
                     failed = new PageserverException(ErrorCode.IO, error);
                     if (error.startsWith("FATAL")) {
                         throw failed;
@@ -134,17 +118,9 @@ final class SqlConnection implements AutoCloseable {
     }
 
     /** Severity and message. */
-    private static String errorText(byte[] body) {
-        String severity = "";
-        String message = "";
-        for (String field : new String(body, StandardCharsets.UTF_8).split("\0")) {
-            if (field.startsWith("V")) {
-                severity = field.substring(1);
-            } else if (field.startsWith("M")) {
-                message = field.substring(1);
-            }
-        }
-        return severity + ": " + message;
+    private String errorText() {
+        Map<Character, String> error = messages.error();
+        return error.getOrDefault('V', "") + ": " + error.getOrDefault('M', "");
     }
 
     @Override

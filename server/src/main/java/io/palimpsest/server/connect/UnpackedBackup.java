@@ -11,7 +11,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.FileAttribute;
 import java.nio.file.attribute.PosixFilePermissions;
-import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -27,6 +26,8 @@ import org.jspecify.annotations.Nullable;
 public final class UnpackedBackup implements TarReader.Visitor, AutoCloseable {
     private static final FileAttribute<?> PRIVATE =
             PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------"));
+    private static final FileAttribute<?> PRIVATE_FILE =
+            PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------"));
     private static final String TABLESPACES = "pg_tblspc/";
 
     private final Path data;
@@ -81,7 +82,7 @@ public final class UnpackedBackup implements TarReader.Visitor, AutoCloseable {
                 case DIRECTORY -> directory(entry.name(), path);
                 case FILE -> {
                     Files.createDirectories(path.getParent(), PRIVATE);
-                    file = Files.newOutputStream(Files.createFile(path, filePermissions()));
+                    file = Files.newOutputStream(Files.createFile(path, PRIVATE_FILE));
                     files++;
                 }
                 case SYMBOLIC_LINK, HARD_LINK ->
@@ -93,11 +94,6 @@ public final class UnpackedBackup implements TarReader.Visitor, AutoCloseable {
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
-    }
-
-    private static FileAttribute<Set<java.nio.file.attribute.PosixFilePermission>>
-            filePermissions() {
-        return PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------"));
     }
 
     private void directory(String name, Path path) throws IOException {

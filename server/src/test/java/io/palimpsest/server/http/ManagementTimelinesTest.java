@@ -192,14 +192,19 @@ class ManagementTimelinesTest {
         assertTrue(refused.get("msg").textValue().contains("kept from 0/3000138"));
     }
 
-    @Test
-    void aDamagedLayerIsNamedUntilItIsTriedAgain() throws Exception {
+    private Timeline rootWithOneLayer() throws Exception {
         Timeline root = tenants.timeline(TenantId.parse(TENANT), TimelineId.parse(ROOT));
         Modifications m = new Modifications();
         long lsn = 0x3000120 + 8;
         m.image(Keys.twoPhase(0, 1), lsn, new byte[] {1});
         root.commit(m, lsn - 8, lsn);
         send(200, "PUT", "/" + ROOT + "/checkpoint", "");
+        return root;
+    }
+
+    @Test
+    void aDamagedLayerIsNamedUntilItIsTriedAgain() throws Exception {
+        Timeline root = rootWithOneLayer();
         String name = root.durableLayers().getFirst().name().toString();
         Path file = directory.resolve("tenants/" + TENANT + "/timelines/" + ROOT + "/" + name);
         byte[] good = Files.readAllBytes(file);
@@ -221,12 +226,7 @@ class ManagementTimelinesTest {
 
     @Test
     void layersStayWhereThereIsNoStore() throws Exception {
-        Timeline root = tenants.timeline(TenantId.parse(TENANT), TimelineId.parse(ROOT));
-        Modifications m = new Modifications();
-        long lsn = 0x3000120 + 8;
-        m.image(Keys.twoPhase(0, 1), lsn, new byte[] {1});
-        root.commit(m, lsn - 8, lsn);
-        send(200, "PUT", "/" + ROOT + "/checkpoint", "");
+        Timeline root = rootWithOneLayer();
         JsonNode layers = send(200, "GET", "/" + ROOT + "/layer", "").get("historic_layers");
         assertEquals(1, layers.size());
         assertFalse(layers.get(0).get("remote").booleanValue());

@@ -1,0 +1,34 @@
+package io.palimpsest.timeline;
+
+import io.palimpsest.base.Generation;
+import io.palimpsest.base.PageserverException;
+import io.palimpsest.base.TenantShardId;
+import io.palimpsest.base.TimelineId;
+import io.palimpsest.remote.RemotePath;
+import io.palimpsest.remote.RemoteStore;
+
+/** Indexes of timelines as they come from the store. */
+final class RemoteIndex {
+    private static final int LONGEST = 1 << 30;
+
+    private RemoteIndex() {}
+
+    /**
+     * Reads one, once.
+     *
+     * @throws PageserverException NOT_FOUND; CORRUPTION if it is damaged, or another one
+     */
+    static TimelineIndex read(
+            RemoteStore store, TenantShardId tenant, TimelineId timeline, Generation generation) {
+        String key = RemotePath.index(tenant, timeline, generation);
+        TimelineIndex index = TimelineIndexText.decode(store.read(key, LONGEST).bytes(), key);
+        if (!index.tenant().equals(tenant)
+                || !index.timeline().equals(timeline)
+                || !index.generation().equals(generation)) {
+            throw PageserverException.corruption(
+                    "%s: found the index of timeline %s of tenant %s, generation %s",
+                    key, index.timeline(), index.tenant(), index.generation());
+        }
+        return index;
+    }
+}

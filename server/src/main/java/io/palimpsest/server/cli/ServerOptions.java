@@ -1,0 +1,24 @@
+package io.palimpsest.server.cli;
+
+import java.net.URI;
+import picocli.CommandLine.Option;
+
+/** Which running page server a command is about. */
+final class ServerOptions {
+    private static final String DEFAULT = "http://127.0.0.1:9898";
+
+    @Option(
+            names = "--server",
+            paramLabel = "URL",
+            defaultValue = DEFAULT,
+            description = "The server's management API. Default: ${DEFAULT-VALUE}.")
+    private URI server = URI.create(DEFAULT);
+
+    URI url() {
+        return server;
+    }
+
+    ServerApi open() {
+        return new ServerApi(server);
+    }
+}

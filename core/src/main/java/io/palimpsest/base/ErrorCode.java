@@ -27,6 +27,10 @@ public enum ErrorCode {
      * done again, and goes on when there is room.
      */
     NO_SPACE,
+    /** Who asks has not shown who he is, or not in a way that counts. */
+    UNAUTHORIZED,
+    /** Who asks is known, and may not. */
+    FORBIDDEN,
     /** The object store refuses what was asked of it: names the identity and the permission. */
     DENIED,
     /** The object store asks for fewer requests; nothing was done. */

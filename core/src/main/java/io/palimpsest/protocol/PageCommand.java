@@ -12,11 +12,16 @@ import java.util.Locale;
 
 /** What a client asks the page service in a query. */
 public sealed interface PageCommand {
+    /** A command about one tenant's data, which not everybody may reach. */
+    sealed interface OfTenant extends PageCommand {
+        TenantId tenant();
+    }
+
     /**
      * {@code pagestream_v2 <tenant> <timeline>}, {@code pagestream_v3 ...}: requests for pages
      * follow.
      */
-    record Pagestream(int version, TenantId tenant, TimelineId timeline) implements PageCommand {}
+    record Pagestream(int version, TenantId tenant, TimelineId timeline) implements OfTenant {}
 
     /**
      * {@code keyspace <tenant> <timeline> <lsn>|latest}: which relation forks and SLRU segments
@@ -26,14 +31,14 @@ public sealed interface PageCommand {
      *
      * @param lsn {@link Lsn#MAX} for the latest
      */
-    record Keyspace(TenantId tenant, TimelineId timeline, Lsn lsn) implements PageCommand {}
+    record Keyspace(TenantId tenant, TimelineId timeline, Lsn lsn) implements OfTenant {}
 
     /**
      * {@code lease lsn <tenant> <timeline> <lsn>}: keeps an LSN readable. Answers one row {@code
      * (valid_until text)}, milliseconds since 1970; null if the LSN is not kept any more, or has
      * not come yet.
      */
-    record LeaseLsn(TenantId tenant, TimelineId timeline, Lsn lsn) implements PageCommand {}
+    record LeaseLsn(TenantId tenant, TimelineId timeline, Lsn lsn) implements OfTenant {}
 
     /**
      * {@code basebackup <tenant> <timeline> [<lsn>|latest] [--gzip] [--replica]}: what a compute
@@ -42,7 +47,7 @@ public sealed interface PageCommand {
      * @param lsn {@link Lsn#MAX} for the latest
      */
     record BaseBackup(TenantId tenant, TimelineId timeline, Lsn lsn, boolean gzip)
-            implements PageCommand {}
+            implements OfTenant {}
 
     /**
      * {@code fullbackup <tenant> <timeline> [<lsn> [<prev_lsn>]]}: the same with all relations.
@@ -52,7 +57,7 @@ public sealed interface PageCommand {
      * @param previous start of the record before; 0 if the client does not say
      */
     record FullBackup(TenantId tenant, TimelineId timeline, Lsn lsn, Lsn previous, boolean stock)
-            implements PageCommand {}
+            implements OfTenant {}
 
     /** {@code set ...}: drivers send it; nothing changes. */
     record Set() implements PageCommand {}

@@ -18,7 +18,8 @@ import org.jspecify.annotations.Nullable;
  * answers itself, and what the answering methods write, is appended to {@link #out}.
  *
  * <pre>
- *   START  SSLRequest, GSSENCRequest: 'N' and again; StartupMessage: R S S S Z
+ *   START  SSLRequest, GSSENCRequest: 'N' and again; StartupMessage: R S S S Z, or R if a token is asked for
+ *   TOKEN  p: TOKEN; the caller answers by {@link #accept} or {@link #failAndEnd}
  *   QUERY  Q, or P B D E C S: COMMAND; the caller answers it; X: END
  *   COPY   (after {@link #startPagestream}) d: REQUEST, X: END, anything else: an error, back to QUERY
  * </pre>
@@ -31,6 +32,8 @@ public final class ServerSession {
     public enum Event {
         /** All that was received is used up. */
         NEED_BYTES,
+        /** {@link #token} is to be checked: then {@link #accept}, or {@link #failAndEnd}. */
+        TOKEN,
         /** {@link #command} is to be run and answered. */
         COMMAND,
         /** {@link #request} is to be answered. */
@@ -41,6 +44,7 @@ public final class ServerSession {
 
     private enum State {
         START,
+        TOKEN,
         QUERY,
         /** After an error in the extended protocol: messages are dropped until Sync. */
         SKIP,
@@ -57,9 +61,14 @@ public final class ServerSession {
     private static final int SSL_REQUEST = 80877103;
     private static final int GSSENC_REQUEST = 80877104;
     private static final int SPECIAL_MAJOR = 1234;
+
+    /** AuthenticationCleartextPassword, which is how the field asks for a token. */
+    private static final int CLEARTEXT_PASSWORD = 3;
+
     private static final String PROTOCOL_VIOLATION = "08P01";
     private static final String INTERNAL_ERROR = "XX000";
 
+    private final boolean asksForToken;
     private final ByteSink out = new ByteSink(4096);
     private final BodyReader body = new BodyReader();
     private byte[] buffer = new byte[1024];
@@ -73,6 +82,14 @@ public final class ServerSession {
     private @Nullable PageCommand command;
     private @Nullable PagestreamRequest request;
     private String applicationName = "";
+    private @Nullable String token;
+
+    /**
+     * @param asksForToken whether a client has to show one before it may ask anything
+     */
+    public ServerSession(boolean asksForToken) {
+        this.asksForToken = asksForToken;
+    }
 
     /** Bytes to send; the caller clears it when it has sent them. */
     public ByteSink out() {
@@ -82,6 +99,11 @@ public final class ServerSession {
     /** As the client calls itself in its start-up message; empty if it does not. */
     public String applicationName() {
         return applicationName;
+    }
+
+    /** Has the client started up, and shown a token if it has to? */
+    public boolean isIn() {
+        return state != State.START && state != State.TOKEN;
     }
 
     /** Is the session within the pagestream sub-protocol? */
@@ -110,13 +132,31 @@ public final class ServerSession {
             Event event =
                     switch (state) {
                         case START -> startup();
-                        case QUERY, SKIP, COPY -> message();
+                        case TOKEN, QUERY, SKIP, COPY -> message();
                         case ENDED -> Event.END;
                     };
             if (event != null) {
                 return event;
             }
         }
+    }
+
+    /** What the client has shown; it is asked for once. */
+    public String token() {
+        String shown = token;
+        Check.that(shown != null && !answered, "there is no token");
+        token = null;
+        return Objects.requireNonNull(shown);
+    }
+
+    /** The token is good: the client may ask. */
+    public void accept() {
+        Check.that(!answered && state == State.TOKEN, "there is no token");
+        answered = true;
+        authentication(0);
+        parameterStatus("client_encoding", "UTF8");
+        ready();
+        state = State.QUERY;
     }
 
     /** The command to run. */
@@ -284,9 +324,12 @@ public final class ServerSession {
         } catch (PageserverException e) {
             return violation(String.valueOf(e.getMessage()));
         }
-        int ok = begin('R');
-        out.i32BE(0);
-        finish(ok);
+        if (asksForToken) {
+            authentication(CLEARTEXT_PASSWORD);
+            state = State.TOKEN;
+            return null;
+        }
+        authentication(0);
         parameterStatus("client_encoding", "UTF8");
         parameterStatus("integer_datetimes", "on");
         parameterStatus("server_version", "14.1");
@@ -308,14 +351,10 @@ public final class ServerSession {
             return Event.NEED_BYTES;
         }
         int length = Bytes.i32BE(buffer, start + 1);
-        if (length < 4 || length > MAX_MESSAGE) {
+        int most = state == State.TOKEN ? MAX_STARTUP : MAX_MESSAGE;
+        if (length < 4 || length > most) {
             return violation(
-                    "message '"
-                            + (char) type
-                            + "' of "
-                            + length
-                            + " bytes, expected 4 to "
-                            + MAX_MESSAGE);
+                    "message '" + (char) type + "' of " + length + " bytes, expected 4 to " + most);
         }
         if (available < length + 1) {
             return Event.NEED_BYTES;
@@ -325,6 +364,9 @@ public final class ServerSession {
         if (type == 'X') {
             state = State.ENDED;
             return null;
+        }
+        if (state == State.TOKEN) {
+            return tokenMessage(type, at, length - 4);
         }
         if (state == State.COPY) {
             return copyMessage(type, at, length - 4);
@@ -345,6 +387,21 @@ public final class ServerSession {
             fail(String.valueOf(e.getMessage()));
             return null;
         }
+    }
+
+    private Event tokenMessage(int type, int at, int length) {
+        if (type != 'p') {
+            return violation("message '" + (char) type + "' before the password");
+        }
+        body.reset(buffer, at, length, "password message");
+        try {
+            token = body.text();
+            body.finish();
+        } catch (PageserverException e) {
+            return violation(String.valueOf(e.getMessage()));
+        }
+        answered = false;
+        return Event.TOKEN;
     }
 
     private @Nullable Event copyMessage(int type, int at, int length) {
@@ -461,6 +518,13 @@ public final class ServerSession {
         text(message);
         out.u8(0);
         finish(at);
+    }
+
+    /** {@code code} 0: it is fine. */
+    private void authentication(int code) {
+        int message = begin('R');
+        out.i32BE(code);
+        finish(message);
     }
 
     private void parameterStatus(String name, String value) {

@@ -23,6 +23,7 @@ import io.palimpsest.protocol.ServerSession;
 import io.palimpsest.value.Keys;
 import java.util.Collections;
 import java.util.List;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -40,16 +41,29 @@ final class PageConnection {
     private static final String INTERNAL_ERROR = "XX000";
 
     private final PageSource.Directory directory;
+    private final Authentication authentication;
     private final Net.Connection connection;
-    private final ServerSession session = new ServerSession();
+    private final ServerSession session;
+    private @Nullable Access access;
     private PageCommand.@Nullable Pagestream pagestream;
     private @Nullable PageSource source;
     private @Nullable PipelinedPages pipelined;
     private RelTag lastTag = new RelTag(0, 0, 0, 0);
 
-    PageConnection(PageSource.Directory directory, Net.Connection connection) {
+    PageConnection(
+            PageSource.Directory directory,
+            Authentication authentication,
+            Net.Connection connection) {
         this.directory = directory;
+        this.authentication = authentication;
         this.connection = connection;
+        this.session = new ServerSession(authentication.asksForToken());
+        this.access = authentication.asksForToken() ? null : authentication.check("");
+    }
+
+    /** Has the client started up, and shown what it has to? */
+    boolean isIn() {
+        return session.isIn();
     }
 
     /** Takes bytes of the client's and answers what they complete; false at the end. */
@@ -59,6 +73,7 @@ final class PageConnection {
             ServerSession.Event event = session.next();
             try {
                 switch (event) {
+                    case TOKEN -> admit();
                     case COMMAND -> {
                         readPipelined();
                         run(session.command());
@@ -97,7 +112,25 @@ final class PageConnection {
         }
     }
 
+    /** Lets a client in by its token; else tells it why not and ends. */
+    private void admit() {
+        try {
+            access = authentication.check(session.token());
+            session.accept();
+        } catch (PageserverException e) {
+            session.failAndEnd(INTERNAL_ERROR, String.valueOf(e.getMessage()));
+        }
+    }
+
     private void run(PageCommand command) {
+        try {
+            if (command instanceof PageCommand.OfTenant it) {
+                Objects.requireNonNull(access).toTenant(it.tenant());
+            }
+        } catch (PageserverException e) {
+            session.fail(String.valueOf(e.getMessage()));
+            return;
+        }
         switch (command) {
             case PageCommand.Pagestream p -> {
                 // Which timeline it is, is asked at the first request: a wrong one shows up there.
@@ -237,6 +270,8 @@ final class PageConnection {
                             SOURCE_BROKEN,
                             IO,
                             NO_SPACE,
+                            UNAUTHORIZED,
+                            FORBIDDEN,
                             DENIED,
                             THROTTLED,
                             UNAVAILABLE ->

@@ -13,16 +13,23 @@ public final class PageService {
     /** A client that says nothing for this long is dropped; computes connect again. */
     static final long IDLE_NANOS = 600_000_000_000L;
 
+    /** One that has not even come in is given less. */
+    static final long START_NANOS = 60_000_000_000L;
+
     private static final int READ_BYTES = 16 << 10;
 
     private final PageSource.Directory directory;
+    private final Authentication authentication;
 
-    public PageService(Tenants tenants) {
-        this((tenant, timeline) -> new PageSource.OfTimeline(tenants.timeline(tenant, timeline)));
+    public PageService(Tenants tenants, Authentication authentication) {
+        this(
+                (tenant, timeline) -> new PageSource.OfTimeline(tenants.timeline(tenant, timeline)),
+                authentication);
     }
 
-    public PageService(PageSource.Directory directory) {
+    public PageService(PageSource.Directory directory, Authentication authentication) {
         this.directory = directory;
+        this.authentication = authentication;
     }
 
     /**
@@ -31,12 +38,13 @@ public final class PageService {
      * was told.
      */
     public void serve(Net.Connection connection) {
-        PageConnection client = new PageConnection(directory, connection);
+        PageConnection client = new PageConnection(directory, authentication, connection);
         byte[] bytes = new byte[READ_BYTES];
         try {
             boolean open = true;
             while (open) {
-                int n = connection.read(bytes, 0, bytes.length, IDLE_NANOS);
+                long patience = client.isIn() ? IDLE_NANOS : START_NANOS;
+                int n = connection.read(bytes, 0, bytes.length, patience);
                 open = n > 0 && client.take(bytes, 0, n);
             }
         } catch (PageserverException e) {

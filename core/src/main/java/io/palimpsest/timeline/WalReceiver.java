@@ -207,6 +207,8 @@ public final class WalReceiver {
             case IO, NO_SPACE, THROTTLED, UNAVAILABLE, LSN_TIMEOUT, SHUTTING_DOWN -> true;
             case CONFLICT -> ReplicationError.is(e, ReplicationError.SLOT_IN_USE);
             case BAD_REQUEST,
+                    UNAUTHORIZED,
+                    FORBIDDEN,
                     DENIED,
                     PRECONDITION_FAILED,
                     NOT_FOUND,

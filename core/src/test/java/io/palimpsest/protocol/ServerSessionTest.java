@@ -28,7 +28,7 @@ class ServerSessionTest {
     private static final String TENANT = "0123456789abcdef0123456789abcdef";
     private static final String TIMELINE = "fedcba9876543210fedcba9876543210";
 
-    private final ServerSession session = new ServerSession();
+    private final ServerSession session = new ServerSession(false);
 
     private static byte[] startup(int code, String... parameters) {
         ByteSink body = new ByteSink(64);
@@ -120,7 +120,7 @@ class ServerSessionTest {
         garbage.getLast()[13] = (byte) 0xFF;
         garbage.add(new byte[] {0, 0, 0, 9, 0, 3, 0, 0, 'x'});
         for (byte[] bytes : garbage) {
-            ServerSession s = new ServerSession();
+            ServerSession s = new ServerSession(false);
             s.receive(bytes, 0, bytes.length);
             assertEquals(Event.END, s.next());
             assertEquals('E', s.out().array()[0]);
@@ -260,7 +260,7 @@ class ServerSessionTest {
             }
             in.u8(b);
         }
-        ServerSession s = new ServerSession();
+        ServerSession s = new ServerSession(false);
         int at = 0;
         Event event = s.next();
         while (at < in.size() && event != Event.END) {

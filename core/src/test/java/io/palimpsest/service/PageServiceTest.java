@@ -198,14 +198,16 @@ class PageServiceTest {
     private final FakeSource source = new FakeSource();
     private final Pipe pipe = new Pipe();
     private final PageService service =
-            new PageService((tenant, timeline) -> {
-                if (!tenant.equals(TenantId.parse(TENANT))
-                        || !timeline.equals(TimelineId.parse(TIMELINE))) {
-                    throw PageserverException.of(
-                            ErrorCode.NOT_FOUND, "timeline %s is not here", timeline);
-                }
-                return source;
-            });
+            new PageService(
+                    (tenant, timeline) -> {
+                        if (!tenant.equals(TenantId.parse(TENANT))
+                                || !timeline.equals(TimelineId.parse(TIMELINE))) {
+                            throw PageserverException.of(
+                                    ErrorCode.NOT_FOUND, "timeline %s is not here", timeline);
+                        }
+                        return source;
+                    },
+                    Authentication.TRUST);
 
     PageServiceTest() {
         source.sizes.put(Keys.relationSize(new RelTag(1663, 5, 16384, 0)), 3);
@@ -462,5 +464,81 @@ class PageServiceTest {
                         "rel 1664 0 1262 0 1",
                         "slru 2 0 0 0 2"),
                 rows);
+    }
+
+    /** A token that is the name of the tenant it opens. */
+    private static final Authentication BY_NAME =
+            new Authentication() {
+                @Override
+                public boolean asksForToken() {
+                    return true;
+                }
+
+                @Override
+                public Access check(String token) {
+                    if (token.equals("all")) {
+                        return Access.EVERYTHING;
+                    }
+                    try {
+                        return new Access(TenantId.parse(token));
+                    } catch (PageserverException e) {
+                        throw PageserverException.of(ErrorCode.UNAUTHORIZED, "not this token");
+                    }
+                }
+            };
+
+    private String typesWith(String token, String... queries) {
+        if (token != null) {
+            pipe.in.u8('p');
+            pipe.in.i32BE(5 + token.length());
+            pipe.in.bytes(token.getBytes(StandardCharsets.UTF_8));
+            pipe.in.u8(0);
+        }
+        for (String query : queries) {
+            pipe.query(query);
+        }
+        new PageService((tenant, timeline) -> source, BY_NAME).serve(pipe);
+        ByteSink all = new ByteSink(64);
+        pipe.writes.forEach(all::bytes);
+        StringBuilder types = new StringBuilder();
+        for (int m = 0; m < all.size(); m += 1 + Bytes.i32BE(all.array(), m + 1)) {
+            types.append((char) all.array()[m]);
+        }
+        return types.toString();
+    }
+
+    @Test
+    void aTokenOpensWhatItIsFor() {
+        String lease = "lease lsn " + TENANT + " " + TIMELINE + " 0/100";
+        String page = "pagestream_v3 " + TENANT + " " + TIMELINE;
+        assertEquals("RRSZ" + "TDCZ" + "CZ" + "W", typesWith(TENANT, lease, "set x", page));
+        assertTrue(pipe.closed);
+    }
+
+    @Test
+    void aTokenOpensNothingElse() {
+        String others =
+                typesWith(
+                        TENANT.replace('0', '1'),
+                        "pagestream_v3 " + TENANT + " " + TIMELINE,
+                        "pagestream_v2 " + TENANT + " " + TIMELINE,
+                        "keyspace " + TENANT + " " + TIMELINE + " latest",
+                        "lease lsn " + TENANT + " " + TIMELINE + " 0/100",
+                        "basebackup " + TENANT + " " + TIMELINE,
+                        "fullbackup " + TENANT + " " + TIMELINE,
+                        "set x");
+        assertEquals("RRSZ" + "EZ".repeat(6) + "CZ", others);
+    }
+
+    @Test
+    void nobodyComesInWithoutAGoodToken() {
+        assertEquals("RE", typesWith("nonsense", "set x"));
+        assertTrue(pipe.closed);
+    }
+
+    @Test
+    void nothingIsRunBeforeTheToken() {
+        assertEquals("RE", typesWith(null, "set x"));
+        assertTrue(pipe.closed);
     }
 }

@@ -89,7 +89,7 @@ final class ConnectedCopy implements AutoCloseable {
         Files.createDirectories(home);
         try (UnpackedBackup backup =
                 new UnpackedBackup(home.resolve("data"), home.resolve("tablespaces"))) {
-            BackupClient.stock(server.pageService(), tenant, branch, "latest", backup::push);
+            BackupClient.stock(server.pageService(), tenant, branch, "latest", null, backup::push);
             backup.finish();
         }
         Files.writeString(home.resolve("data/postgresql.conf"), "");

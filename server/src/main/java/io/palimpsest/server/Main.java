@@ -4,6 +4,7 @@ import io.palimpsest.base.PageserverException;
 import io.palimpsest.port.Environment;
 import io.palimpsest.remote.RemoteLimits;
 import io.palimpsest.remote.RemoteStore;
+import io.palimpsest.server.auth.Doors;
 import io.palimpsest.server.config.ServerConfig;
 import io.palimpsest.server.disk.NioDisk;
 import io.palimpsest.server.http.ManagementServer;
@@ -137,6 +138,7 @@ public final class Main implements Callable<Integer> {
 
     private Integer run(ServerConfig config, @Nullable StoreConnection connection)
             throws InterruptedException {
+        Doors doors = config.doors().doors(workdir);
         LogTracer tracer = new LogTracer("palimpsest");
         SystemClock clock = new SystemClock();
         SystemTasks tasks = new SystemTasks(tracer, (task, failure) -> {});
@@ -157,9 +159,11 @@ public final class Main implements Callable<Integer> {
                         config.tenants(),
                         connection == null ? null : remote(connection, environment, config),
                         config.eviction());
-        PageServer pages = PageServer.start(config.pageService(), new PageService(tenants), tasks);
+        PageServer pages =
+                PageServer.start(
+                        config.pageService(), new PageService(tenants, doors.ofPages()), tasks);
         ManagementServer management =
-                ManagementServer.start(config.management(), new Management(tenants), tasks);
+                ManagementServer.start(config.management(), new Management(tenants), doors, tasks);
         LOG.info(
                 "ready: page service on {}, management on {}, working directory {}",
                 pages.address(),

@@ -6,6 +6,7 @@ import io.palimpsest.base.TimelineId;
 import io.palimpsest.pg.Page;
 import io.palimpsest.server.config.ServerConfig;
 import io.palimpsest.server.net.PageServer;
+import io.palimpsest.service.Authentication;
 import io.palimpsest.service.PageService;
 import io.palimpsest.tenant.BackgroundCounters;
 import io.palimpsest.tenant.Tenants;
@@ -58,7 +59,7 @@ final class LoadedStore implements AutoCloseable {
         server =
                 PageServer.start(
                         new ServerConfig.Address("127.0.0.1", 0),
-                        new PageService(tenants),
+                        new PageService(tenants, Authentication.TRUST),
                         storage.environment().tasks());
         main = tenants.timeline(Storage.TENANT.tenant(), Storage.BASE);
     }

@@ -209,6 +209,7 @@ final class Connect implements Callable<Integer> {
                     copy.tenant(),
                     copy.branch(),
                     copy.lsn(),
+                    ServerOptions.token(),
                     (chunk, offset, length) -> {
                         backup.push(chunk, offset, length);
                         progress.bytes(length);

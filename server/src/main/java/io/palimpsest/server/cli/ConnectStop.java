@@ -41,7 +41,7 @@ final class ConnectStop implements Callable<Integer> {
         List<Copy> copies =
                 all ? Copy.list(from) : names.stream().map(n -> Copy.find(from, n)).toList();
         for (Copy copy : copies) {
-            try (ServerApi api = new ServerApi(URI.create(copy.server()))) {
+            try (ServerApi api = new ServerApi(URI.create(copy.server()), ServerOptions.token())) {
                 stop(api, copy, new CopyServer(copy));
             }
             spec.commandLine()

@@ -25,6 +25,7 @@ import picocli.CommandLine.Command;
             Palimpsest.Page.class,
             Palimpsest.Store.class,
             Palimpsest.Tenant.class,
+            Palimpsest.Token.class,
             Connect.class
         },
         exitCodeListHeading = "%nExit status:%n",
@@ -75,6 +76,14 @@ public final class Palimpsest {
             description = "Tenants of a running server: attach.",
             subcommands = TenantAttach.class)
     static final class Tenant {}
+
+    /** Tokens. */
+    @Command(
+            name = "token",
+            mixinStandardHelpOptions = true,
+            description = "Tokens that a server asks for: create.",
+            subcommands = TokenCreate.class)
+    static final class Token {}
 
     private Palimpsest() {}
 
@@ -133,6 +142,8 @@ public final class Palimpsest {
                     SOURCE_BROKEN,
                     IO,
                     NO_SPACE,
+                    UNAUTHORIZED,
+                    FORBIDDEN,
                     DENIED,
                     THROTTLED,
                     UNAVAILABLE,

@@ -11,6 +11,7 @@ import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.time.Duration;
+import org.jspecify.annotations.Nullable;
 
 /** The management API of a running page server, as the command line uses it. */
 final class ServerApi implements AutoCloseable {
@@ -18,11 +19,16 @@ final class ServerApi implements AutoCloseable {
     private static final Duration LIMIT = Duration.ofMinutes(10);
 
     private final URI server;
+    private final @Nullable String token;
     private final HttpClient http =
             HttpClient.newBuilder().connectTimeout(Duration.ofSeconds(10)).build();
 
-    ServerApi(URI server) {
+    /**
+     * @param token shown to the server; null if there is none
+     */
+    ServerApi(URI server, @Nullable String token) {
         this.server = server;
+        this.token = token;
     }
 
     JsonNode get(String path) throws InterruptedException {
@@ -48,6 +54,9 @@ final class ServerApi implements AutoCloseable {
                                             : HttpRequest.BodyPublishers.ofString(body));
             if (!body.isEmpty()) {
                 request.header("Content-Type", "application/json");
+            }
+            if (token != null) {
+                request.header("Authorization", "Bearer " + token);
             }
             answer = http.send(request.build(), HttpResponse.BodyHandlers.ofString());
         } catch (IOException e) {
@@ -78,6 +87,8 @@ final class ServerApi implements AutoCloseable {
     private static ErrorCode code(int status) {
         return switch (status) {
             case 400 -> ErrorCode.BAD_REQUEST;
+            case 401 -> ErrorCode.UNAUTHORIZED;
+            case 403 -> ErrorCode.FORBIDDEN;
             case 404 -> ErrorCode.NOT_FOUND;
             case 409 -> ErrorCode.CONFLICT;
             case 412 -> ErrorCode.PRECONDITION_FAILED;

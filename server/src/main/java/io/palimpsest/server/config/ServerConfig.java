@@ -27,6 +27,7 @@ import org.tomlj.TomlPosition;
 public record ServerConfig(
         Address pageService,
         Address management,
+        DoorConfig doors,
         Limits limits,
         TenantConfig tenants,
         Redo redo,
@@ -106,6 +107,7 @@ public record ServerConfig(
         Path postgresDirectory = Path.of("/usr/lib/postgresql");
         @Nullable Path redoLibraries;
         String redoPreload = "";
+        final DoorConfig.Keys doors = new DoorConfig.Keys();
         final Eviction eviction = new Eviction();
         final RemoteStorage remoteStorage = new RemoteStorage();
     }
@@ -153,6 +155,7 @@ public record ServerConfig(
                 "tenant_config.image_creation_threshold",
                 (s, v) -> s.imageThreshold = number(v, 1, 1 << 16));
         KEYS.put("tenant_config.lsn_lease_length", (s, v) -> s.lease = duration(v));
+        DoorConfig.Keys.all((key, take) -> KEYS.put(key, (s, v) -> take.accept(s.doors, v)));
         Eviction.keys((key, take) -> KEYS.put(key, (s, v) -> take.accept(s.eviction, v)));
     }
 
@@ -194,6 +197,7 @@ public record ServerConfig(
         return new ServerConfig(
                 settings.pageService,
                 settings.management,
+                settings.doors.config(),
                 limits,
                 new TenantConfig(
                         settings.pitrInterval,
@@ -323,7 +327,7 @@ public record ServerConfig(
         };
     }
 
-    private static String text(Object value) {
+    static String text(Object value) {
         if (value instanceof String s) {
             return s;
         }

@@ -9,6 +9,7 @@ import java.net.InetSocketAddress;
 import java.net.Socket;
 import java.util.Locale;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /** Asks a page server for a base backup: one connection, one command, one archive. */
 public final class BackupClient {
@@ -30,11 +31,17 @@ public final class BackupClient {
      * The data directory of a branch, for an unmodified PostgreSQL.
      *
      * @param lsn as {@code X/X}, or {@code latest}
+     * @param token shown to a server that asks for one; null if there is none
      * @throws PageserverException what the server refuses, by its message; IO if the connection
      *     breaks
      */
     public static void stock(
-            InetSocketAddress server, TenantId tenant, TimelineId timeline, String lsn, Sink sink) {
+            InetSocketAddress server,
+            TenantId tenant,
+            TimelineId timeline,
+            String lsn,
+            @Nullable String token,
+            Sink sink) {
         String command =
                 String.format(Locale.ROOT, "fullbackup %s %s %s --stock", tenant, timeline, lsn);
         try (Socket socket = new Socket()) {
@@ -44,9 +51,9 @@ public final class BackupClient {
                     new Messages(socket.getInputStream(), socket.getOutputStream(), MOST);
             messages.startUp(
                     Map.of("user", "palimpsest", "application_name", "palimpsest connect"));
-            copy(messages, sink);
+            copy(messages, token, sink);
             messages.query(command);
-            if (!copy(messages, sink)) {
+            if (!copy(messages, token, sink)) {
                 throw new PageserverException(
                         ErrorCode.IO, server + " sent no base backup: is it a page server?");
             }
@@ -60,10 +67,16 @@ public final class BackupClient {
     /**
      * Up to ReadyForQuery: was there a copy, and did it end? An error of the server's is thrown.
      */
-    private static boolean copy(Messages messages, Sink sink) throws IOException {
+    private static boolean copy(Messages messages, @Nullable String token, Sink sink)
+            throws IOException {
         boolean copied = false;
         for (int type = messages.next(); type != 'Z'; type = messages.next()) {
             switch (type) {
+                case 'R' -> {
+                    if (messages.asksForPassword()) {
+                        messages.password(shown(token));
+                    }
+                }
                 case 'd' -> sink.bytes(messages.body(), 0, messages.length());
                 case 'c' -> copied = true;
                 case 'E' ->
@@ -76,5 +89,14 @@ public final class BackupClient {
             }
         }
         return copied;
+    }
+
+    private static String shown(@Nullable String token) {
+        if (token == null) {
+            throw PageserverException.of(
+                    ErrorCode.UNAUTHORIZED,
+                    "the page service asks for a token: give one by the environment, PALIMPSEST_TOKEN or PALIMPSEST_TOKEN_FILE");
+        }
+        return token;
     }
 }

@@ -1,5 +1,6 @@
 package io.palimpsest.server.connect;
 
+import io.palimpsest.base.Bytes;
 import java.io.ByteArrayOutputStream;
 import java.io.DataInputStream;
 import java.io.DataOutputStream;
@@ -16,6 +17,7 @@ import java.util.TreeMap;
  */
 final class Messages {
     private static final int VERSION_3 = 196_608;
+    private static final int CLEARTEXT_PASSWORD = 3;
 
     private final DataInputStream in;
     private final DataOutputStream out;
@@ -47,9 +49,18 @@ final class Messages {
         out.flush();
     }
 
+    /** Answers the server that asked for a password. */
+    void password(String password) throws IOException {
+        text('p', password);
+    }
+
     void query(String sql) throws IOException {
-        byte[] bytes = sql.getBytes(StandardCharsets.UTF_8);
-        out.writeByte('Q');
+        text('Q', sql);
+    }
+
+    private void text(char type, String text) throws IOException {
+        byte[] bytes = text.getBytes(StandardCharsets.UTF_8);
+        out.writeByte(type);
         out.writeInt(4 + bytes.length + 1);
         out.write(bytes);
         out.writeByte(0);
@@ -85,6 +96,11 @@ final class Messages {
 
     int length() {
         return length;
+    }
+
+    /** Does the authentication message that was read ask for a password as it is? */
+    boolean asksForPassword() {
+        return length >= 4 && Bytes.i32BE(body, 0) == CLEARTEXT_PASSWORD;
     }
 
     /** Fields of the ErrorResponse that was read, by their letters: V severity, M message. */

@@ -14,6 +14,8 @@ import io.palimpsest.base.TenantId;
 import io.palimpsest.base.TenantShardId;
 import io.palimpsest.base.TimelineId;
 import io.palimpsest.layer.LayerName;
+import io.palimpsest.server.auth.Tokens;
+import io.palimpsest.service.Access;
 import io.palimpsest.service.Management;
 import io.palimpsest.service.Management.TimelineInfo;
 import io.palimpsest.tenant.Evictor;
@@ -33,7 +35,8 @@ import org.slf4j.LoggerFactory;
  * What each path of the management API does, as a function from request to answer.
  *
  * <pre>
- *   GET  /v1/status                                  {"id": 1}
+ *   GET  /v1/status                                  {"id": 1}; the one path without a token
+ *   POST /v1/reload_auth_validation_keys             {"keys": how many}
  *   GET  /v1/background                              our own: sums of background work
  *   GET  /v1/tenant                                  [{"id": ...}]
  *   GET  /v1/store/tenant                            our own: the same of what the object store has
@@ -63,7 +66,8 @@ import org.slf4j.LoggerFactory;
  *   {"new_timeline_id", "import_from": {"conninfo", "slot"}}                our own: from a running PostgreSQL
  * </pre>
  *
- * Errors have the body {@code {"msg": "..."}}.
+ * Errors have the body {@code {"msg": "..."}}. A token for a tenant opens what is below that
+ * tenant; all else needs one for the server ({@link Access}).
  */
 final class ManagementRoutes {
     /** A status and, but for an empty answer, JSON. */
@@ -75,23 +79,46 @@ final class ManagementRoutes {
     private static final JsonNodeFactory JSON = JsonNodeFactory.instance;
 
     private final Management management;
+    private final @Nullable Tokens tokens;
     private final ObjectMapper mapper =
             new ObjectMapper().enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS);
 
-    ManagementRoutes(Management management) {
+    /**
+     * @param tokens whose keys can be read again; null if nobody is asked for a token
+     */
+    ManagementRoutes(Management management, @Nullable Tokens tokens) {
         this.management = management;
+        this.tokens = tokens;
     }
 
-    /** Answers a request; never throws. {@code path} has no query. */
-    Answer answer(String method, String path, Map<String, List<String>> query, byte[] body) {
+    /** Does a path tell no more than that the server is there? Then nobody is asked who he is. */
+    static boolean isOpen(String path) {
+        return path.equals("/v1/status");
+    }
+
+    /**
+     * Answers a request; never throws. {@code path} has no query.
+     *
+     * @param access what the client may reach
+     */
+    Answer answer(
+            Access access,
+            String method,
+            String path,
+            Map<String, List<String>> query,
+            byte[] body) {
         try {
-            return route(method, path, query, body);
+            return route(access, method, path, query, body);
         } catch (PageserverException e) {
-            return failure(status(e.code()), String.valueOf(e.getMessage()));
+            return failure(e);
         } catch (RuntimeException e) {
             LOG.error("{} {} failed", method, path, e);
             return failure(500, "internal error: " + e.getMessage());
         }
+    }
+
+    static Answer failure(PageserverException e) {
+        return failure(status(e.code()), String.valueOf(e.getMessage()));
     }
 
     static Answer failure(int status, String message) {
@@ -106,41 +133,62 @@ final class ManagementRoutes {
         }
     }
 
-    private Answer route(String method, String path, Map<String, List<String>> query, byte[] body) {
+    private Answer route(
+            Access access,
+            String method,
+            String path,
+            Map<String, List<String>> query,
+            byte[] body) {
         List<String> parts = List.of(path.replaceAll("/+$", "").split("/", -1));
         int n = parts.size();
         if (n < 3 || !parts.get(1).equals("v1")) {
             return noSuchPath(path);
         }
-        String first = parts.get(2);
-        if (n == 3 && first.equals("status")) {
-            return only("GET", method, () -> ok(JSON.objectNode().put("id", 1)));
-        }
-        if (n == 3 && first.equals("background")) {
-            return only("GET", method, this::background);
-        }
-        if (n == 3 && first.equals("tenant")) {
-            return only("GET", method, this::tenants);
-        }
-        if (n == 4 && first.equals("store") && parts.get(3).equals("tenant")) {
-            return only("GET", method, () -> ids(management.tenantsInStore()));
-        }
-        if (n == 5 && first.equals("tenant") && parts.get(4).equals("location_config")) {
-            TenantId id = tenant(parts.get(3));
-            return only("PUT", method, () -> locate(id, body));
-        }
-        if (path(parts, "disk_usage_eviction", "run")) {
-            return only("PUT", method, () -> freeDisk(body));
-        }
-        if (n < 5 || n > 8 || !first.equals("tenant") || !parts.get(4).equals("timeline")) {
-            return noSuchPath(path);
+        if (n < 5 || !parts.get(2).equals("tenant")) {
+            return ofServer(access, method, path, parts, body);
         }
         TenantId tenant = tenant(parts.get(3));
+        access.toTenant(tenant);
+        if (n == 5 && parts.get(4).equals("location_config")) {
+            return only("PUT", method, () -> locate(tenant, body));
+        }
+        if (n > 8 || !parts.get(4).equals("timeline")) {
+            return noSuchPath(path);
+        }
         if (n == 5) {
             return method.equals("POST")
                     ? create(tenant, body)
                     : only("GET", method, () -> timelines(tenant));
         }
+        return ofTimeline(tenant, method, path, parts, query, body);
+    }
+
+    /** What is not of one tenant. */
+    private Answer ofServer(
+            Access access, String method, String path, List<String> parts, byte[] body) {
+        if (isOpen(path)) {
+            return only("GET", method, () -> ok(JSON.objectNode().put("id", 1)));
+        }
+        access.toServer();
+        return switch (String.join("/", parts.subList(2, parts.size()))) {
+            case "status" -> only("GET", method, () -> ok(JSON.objectNode().put("id", 1)));
+            case "background" -> only("GET", method, this::background);
+            case "tenant" -> only("GET", method, this::tenants);
+            case "store/tenant" -> only("GET", method, () -> ids(management.tenantsInStore()));
+            case "disk_usage_eviction/run" -> only("PUT", method, () -> freeDisk(body));
+            case "reload_auth_validation_keys" -> only("POST", method, this::reloadKeys);
+            default -> noSuchPath(path);
+        };
+    }
+
+    private Answer ofTimeline(
+            TenantId tenant,
+            String method,
+            String path,
+            List<String> parts,
+            Map<String, List<String>> query,
+            byte[] body) {
+        int n = parts.size();
         TimelineId timeline = TimelineId.parse(parts.get(5));
         if (n == 6) {
             return method.equals("DELETE")
@@ -171,8 +219,12 @@ final class ManagementRoutes {
         };
     }
 
-    private static boolean path(List<String> parts, String... names) {
-        return parts.subList(2, parts.size()).equals(List.of(names));
+    private Answer reloadKeys() {
+        if (tokens == null) {
+            throw PageserverException.badRequest(
+                    "nobody is asked for a token here (http_auth_type, pg_auth_type): there are no keys");
+        }
+        return ok(JSON.objectNode().put("keys", tokens.reload()));
     }
 
     private Answer background() {
@@ -589,6 +641,8 @@ final class ManagementRoutes {
     private static int status(ErrorCode code) {
         return switch (code) {
             case BAD_REQUEST -> 400;
+            case UNAUTHORIZED -> 401;
+            case FORBIDDEN -> 403;
             case NOT_FOUND -> 404;
             case LSN_OUT_OF_RANGE -> 406;
             case LSN_TIMEOUT -> 408;

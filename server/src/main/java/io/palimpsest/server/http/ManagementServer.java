@@ -22,9 +22,14 @@ import io.netty.handler.codec.http.HttpVersion;
 import io.netty.handler.codec.http.QueryStringDecoder;
 import io.netty.handler.flow.FlowControlHandler;
 import io.netty.handler.timeout.ReadTimeoutHandler;
+import io.palimpsest.base.ErrorCode;
+import io.palimpsest.base.PageserverException;
 import io.palimpsest.port.Tasks;
+import io.palimpsest.server.auth.Doors;
 import io.palimpsest.server.config.ServerConfig;
 import io.palimpsest.server.net.EventLoops;
+import io.palimpsest.service.Access;
+import io.palimpsest.service.Authentication;
 import io.palimpsest.service.Management;
 import java.net.InetSocketAddress;
 import java.time.Instant;
@@ -40,23 +45,27 @@ public final class ManagementServer implements AutoCloseable {
     /** Longer than the longest answer takes (an import of a large cluster). */
     private static final int IDLE_SECONDS = 6 * 3600;
 
+    private static final String BEARER = "Bearer ";
+
     private static final Logger LOG = LoggerFactory.getLogger(ManagementServer.class);
 
     private final ManagementRoutes routes;
+    private final Authentication authentication;
     private final Tasks tasks;
     private final EventLoops loops = new EventLoops(1);
     private final String launched = Instant.now().toString();
     private @Nullable Channel listener;
 
-    private ManagementServer(Management management, Tasks tasks) {
-        this.routes = new ManagementRoutes(management);
+    private ManagementServer(Management management, Doors doors, Tasks tasks) {
+        this.routes = new ManagementRoutes(management, doors.tokens());
+        this.authentication = doors.ofManagement();
         this.tasks = tasks;
     }
 
     /** Listens; an IO error names the address if that fails. */
     public static ManagementServer start(
-            ServerConfig.Address address, Management management, Tasks tasks) {
-        ManagementServer server = new ManagementServer(management, tasks);
+            ServerConfig.Address address, Management management, Doors doors, Tasks tasks) {
+        ManagementServer server = new ManagementServer(management, doors, tasks);
         boolean done = false;
         try {
             server.listener = server.loops.bind(server.bootstrap(), address.host(), address.port());
@@ -121,22 +130,42 @@ public final class ManagementServer implements AutoCloseable {
             QueryStringDecoder uri = new QueryStringDecoder(request.uri());
             String path = uri.rawPath();
             byte[] body = ByteBufUtil.getBytes(request.content());
+            String authorization = request.headers().get(HttpHeaderNames.AUTHORIZATION, "");
             tasks.spawn(
                     Tasks.Lane.LATENCY,
                     method + " " + path,
                     () -> {
-                        ManagementRoutes.Answer answer = answer(method, uri, body);
+                        ManagementRoutes.Answer answer = answer(method, uri, authorization, body);
                         LOG.debug("{} {}: {}", method, path, answer.status());
                         send(ctx, answer, keepAlive);
                     });
         }
 
-        private ManagementRoutes.Answer answer(String method, QueryStringDecoder uri, byte[] body) {
+        private ManagementRoutes.Answer answer(
+                String method, QueryStringDecoder uri, String authorization, byte[] body) {
             try {
-                return routes.answer(method, uri.rawPath(), uri.parameters(), body);
+                Access access =
+                        ManagementRoutes.isOpen(uri.rawPath())
+                                ? Access.EVERYTHING
+                                : access(authorization);
+                return routes.answer(access, method, uri.rawPath(), uri.parameters(), body);
+            } catch (PageserverException e) {
+                return ManagementRoutes.failure(e);
             } catch (IllegalArgumentException e) {
                 return ManagementRoutes.failure(400, "the query is damaged: " + e.getMessage());
             }
+        }
+
+        private Access access(String authorization) {
+            if (!authentication.asksForToken()) {
+                return authentication.check("");
+            }
+            if (!authorization.regionMatches(true, 0, BEARER, 0, BEARER.length())) {
+                throw PageserverException.of(
+                        ErrorCode.UNAUTHORIZED,
+                        "there is no token: expected a header 'Authorization: Bearer TOKEN'");
+            }
+            return authentication.check(authorization.substring(BEARER.length()).strip());
         }
 
         @Override
@@ -157,6 +186,9 @@ public final class ManagementServer implements AutoCloseable {
                     .set(HttpHeaderNames.CONTENT_TYPE, HttpHeaderValues.APPLICATION_JSON)
                     .setInt(HttpHeaderNames.CONTENT_LENGTH, bytes.length)
                     .set("PAGESERVER_LAUNCH_TIMESTAMP", launched);
+            if (answer.status() == HttpResponseStatus.UNAUTHORIZED.code()) {
+                response.headers().set(HttpHeaderNames.WWW_AUTHENTICATE, BEARER.strip());
+            }
             HttpUtil.setKeepAlive(response, keepAlive);
             ChannelFuture sent = ctx.writeAndFlush(response);
             if (keepAlive) {

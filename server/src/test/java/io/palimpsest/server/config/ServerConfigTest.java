@@ -1,14 +1,20 @@
 package io.palimpsest.server.config;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.palimpsest.base.EvictionConfig;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.base.TenantConfig;
+import io.palimpsest.server.auth.Doors;
+import io.palimpsest.server.auth.KeyFiles;
+import java.io.IOException;
+import java.nio.file.Path;
 import java.util.List;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -160,5 +166,30 @@ class ServerConfigTest {
                         "line 3: unknown key 'wait_lsn_timout'; did you mean 'wait_lsn_timeout'?"),
                 said);
         assertTrue(said.contains("line 4: ingest_batch_size"), said);
+    }
+
+    @Test
+    void whoComesInIsConfigured(@TempDir Path workdir) throws IOException {
+        DoorConfig open = ServerConfig.read("pageserver.toml", "", List.of()).doors();
+        assertEquals(Doors.OPEN, open.doors(workdir));
+        DoorConfig asks =
+                ServerConfig.read(
+                                "pageserver.toml",
+                                "http_auth_type = 'NeonJWT'",
+                                List.of("pg_auth_type = 'Trust'"))
+                        .doors();
+        String message =
+                String.valueOf(
+                        assertThrows(PageserverException.class, () -> asks.doors(workdir))
+                                .getMessage());
+        assertTrue(message.contains("auth_public_key.pem"), message);
+        new KeyFiles().publicKey(workdir.resolve("auth_public_key.pem"));
+        Doors doors = asks.doors(workdir);
+        assertFalse(doors.ofPages().asksForToken());
+        assertTrue(doors.ofManagement().asksForToken());
+        Path elsewhere = new KeyFiles().publicKey(workdir.resolve("other.pem"));
+        Doors both = new DoorConfig(true, true, elsewhere).doors(workdir.resolve("not there"));
+        assertTrue(both.ofPages().asksForToken());
+        assertTrue(refusal("pg_auth_type = 'Password'").contains("expected 'Trust' or 'NeonJWT'"));
     }
 }

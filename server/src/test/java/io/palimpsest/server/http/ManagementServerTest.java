@@ -6,7 +6,11 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.palimpsest.base.Limits;
 import io.palimpsest.base.TenantConfig;
+import io.palimpsest.base.TenantId;
 import io.palimpsest.port.Environment;
+import io.palimpsest.server.auth.Doors;
+import io.palimpsest.server.auth.KeyFiles;
+import io.palimpsest.server.auth.Tokens;
 import io.palimpsest.server.config.ServerConfig;
 import io.palimpsest.server.disk.NioDisk;
 import io.palimpsest.server.runtime.LogTracer;
@@ -14,6 +18,7 @@ import io.palimpsest.server.runtime.SecureIds;
 import io.palimpsest.server.runtime.SocketNet;
 import io.palimpsest.server.runtime.SystemClock;
 import io.palimpsest.server.runtime.SystemTasks;
+import io.palimpsest.service.Access;
 import io.palimpsest.service.Management;
 import io.palimpsest.tenant.Tenants;
 import java.io.IOException;
@@ -25,6 +30,8 @@ import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.time.InstantSource;
+import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -40,10 +47,13 @@ class ManagementServerTest {
     private ManagementServer server;
     private final HttpClient http = HttpClient.newHttpClient();
 
+    private SystemTasks tasks;
+    private Management management;
+
     @BeforeEach
     void start() {
         LogTracer tracer = new LogTracer("test");
-        SystemTasks tasks = new SystemTasks(2, tracer, (task, failure) -> {});
+        tasks = new SystemTasks(2, tracer, (task, failure) -> {});
         Environment environment =
                 new Environment(
                         new SystemClock(),
@@ -52,10 +62,15 @@ class ManagementServerTest {
                         new SocketNet(),
                         new SecureIds(),
                         tracer);
-        Tenants tenants = Tenants.load(environment, Limits.DEFAULT, TenantConfig.DEFAULT);
+        management =
+                new Management(Tenants.load(environment, Limits.DEFAULT, TenantConfig.DEFAULT));
+        start(Doors.OPEN);
+    }
+
+    private void start(Doors doors) {
         server =
                 ManagementServer.start(
-                        new ServerConfig.Address("127.0.0.1", 0), new Management(tenants), tasks);
+                        new ServerConfig.Address("127.0.0.1", 0), management, doors, tasks);
     }
 
     @AfterEach
@@ -64,13 +79,16 @@ class ManagementServerTest {
         http.close();
     }
 
-    private HttpResponse<String> send(String method, String path, String body) throws Exception {
-        return http.send(
+    private HttpResponse<String> send(String method, String path, String body, String... headers)
+            throws Exception {
+        HttpRequest.Builder request =
                 HttpRequest.newBuilder(
                                 URI.create("http://127.0.0.1:" + server.address().getPort() + path))
-                        .method(method, HttpRequest.BodyPublishers.ofString(body))
-                        .build(),
-                HttpResponse.BodyHandlers.ofString());
+                        .method(method, HttpRequest.BodyPublishers.ofString(body));
+        if (headers.length > 0) {
+            request.headers(headers);
+        }
+        return http.send(request.build(), HttpResponse.BodyHandlers.ofString());
     }
 
     private void refused(int status, String message, String method, String path, String body)
@@ -156,5 +174,51 @@ class ManagementServerTest {
                     new String(socket.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
             assertTrue(text.startsWith("HTTP/1.1 400"), text);
         }
+    }
+
+    private int status(String method, String path, String authorization) throws Exception {
+        return send(method, path, "", "Authorization", authorization).statusCode();
+    }
+
+    @Test
+    void aTokenOpensWhatItIsForAndNothingElse() throws Exception {
+        server.close();
+        KeyFiles files = new KeyFiles();
+        Path key = files.privateKey(directory.resolve("private"));
+        Tokens tokens =
+                new Tokens(
+                        files.publicKey(directory.resolve("public.pem")), InstantSource.system());
+        start(new Doors(false, true, tokens));
+        String all = "Bearer " + Tokens.signed(key, Access.EVERYTHING, null);
+        String one = "bearer " + Tokens.signed(key, new Access(TenantId.parse(TENANT)), null);
+        String timelines = "/v1/tenant/" + TENANT + "/timeline";
+        String others = "/v1/tenant/" + TIMELINE + "/timeline";
+
+        assertEquals(200, send("GET", "/v1/status", "").statusCode());
+        HttpResponse<String> nobody = send("GET", "/v1/tenant", "");
+        assertEquals(401, nobody.statusCode());
+        assertEquals("Bearer", nobody.headers().firstValue("WWW-Authenticate").orElse(""));
+        for (String path : List.of("/v1/tenant", timelines, "/v1/nonsense", "/v1/status/")) {
+            assertEquals(401, status("GET", path, "Basic eDp5"), path);
+            assertEquals(401, status("GET", path, "Bearer nonsense"), path);
+        }
+        // 404: let in, and there is no such tenant.
+        assertEquals(404, status("GET", timelines, one));
+        assertEquals(404, status("GET", timelines, all));
+        assertEquals(403, status("GET", others, one));
+        assertEquals(403, status("POST", others, one));
+        assertEquals(403, status("DELETE", others + "/" + TIMELINE, one));
+        assertEquals(403, status("PUT", "/v1/tenant/" + TIMELINE + "/location_config", one));
+        for (String path : List.of("/v1/tenant", "/v1/background", "/v1/store/tenant")) {
+            assertEquals(403, status("GET", path, one), path);
+        }
+        assertEquals(200, status("GET", "/v1/tenant", all));
+        assertEquals(403, status("POST", "/v1/reload_auth_validation_keys", one));
+        assertEquals(200, status("POST", "/v1/reload_auth_validation_keys", all));
+    }
+
+    @Test
+    void whereNobodyIsAskedThereAreNoKeys() throws Exception {
+        refused(400, "http_auth_type", "POST", "/v1/reload_auth_validation_keys", "");
     }
 }

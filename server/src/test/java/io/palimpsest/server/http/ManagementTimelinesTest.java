@@ -12,6 +12,7 @@ import io.palimpsest.base.TenantConfig;
 import io.palimpsest.base.TenantId;
 import io.palimpsest.base.TimelineId;
 import io.palimpsest.port.Environment;
+import io.palimpsest.server.auth.Doors;
 import io.palimpsest.server.config.ServerConfig;
 import io.palimpsest.server.disk.NioDisk;
 import io.palimpsest.server.runtime.LogTracer;
@@ -89,7 +90,10 @@ class ManagementTimelinesTest {
         tenants = Tenants.load(environment, Limits.DEFAULT, TenantConfig.DEFAULT);
         server =
                 ManagementServer.start(
-                        new ServerConfig.Address("127.0.0.1", 0), new Management(tenants), tasks);
+                        new ServerConfig.Address("127.0.0.1", 0),
+                        new Management(tenants),
+                        Doors.OPEN,
+                        tasks);
     }
 
     @AfterEach

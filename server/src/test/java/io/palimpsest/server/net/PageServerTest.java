@@ -22,6 +22,7 @@ import io.palimpsest.protocol.PagestreamResponse;
 import io.palimpsest.server.config.ServerConfig;
 import io.palimpsest.server.runtime.LogTracer;
 import io.palimpsest.server.runtime.SystemTasks;
+import io.palimpsest.service.Authentication;
 import io.palimpsest.service.PageService;
 import io.palimpsest.service.PageSource;
 import io.palimpsest.value.ReadView;
@@ -120,7 +121,8 @@ class PageServerTest {
     }
 
     private PageServer startPages() {
-        PageService service = new PageService((tenant, timeline) -> new FakeSource());
+        PageService service =
+                new PageService((tenant, timeline) -> new FakeSource(), Authentication.TRUST);
         server = PageServer.start(new ServerConfig.Address("127.0.0.1", 0), service, tasks);
         return server;
     }

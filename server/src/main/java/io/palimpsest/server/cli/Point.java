@@ -2,7 +2,6 @@ package io.palimpsest.server.cli;
 
 import io.palimpsest.base.Lsn;
 import io.palimpsest.base.PageserverException;
-import java.time.Duration;
 import java.time.Instant;
 import java.time.LocalDateTime;
 import java.time.OffsetDateTime;
@@ -10,8 +9,6 @@ import java.time.ZoneId;
 import java.time.ZoneOffset;
 import java.time.format.DateTimeParseException;
 import java.util.Locale;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
 
 /** A moment of a branch's history as people say it. */
 sealed interface Point {
@@ -24,8 +21,6 @@ sealed interface Point {
     /** {@code 2026-11-28T14:03:00+01:00}, {@code -15m}. */
     record Time(Instant instant) implements Point {}
 
-    Pattern AGO = Pattern.compile("-(\\d{1,6})([smhd])");
-
     /**
      * @param now what {@code -15m} counts from
      * @throws PageserverException BAD_REQUEST; a time without a zone says both things it may mean
@@ -37,17 +32,8 @@ sealed interface Point {
         if (text.indexOf('/') > 0) {
             return new At(Lsn.parse(text));
         }
-        Matcher ago = AGO.matcher(text);
-        if (ago.matches()) {
-            long n = Long.parseLong(ago.group(1));
-            return new Time(
-                    now.minus(
-                            switch (ago.group(2)) {
-                                case "s" -> Duration.ofSeconds(n);
-                                case "m" -> Duration.ofMinutes(n);
-                                case "h" -> Duration.ofHours(n);
-                                default -> Duration.ofDays(n);
-                            }));
+        if (text.startsWith("-")) {
+            return new Time(now.minus(Age.parse(text.substring(1))));
         }
         String iso = text.strip().replace(' ', 'T').toUpperCase(Locale.ROOT);
         try {

@@ -2,26 +2,18 @@ package io.palimpsest.server.cli;
 
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.base.TenantShardId;
-import io.palimpsest.base.TimelineId;
-import io.palimpsest.layer.BlockCache;
-import io.palimpsest.layer.LayerDescriptor;
-import io.palimpsest.layer.LayerFile;
-import io.palimpsest.port.Disk;
-import io.palimpsest.port.ObjectStore.Stored;
-import io.palimpsest.remote.RemotePath;
 import io.palimpsest.remote.RemoteStore;
 import io.palimpsest.server.disk.NioDisk;
 import io.palimpsest.server.store.StoreConnection;
-import io.palimpsest.timeline.StoreReview;
-import io.palimpsest.timeline.StoredTenant;
 import java.io.IOException;
+import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.SecureRandom;
-import java.util.ArrayList;
+import java.time.Duration;
+import java.time.Instant;
 import java.util.Collections;
 import java.util.List;
 import java.util.concurrent.Callable;
@@ -45,8 +37,8 @@ import picocli.CommandLine.Spec;
 final class StoreVerify implements Callable<Integer> {
     private static final long LINE_EVERY_NANOS = TimeUnit.SECONDS.toNanos(10);
 
-    /** The only name anything gets on our disk. */
-    private static final String FILE = "layer";
+    /** How often what was proved is written down, at most; a run that breaks off loses as much. */
+    private static final long SAVE_EVERY_NANOS = TimeUnit.SECONDS.toNanos(20);
 
     /** How much is read. */
     static final class Extent {
@@ -61,9 +53,42 @@ final class StoreVerify implements Callable<Integer> {
         private int sample;
     }
 
-    private record Job(TenantShardId tenant, TimelineId branch, LayerDescriptor layer) {
-        String key() {
-            return RemotePath.layer(tenant, branch, layer.name());
+    /** What is remembered from run to run. */
+    static final class Memory {
+        @Option(
+                names = "--since-last",
+                description =
+                        "Only layers that no run has found good yet. What is found good is remembered; a run that was broken off goes on.")
+        private boolean sinceLast;
+
+        @Option(
+                names = "--proofs",
+                paramLabel = "FILE",
+                description =
+                        "Remember what was found good in that file; with --since-last and without this, in the store.")
+        private @Nullable Path file;
+
+        @Option(
+                names = "--again-after",
+                paramLabel = "TIME",
+                converter = Age.class,
+                description =
+                        "With --since-last: what was found good longer ago (12h, 30d) is read again.")
+        private @Nullable Duration againAfter;
+
+        /** Null: nothing is remembered. */
+        private @Nullable ProofsPlace place(RemoteStore store) {
+            if (againAfter != null && !sinceLast) {
+                throw PageserverException.badRequest("--again-after goes with --since-last");
+            }
+            if (file != null) {
+                return new ProofsPlace.InFile(file);
+            }
+            return sinceLast ? new ProofsPlace.InStore(store) : null;
+        }
+
+        private Instant earliest() {
+            return againAfter == null ? Instant.EPOCH : Instant.now().minus(againAfter);
         }
     }
 
@@ -74,143 +99,149 @@ final class StoreVerify implements Callable<Integer> {
     @ArgGroup(multiplicity = "1")
     private Extent extent = new Extent();
 
+    @ArgGroup(exclusive = false)
+    private Memory memory = new Memory();
+
     @Option(names = "--tenant", paramLabel = "TENANT", description = "One tenant only.")
     private @Nullable String only;
 
     @Option(names = "--json", description = "Print one JSON object.")
     private boolean json;
 
-    private final ObjectNode result = Output.object();
-    private final ArrayNode damaged = result.putArray("damaged");
-
     @Override
     public Integer call() throws IOException {
         if (!extent.full && extent.sample < 1) {
             throw PageserverException.badRequest("--sample takes a number from 1 on");
         }
-        int verified;
-        long bytes = 0;
         Path directory = Files.createTempDirectory("palimpsest-verify-");
         try (StoreConnection connection = options.open()) {
             RemoteStore store = StoreOptions.remote(connection);
-            List<Job> jobs = jobs(store);
-            if (!extent.full) {
-                Collections.shuffle(jobs, new SecureRandom());
-                jobs = jobs.subList(0, Math.min(extent.sample, jobs.size()));
-            }
-            verified = jobs.size();
-            long lastLine = System.nanoTime();
-            for (int i = 0; i < jobs.size(); i++) {
-                if (System.nanoTime() - lastLine > LINE_EVERY_NANOS) {
-                    lastLine = System.nanoTime();
-                    progress(i, jobs.size(), bytes);
+            ProofsPlace place = memory.place(store);
+            Proofs proofs = place == null ? new Proofs() : place.load();
+            StoredLayers layers =
+                    StoredLayers.read(store, only == null ? null : TenantShardId.parse(only));
+            StoredLayers.Sorted sorted =
+                    memory.sinceLast
+                            ? layers.sort(proofs, memory.earliest())
+                            : new StoredLayers.Sorted(layers.all(), 0, null);
+            LayerVerification verification =
+                    new LayerVerification(store, new NioDisk(directory), proofs);
+            layers.failures().forEach(verification::failed);
+            try {
+                run(verification, toRead(sorted.unproved()), place, proofs);
+            } finally {
+                // Also what was proved before something failed.
+                if (place != null) {
+                    proofs.removeIf(layers::gone);
+                    place.save(proofs);
                 }
-                bytes += verify(store, jobs.get(i), new NioDisk(directory));
             }
+            print(verification, sorted, place);
+            return verification.damages().isEmpty() ? Palimpsest.DONE : Palimpsest.CORRUPT;
         } finally {
-            Files.deleteIfExists(directory.resolve(FILE));
+            Files.deleteIfExists(directory.resolve(LayerVerification.FILE));
             Files.delete(directory);
         }
-        print(verified, bytes);
-        return damaged.isEmpty() ? Palimpsest.DONE : Palimpsest.CORRUPT;
     }
 
-    private List<Job> jobs(RemoteStore store) {
-        List<TenantShardId> tenants =
-                only == null ? new StoreReview(store).list() : List.of(TenantShardId.parse(only));
-        List<Job> jobs = new ArrayList<>();
-        boolean any = false;
-        for (TenantShardId tenant : tenants) {
-            StoredTenant stored;
-            try {
-                stored = StoredTenant.read(store, tenant);
-            } catch (PageserverException e) {
-                if (e.code() != ErrorCode.CORRUPTION) {
-                    throw e;
-                }
-                any = true;
-                damaged(RemotePath.manifests(tenant), String.valueOf(e.getMessage()));
-                continue;
-            }
-            any |= stored.claimed() > 0;
-            for (StoredTenant.Branch branch : stored.branches()) {
-                if (branch.failure() != null) {
-                    damaged(RemotePath.timeline(tenant, branch.id()), branch.failure());
-                }
-                branch.layers().forEach(layer -> jobs.add(new Job(tenant, branch.id(), layer)));
-            }
+    private List<StoredLayers.Named> toRead(List<StoredLayers.Named> unproved) {
+        if (extent.full) {
+            return unproved;
         }
-        if (only != null && !any) {
-            throw PageserverException.of(
-                    ErrorCode.NOT_FOUND, "the store has nothing of tenant %s", only);
-        }
-        return jobs;
+        Collections.shuffle(unproved, new SecureRandom());
+        return unproved.subList(0, Math.min(extent.sample, unproved.size()));
     }
 
-    /** Bytes that were read. */
-    private long verify(RemoteStore store, Job job, Disk disk) {
-        try {
-            Stored stored = store.download(job.key(), disk, FILE);
-            if (stored.length() != job.layer().size()) {
-                throw PageserverException.corruption(
-                        "found %d bytes, expected %d (by the index)",
-                        stored.length(), job.layer().size());
+    private void run(
+            LayerVerification verification,
+            List<StoredLayers.Named> layers,
+            @Nullable ProofsPlace place,
+            Proofs proofs) {
+        long lastLine = System.nanoTime();
+        long nextSave = lastLine + SAVE_EVERY_NANOS;
+        for (StoredLayers.Named layer : layers) {
+            long now = System.nanoTime();
+            if (now - lastLine > LINE_EVERY_NANOS) {
+                lastLine = now;
+                progress(verification, layers.size());
             }
-            BlockCache cache = Place.cache();
-            try (LayerFile file = LayerFile.open(disk, FILE, job.layer().name(), cache)) {
-                file.verify();
+            if (place != null && now - nextSave > 0) {
+                place.save(proofs);
+                // A record of a large store takes a while to write, too.
+                long took = System.nanoTime() - now;
+                nextSave = System.nanoTime() + Math.max(SAVE_EVERY_NANOS, 20 * took);
             }
-            return stored.length();
-        } catch (PageserverException e) {
-            if (e.code() == ErrorCode.CORRUPTION) {
-                damaged(job.key(), String.valueOf(e.getMessage()));
-            } else if (e.code() != ErrorCode.NOT_FOUND) {
-                throw e;
-            } else if (named(store, job)) {
-                damaged(job.key(), "there is no such object");
-            }
-            return 0;
-        } finally {
-            disk.delete(FILE);
+            verification.verify(layer);
         }
     }
 
-    /** Compaction may have replaced it since the index was read. */
-    private static boolean named(RemoteStore store, Job job) {
-        return StoredTenant.read(store, job.tenant()).branches().stream()
-                .filter(branch -> branch.id().equals(job.branch()))
-                .flatMap(branch -> branch.layers().stream())
-                .anyMatch(layer -> layer.name().equals(job.layer().name()));
+    private void progress(LayerVerification verification, int all) {
+        PrintWriter err = spec.commandLine().getErr();
+        err.println(
+                "%d of %d layers, %s"
+                        .formatted(verification.layers(), all, Output.bytes(verification.bytes())));
+        err.flush();
     }
 
-    private void damaged(String key, String problem) {
-        damaged.addObject().put("key", key).put("error", problem);
-        if (!json) {
-            spec.commandLine().getOut().println(key + ": DAMAGED: " + problem);
-        }
-    }
-
-    private void progress(int done, int all, long bytes) {
-        spec.commandLine()
-                .getErr()
-                .println("%d of %d layers, %s".formatted(done, all, Output.bytes(bytes)));
-        spec.commandLine().getErr().flush();
-    }
-
-    private void print(int layers, long bytes) {
+    private void print(
+            LayerVerification verification,
+            StoredLayers.Sorted sorted,
+            @Nullable ProofsPlace place) {
+        PrintWriter out = spec.commandLine().getOut();
+        int left = sorted.unproved().size() - verification.layers();
         if (json) {
-            result.put("layers", layers);
-            result.put("bytes", bytes);
-            Output.json(spec.commandLine().getOut(), result);
+            Output.json(out, tree(verification, sorted, left, place));
             return;
         }
-        spec.commandLine()
-                .getOut()
-                .println(
-                        "verified %s layers, %s: %s"
-                                .formatted(
-                                        Output.number(layers),
-                                        Output.bytes(bytes),
-                                        damaged.isEmpty() ? "good" : damaged.size() + " damaged"));
+        for (LayerVerification.Damage damage : verification.damages()) {
+            out.println(damage.key() + ": DAMAGED: " + damage.error());
+            out.println("  next: " + damage.next());
+        }
+        int damaged = verification.damages().size();
+        out.println(
+                "verified %s layers, %s: %s"
+                        .formatted(
+                                Output.number(verification.layers()),
+                                Output.bytes(verification.bytes()),
+                                damaged == 0 ? "good" : damaged + " damaged"));
+        Instant oldest = sorted.oldest();
+        if (oldest != null) {
+            out.println(
+                    "%s more were found good before, the longest ago at %s"
+                            .formatted(Output.number(sorted.proved()), oldest));
+        }
+        if (left > 0) {
+            out.println("%s were not read".formatted(Output.number(left)));
+        }
+        if (place != null) {
+            out.println("remembered in " + place.name());
+        }
+    }
+
+    private static ObjectNode tree(
+            LayerVerification verification,
+            StoredLayers.Sorted sorted,
+            int left,
+            @Nullable ProofsPlace place) {
+        ObjectNode root = Output.object();
+        root.put("layers", verification.layers());
+        root.put("bytes", verification.bytes());
+        root.put("good_before", sorted.proved());
+        Instant oldest = sorted.oldest();
+        if (oldest != null) {
+            root.put("oldest_proof", oldest.toString());
+        }
+        root.put("not_read", left);
+        if (place != null) {
+            root.put("remembered_in", place.name());
+        }
+        ArrayNode damaged = root.putArray("damaged");
+        for (LayerVerification.Damage damage : verification.damages()) {
+            damaged.addObject()
+                    .put("key", damage.key())
+                    .put("error", damage.error())
+                    .put("next", damage.next());
+        }
+        return root;
     }
 }

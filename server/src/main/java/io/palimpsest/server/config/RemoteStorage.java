@@ -32,12 +32,21 @@ final class RemoteStorage {
     private static final List<String> S3 =
             List.of("bucket_name", "bucket_region", "prefix_in_bucket", "upload_storage_class");
     private static final List<String> AZURE =
-            List.of("container_name", "storage_account", "container_region", "prefix_in_container");
+            List.of(
+                    "container_name",
+                    "storage_account",
+                    "container_region",
+                    "prefix_in_container",
+                    "conn_pool_size",
+                    "put_block_size_mb");
 
     private static final Pattern BUCKET = Pattern.compile("[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]");
     private static final Pattern CONTAINER = Pattern.compile("[a-z0-9$][a-z0-9-]{2,62}");
     private static final Pattern ACCOUNT = Pattern.compile("[a-z0-9]{3,24}");
     private static final Pattern WORD = Pattern.compile("[A-Za-z0-9_-]{1,64}");
+
+    /** A block is held in memory while it is sent. */
+    private static final int LARGEST_BLOCK_MEBIBYTES = 256;
 
     /** Leaves room for the longest key: stores take 1024 bytes of both. */
     private static final int LONGEST_PREFIX = 400;
@@ -108,7 +117,7 @@ final class RemoteStorage {
             settings =
                     new StoreSettings.S3(
                             text("bucket_name", BUCKET, wrong),
-                            text("bucket_region", WORD, wrong),
+                            region(wrong),
                             prefix("prefix_in_bucket", wrong),
                             endpoint,
                             given.containsKey("upload_storage_class")
@@ -123,9 +132,33 @@ final class RemoteStorage {
                             text("container_region", WORD, wrong),
                             prefix("prefix_in_container", wrong),
                             endpoint,
+                            (int)
+                                    number(
+                                            "conn_pool_size",
+                                            StoreSettings.Azure.IDLE_CONNECTIONS,
+                                            1,
+                                            10_000,
+                                            wrong),
+                            blockSize(wrong),
                             bounds);
         }
         return wrong.size() == before ? settings : null;
+    }
+
+    /** Without it the table has the form that elsewhere means Google's. */
+    private String region(List<String> wrong) {
+        if (!given.containsKey("bucket_region")) {
+            wrong.add(
+                    "remote_storage.bucket_region is missing; bucket_name without it would mean Google Cloud Storage, which is not supported");
+            return "";
+        }
+        return text("bucket_region", WORD, wrong);
+    }
+
+    /** 0 means the usual. */
+    private int blockSize(List<String> wrong) {
+        long mebibytes = number("put_block_size_mb", 0, 0, LARGEST_BLOCK_MEBIBYTES, wrong);
+        return mebibytes == 0 ? StoreSettings.Azure.BLOCK_SIZE : (int) (mebibytes << 20);
     }
 
     private boolean has(List<String> keys) {

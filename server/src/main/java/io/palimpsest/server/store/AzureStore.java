@@ -47,7 +47,7 @@ import org.jspecify.annotations.Nullable;
  * Pieces#SIZE}, each with an MD5 on its way up, and become objects in one step. Blocks that never
  * did are deleted by Azure after a week. The CRC32C of an object is in its metadata.
  */
-public final class AzureStore implements ObjectStore {
+public final class AzureStore implements ObjectStore, LeftOvers {
     private static final DownloadRetryOptions ONCE =
             new DownloadRetryOptions().setMaxRetryRequests(0);
 
@@ -67,6 +67,9 @@ public final class AzureStore implements ObjectStore {
         Duration smallTimeout = settings.bounds().smallTimeout();
         String endpoint = settings.endpoint();
         requireKey(accessKey);
+        // The JDK's client has no other way to say so, and takes it when its first pool is made.
+        System.setProperty(
+                "jdk.httpclient.connectionPoolSize", Integer.toString(settings.idleConnections()));
         container =
                 new BlobContainerClientBuilder()
                         .endpoint(
@@ -126,8 +129,8 @@ public final class AzureStore implements ObjectStore {
     @Override
     public String put(String key, Content content, Condition condition) {
         BlockBlobClient blob = blob(key).getBlockBlobClient();
-        Pieces pieces = new Pieces(key, content);
-        if (content.length() > Pieces.SIZE) {
+        Pieces pieces = new Pieces(key, content, settings.blockSize());
+        if (content.length() > settings.blockSize()) {
             return putPieces(key, blob, pieces, content, condition);
         }
         byte[] bytes = pieces.next();
@@ -373,5 +376,16 @@ public final class AzureStore implements ObjectStore {
                             target.beginCopy(source.getBlobUrl(), Duration.ofMillis(100));
                     return copying.waitForCompletion(large());
                 });
+    }
+
+    /** None to find: Azure itself deletes blocks that no put has finished within a week. */
+    @Override
+    public List<LeftOver> leftOvers(Duration age) {
+        return List.of();
+    }
+
+    @Override
+    public void delete(LeftOver leftOver) {
+        throw new IllegalStateException("there are none: " + leftOver);
     }
 }

@@ -20,17 +20,18 @@ import java.nio.file.NotDirectoryException;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.BasicFileAttributes;
 import java.nio.file.attribute.FileAttribute;
-import java.nio.file.attribute.FileTime;
 import java.nio.file.attribute.PosixFilePermission;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.security.SecureRandom;
+import java.time.Duration;
+import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.zip.CRC32C;
 import org.jspecify.annotations.Nullable;
@@ -51,11 +52,11 @@ import org.jspecify.annotations.Nullable;
  * <p><b>Outside.</b> {@link ObjectStore#requireKey} lets nothing pass that could lead out. A
  * symbolic link below the root is not followed, at any step of the way.
  */
-public final class LocalStore implements ObjectStore {
+public final class LocalStore implements ObjectStore, LeftOvers {
     private static final FileAttribute<Set<PosixFilePermission>> OWNER_ONLY =
             PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------"));
     private static final int BUFFER = 1 << 18;
-    private static final long LEFT_OVER_MILLIS = TimeUnit.DAYS.toMillis(1);
+    private static final Duration LEFT_OVER = Duration.ofDays(1);
 
     /** Names made anew because a directory went away under them, before it is a failure. */
     private static final int ATTEMPTS = 100;
@@ -95,20 +96,44 @@ public final class LocalStore implements ObjectStore {
         return root;
     }
 
-    private void deleteLeftOvers() throws IOException {
-        long oldest = System.currentTimeMillis() - LEFT_OVER_MILLIS;
+    private void deleteLeftOvers() {
+        leftOvers(LEFT_OVER).forEach(this::delete);
+    }
+
+    /** Files that never got a name. */
+    @Override
+    public List<LeftOver> leftOvers(Duration age) {
+        long latest = System.currentTimeMillis() - age.toMillis();
+        List<LeftOver> found = new ArrayList<>();
         try (DirectoryStream<Path> entries = Files.newDirectoryStream(temporary)) {
             for (Path file : entries) {
-                FileTime modified;
+                BasicFileAttributes attributes;
                 try {
-                    modified = Files.getLastModifiedTime(file, LinkOption.NOFOLLOW_LINKS);
+                    attributes =
+                            Files.readAttributes(
+                                    file, BasicFileAttributes.class, LinkOption.NOFOLLOW_LINKS);
                 } catch (NoSuchFileException e) {
                     continue;
                 }
-                if (modified.toMillis() < oldest) {
-                    Files.deleteIfExists(file);
+                long modified = attributes.lastModifiedTime().toMillis();
+                if (modified <= latest && !attributes.isDirectory()) {
+                    String name = String.valueOf(file.getFileName());
+                    found.add(new LeftOver(name, name, modified, attributes.size()));
                 }
             }
+        } catch (IOException e) {
+            throw failed("list", temporary, e);
+        }
+        return found;
+    }
+
+    @Override
+    public void delete(LeftOver leftOver) {
+        Path file = temporary.resolve(leftOver.id());
+        try {
+            Files.deleteIfExists(file);
+        } catch (IOException e) {
+            throw failed("delete", file, e);
         }
     }
 

@@ -11,17 +11,26 @@ import java.util.zip.CRC32C;
  * a timeout of the network then.
  */
 final class Pieces {
-    /** Bytes of a piece; an object that is not larger is put in one request. */
+    /** Bytes of a piece, usually; an object that is not larger is put in one request. */
     static final int SIZE = 8 << 20;
 
     private final String key;
     private final Content content;
+    private final int size;
     private final CRC32C crc = new CRC32C();
     private long read;
 
     Pieces(String key, Content content) {
+        this(key, content, SIZE);
+    }
+
+    /**
+     * @param size bytes of a piece; they are held in memory
+     */
+    Pieces(String key, Content content, int size) {
         this.key = key;
         this.content = content;
+        this.size = size;
     }
 
     boolean hasNext() {
@@ -30,7 +39,7 @@ final class Pieces {
 
     /** CORRUPTION if it is the last one and what was read is not what the content says it is. */
     byte[] next() {
-        byte[] piece = new byte[(int) Math.min(SIZE, content.length() - read)];
+        byte[] piece = new byte[(int) Math.min(size, content.length() - read)];
         content.read(read, piece, 0, piece.length);
         crc.update(piece);
         read += piece.length;

@@ -100,9 +100,13 @@ final class S3Errors {
                     "IncompleteBody",
                     "RequestTimeout",
                     "OperationAborted",
-                    "ConditionalRequestConflict",
-                    "NoSuchUpload" ->
+                    "ConditionalRequestConflict" ->
                     ErrorCode.UNAVAILABLE;
+            // Somebody has given it up: the put can begin anew.
+            case "NoSuchUpload" ->
+                    action.equals("AbortMultipartUpload")
+                            ? ErrorCode.NOT_FOUND
+                            : ErrorCode.UNAVAILABLE;
             case "ExpiredToken",
                     "InvalidToken",
                     "TokenRefreshRequired",

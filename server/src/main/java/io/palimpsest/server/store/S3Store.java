@@ -10,6 +10,7 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Base64;
 import java.util.List;
+import java.util.function.Function;
 import java.util.function.Supplier;
 import java.util.zip.CRC32C;
 import org.jspecify.annotations.Nullable;
@@ -26,11 +27,11 @@ import software.amazon.awssdk.services.s3.S3Client;
 import software.amazon.awssdk.services.s3.S3ClientBuilder;
 import software.amazon.awssdk.services.s3.model.CommonPrefix;
 import software.amazon.awssdk.services.s3.model.CompletedPart;
+import software.amazon.awssdk.services.s3.model.CopyPartResult;
 import software.amazon.awssdk.services.s3.model.DeleteObjectsResponse;
 import software.amazon.awssdk.services.s3.model.GetObjectResponse;
 import software.amazon.awssdk.services.s3.model.HeadObjectResponse;
 import software.amazon.awssdk.services.s3.model.ListObjectsV2Response;
-import software.amazon.awssdk.services.s3.model.MultipartUpload;
 import software.amazon.awssdk.services.s3.model.ObjectIdentifier;
 import software.amazon.awssdk.services.s3.model.S3Error;
 import software.amazon.awssdk.services.s3.model.S3Object;
@@ -41,17 +42,21 @@ import software.amazon.awssdk.services.s3.model.S3Object;
  * <p>Each request is sent once: the library's retries are off, and so are those of the HTTP client.
  * An object of more than {@link Pieces#SIZE} goes up in pieces, one after the other, which become
  * an object in one step; if that fails they are deleted, and what a crash leaves is for {@link
- * #abortLeftOvers}.
+ * #leftOvers}.
  *
  * <p>The CRC32C of an object is in its metadata. On the way up Amazon verifies it as its own
  * checksum; others verify an MD5, which all of them know, and get no header they may not.
  */
-public final class S3Store implements ObjectStore, AutoCloseable {
+public final class S3Store implements ObjectStore, LeftOvers, AutoCloseable {
     /** As many as S3 deletes with one request. */
     private static final int DELETED_AT_ONCE = 1000;
 
     private static final int BUFFER = 1 << 16;
 
+    /** As much as S3 copies with one request. */
+    private static final long COPIED_AT_ONCE = 5L << 30;
+
+    private final long copiedAtOnce;
     private final StoreSettings.S3 settings;
     private final S3Client client;
     private final S3Errors errors;
@@ -62,6 +67,14 @@ public final class S3Store implements ObjectStore, AutoCloseable {
 
     /** The identity is found when it is needed first. */
     public S3Store(StoreSettings.S3 settings, AwsCredentialsProvider credentials) {
+        this(settings, credentials, COPIED_AT_ONCE);
+    }
+
+    /**
+     * @param copiedAtOnce bytes of a copy that takes one request, and of a piece of a larger one
+     */
+    S3Store(StoreSettings.S3 settings, AwsCredentialsProvider credentials, long copiedAtOnce) {
+        this.copiedAtOnce = copiedAtOnce;
         this.settings = settings;
         this.errors = new S3Errors(settings, credentials);
         String endpoint = settings.endpoint();
@@ -152,6 +165,31 @@ public final class S3Store implements ObjectStore, AutoCloseable {
 
     private String putPieces(
             String key, String full, Pieces pieces, Content content, Condition condition) {
+        return finishPieces(
+                key,
+                full,
+                content,
+                condition,
+                upload -> {
+                    List<CompletedPart> parts = new ArrayList<>();
+                    while (pieces.hasNext()) {
+                        parts.add(putPiece(key, full, upload, parts.size() + 1, pieces.next()));
+                    }
+                    return parts;
+                });
+    }
+
+    /**
+     * Makes an object of pieces, in one step once all are there; if that fails they are deleted.
+     *
+     * @param pieces puts them all, given the upload's id
+     */
+    private String finishPieces(
+            String key,
+            String full,
+            Content content,
+            Condition condition,
+            Function<String, List<CompletedPart>> pieces) {
         String upload =
                 attempt(
                         "CreateMultipartUpload",
@@ -174,10 +212,7 @@ public final class S3Store implements ObjectStore, AutoCloseable {
                                         .uploadId());
         boolean done = false;
         try {
-            List<CompletedPart> parts = new ArrayList<>();
-            while (pieces.hasNext()) {
-                parts.add(putPiece(key, full, upload, parts.size() + 1, pieces.next()));
-            }
+            List<CompletedPart> parts = pieces.apply(upload);
             String version =
                     attempt(
                             "CompleteMultipartUpload",
@@ -240,44 +275,56 @@ public final class S3Store implements ObjectStore, AutoCloseable {
 
     private void abort(String full, String upload) {
         try {
-            attempt(
-                    "AbortMultipartUpload",
-                    full,
-                    () ->
-                            client.abortMultipartUpload(r ->
-                                    r.bucket(settings.bucket())
-                                            .key(full)
-                                            .uploadId(upload)
-                                            .overrideConfiguration(small())));
+            abortUpload(full, upload);
         } catch (PageserverException e) {
-            // The failure that led here is the one to tell; abortLeftOvers comes back to this.
+            // The failure that led here is the one to tell; leftOvers shows this one.
         }
     }
 
-    /**
-     * Deletes pieces under the prefix whose object was never finished, if they were begun that long
-     * ago: they cost money and no list shows them.
-     *
-     * @return how many uploads
-     */
-    public int abortLeftOvers(Duration age) {
+    private void abortUpload(String full, String upload) {
+        attempt(
+                "AbortMultipartUpload",
+                full,
+                () ->
+                        client.abortMultipartUpload(r ->
+                                r.bucket(settings.bucket())
+                                        .key(full)
+                                        .uploadId(upload)
+                                        .overrideConfiguration(small())));
+    }
+
+    /** Pieces whose object was never finished. */
+    @Override
+    public List<LeftOver> leftOvers(Duration age) {
         Instant before = Instant.now().minus(age);
-        List<MultipartUpload> uploads =
-                attempt(
-                        "ListMultipartUploads",
-                        settings.prefix(),
-                        () -> {
-                            List<MultipartUpload> found = new ArrayList<>();
-                            client.listMultipartUploadsPaginator(r ->
-                                            r.bucket(settings.bucket()).prefix(settings.prefix()))
-                                    .uploads()
-                                    .forEach(found::add);
-                            return found;
-                        });
-        List<MultipartUpload> old =
-                uploads.stream().filter(u -> !u.initiated().isAfter(before)).toList();
-        old.forEach(u -> abort(u.key(), u.uploadId()));
-        return old.size();
+        return attempt(
+                "ListMultipartUploads",
+                settings.prefix(),
+                () ->
+                        client
+                                .listMultipartUploadsPaginator(
+                                        r -> r.bucket(settings.bucket()).prefix(settings.prefix()))
+                                .uploads()
+                                .stream()
+                                .filter(u -> !u.initiated().isAfter(before))
+                                .map(u ->
+                                        new LeftOver(
+                                                u.key().substring(settings.prefix().length()),
+                                                u.uploadId(),
+                                                u.initiated().toEpochMilli(),
+                                                0))
+                                .toList());
+    }
+
+    @Override
+    public void delete(LeftOver leftOver) {
+        try {
+            abortUpload(settings.prefix() + leftOver.name(), leftOver.id());
+        } catch (PageserverException e) {
+            if (e.code() != ErrorCode.NOT_FOUND) {
+                throw e;
+            }
+        }
     }
 
     private static @Nullable String ifNoneMatch(Condition condition) {
@@ -510,6 +557,11 @@ public final class S3Store implements ObjectStore, AutoCloseable {
     public void copy(String from, String to) {
         String source = full(from);
         String target = full(to);
+        Stored there = head(from);
+        if (there.length() > copiedAtOnce) {
+            copyPieces(from, source, target, there);
+            return;
+        }
         attempt(
                 "CopyObject",
                 from,
@@ -521,5 +573,68 @@ public final class S3Store implements ObjectStore, AutoCloseable {
                                         .destinationKey(target)
                                         .storageClass(settings.storageClass())
                                         .overrideConfiguration(large())));
+    }
+
+    private void copyPieces(String key, String source, String target, Stored there) {
+        Content content =
+                new ObjectStore.Part(
+                        there.length(),
+                        there.crc32c(),
+                        (position, into, offset, length) -> {
+                            throw new IllegalStateException("a copy is not read");
+                        });
+        finishPieces(
+                key,
+                target,
+                content,
+                Condition.ALWAYS,
+                upload -> {
+                    List<CompletedPart> parts = new ArrayList<>();
+                    for (long at = 0; at < there.length(); at += copiedAtOnce) {
+                        long end = Math.min(there.length(), at + copiedAtOnce);
+                        String range = "bytes=%d-%d".formatted(at, end - 1);
+                        parts.add(
+                                copyPiece(
+                                        key,
+                                        source,
+                                        target,
+                                        upload,
+                                        parts.size() + 1,
+                                        range,
+                                        there));
+                    }
+                    return parts;
+                });
+    }
+
+    private CompletedPart copyPiece(
+            String key,
+            String source,
+            String target,
+            String upload,
+            int number,
+            String range,
+            Stored there) {
+        CopyPartResult copied =
+                attempt(
+                        "UploadPartCopy",
+                        key,
+                        () ->
+                                client.uploadPartCopy(r ->
+                                                r.sourceBucket(settings.bucket())
+                                                        .sourceKey(source)
+                                                        .copySourceRange(range)
+                                                        .copySourceIfMatch(there.version())
+                                                        .destinationBucket(settings.bucket())
+                                                        .destinationKey(target)
+                                                        .uploadId(upload)
+                                                        .partNumber(number)
+                                                        .overrideConfiguration(large()))
+                                        .copyPartResult());
+        return CompletedPart.builder()
+                .partNumber(number)
+                .eTag(copied.eTag())
+                .checksumCRC32C(copied.checksumCRC32C())
+                .build();
     }
 }

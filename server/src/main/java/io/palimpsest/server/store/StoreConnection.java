@@ -12,9 +12,15 @@ import software.amazon.awssdk.auth.credentials.DefaultCredentialsProvider;
  * @param kind "local", "s3" or "azure"
  * @param location where, for people
  * @param identity who we are there, for people; never a secret
+ * @param leftOvers of the same place
  */
 public record StoreConnection(
-        String kind, String location, String identity, ObjectStore store, Runnable closing)
+        String kind,
+        String location,
+        String identity,
+        ObjectStore store,
+        LeftOvers leftOvers,
+        Runnable closing)
         implements AutoCloseable {
     /**
      * @param environment where Azure's key is; Amazon's library looks for itself
@@ -29,6 +35,7 @@ public record StoreConnection(
                         "local",
                         store.root().toString(),
                         "user " + System.getProperty("user.name"),
+                        store,
                         store,
                         () -> {});
             }
@@ -46,6 +53,7 @@ public record StoreConnection(
                                         endpoint == null ? "" : " at " + endpoint,
                                         s3.prefix()),
                         store.identity(),
+                        store,
                         store,
                         () -> {
                             store.close();
@@ -72,6 +80,7 @@ public record StoreConnection(
                                         endpoint == null ? "" : " at " + endpoint,
                                         azure.prefix()),
                         store.identity(),
+                        store,
                         store,
                         () -> {});
             }

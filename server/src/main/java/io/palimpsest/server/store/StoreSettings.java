@@ -44,6 +44,9 @@ public sealed interface StoreSettings {
      *
      * @param prefix of all keys: "" or ending in '/'
      * @param endpoint null: Azure's own
+     * @param idleConnections kept open for the next request, at most; of all such stores of this
+     *     process
+     * @param blockSize bytes of a piece of a large object
      */
     record Azure(
             String container,
@@ -51,8 +54,32 @@ public sealed interface StoreSettings {
             String region,
             String prefix,
             @Nullable String endpoint,
+            int idleConnections,
+            int blockSize,
             Bounds bounds)
             implements StoreSettings {
+        public static final int IDLE_CONNECTIONS = 8;
+        public static final int BLOCK_SIZE = Pieces.SIZE;
+
+        /** With the usual connections and blocks. */
+        public Azure(
+                String container,
+                String account,
+                String region,
+                String prefix,
+                @Nullable String endpoint,
+                Bounds bounds) {
+            this(
+                    container,
+                    account,
+                    region,
+                    prefix,
+                    endpoint,
+                    IDLE_CONNECTIONS,
+                    BLOCK_SIZE,
+                    bounds);
+        }
+
         @Override
         public int concurrencyLimit() {
             return bounds.concurrencyLimit;

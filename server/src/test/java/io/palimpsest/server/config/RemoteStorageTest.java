@@ -2,6 +2,7 @@ package io.palimpsest.server.config;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -116,6 +117,36 @@ class RemoteStorageTest {
         assertTrue(
                 refusal("", "remote_storage={local_path='/a',endpoint='http://h'}")
                         .contains("a local store has none"));
+    }
+
+    @Test
+    void azuresOwnKeys() {
+        String table =
+                "remote_storage={container_name='box',storage_account='account1',container_region='r',conn_pool_size=20,put_block_size_mb=16}";
+        StoreSettings.Azure azure = assertInstanceOf(StoreSettings.Azure.class, read("", table));
+        assertEquals(20, azure.idleConnections());
+        assertEquals(16 << 20, azure.blockSize());
+        StoreSettings.Azure usual =
+                assertInstanceOf(
+                        StoreSettings.Azure.class,
+                        read("", table.replace("conn_pool_size=20,", "").replace("=16", "=0")));
+        assertEquals(8, usual.idleConnections());
+        assertEquals(8 << 20, usual.blockSize());
+        String message = refusal("", table.replace("=20", "=0").replace("=16", "=257"));
+        assertTrue(message.contains("remote_storage.conn_pool_size: expected"), message);
+        assertTrue(message.contains("remote_storage.put_block_size_mb: expected"), message);
+        message =
+                refusal(
+                        "",
+                        "remote_storage={bucket_name='bbb',bucket_region='r',put_block_size_mb=16}");
+        assertTrue(
+                message.contains("bucket_name and put_block_size_mb do not go together"), message);
+    }
+
+    @Test
+    void theFormForGooglesStoreIsToldApart() {
+        String message = refusal("", "remote_storage={bucket_name='bbb'}");
+        assertTrue(message.contains("Google Cloud Storage, which is not supported"), message);
     }
 
     @Test

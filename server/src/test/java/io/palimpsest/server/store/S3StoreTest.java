@@ -1,5 +1,6 @@
 package io.palimpsest.server.store;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
@@ -12,7 +13,9 @@ import io.palimpsest.port.ObjectStore;
 import io.palimpsest.port.ObjectStore.Condition;
 import io.palimpsest.port.ObjectStore.Content;
 import io.palimpsest.port.ObjectStore.Listing;
+import io.palimpsest.port.ObjectStore.Stored;
 import io.palimpsest.sim.contract.ObjectStoreContract;
+import java.io.ByteArrayOutputStream;
 import java.nio.file.Path;
 import java.security.SecureRandom;
 import java.time.Duration;
@@ -153,7 +156,7 @@ class S3StoreTest {
                                 }
                             });
             fails(ErrorCode.IO, () -> store.put("k", failing, Condition.ALWAYS));
-            assertEquals(0, store.abortLeftOvers(Duration.ZERO));
+            assertEquals(List.of(), store.leftOvers(Duration.ZERO));
         }
     }
 
@@ -174,10 +177,28 @@ class S3StoreTest {
                                             .uploadId(upload)
                                             .partNumber(1),
                             RequestBody.fromBytes(bytes(10, 1)));
-            assertEquals(0, store.abortLeftOvers(Duration.ofDays(1)));
-            assertEquals(0, neighbour.abortLeftOvers(Duration.ZERO));
-            assertEquals(1, store.abortLeftOvers(Duration.ZERO));
-            assertEquals(0, store.abortLeftOvers(Duration.ZERO));
+            assertEquals(List.of(), store.leftOvers(Duration.ofDays(1)));
+            assertEquals(List.of(), neighbour.leftOvers(Duration.ZERO));
+            List<LeftOvers.LeftOver> found = store.leftOvers(Duration.ZERO);
+            assertEquals(List.of("a/k"), found.stream().map(LeftOvers.LeftOver::name).toList());
+            store.delete(found.getFirst());
+            assertEquals(List.of(), store.leftOvers(Duration.ZERO));
+            store.delete(found.getFirst());
+        }
+    }
+
+    @Test
+    void whatIsTooLargeForOneCopyIsCopiedInPieces() {
+        byte[] content = bytes(LARGE, 3);
+        try (S3Store store = new S3Store(s3().settings(freshPrefix()), S3Mock.ANYBODY, 6 << 20)) {
+            store.put("from", Content.of(content), Condition.ALWAYS);
+            store.copy("from", "to");
+            ByteArrayOutputStream got = new ByteArrayOutputStream();
+            Stored copied = store.get("to", got::write);
+            assertArrayEquals(content, got.toByteArray());
+            assertEquals(store.head("from").crc32c(), copied.crc32c());
+            assertEquals(List.of(), store.leftOvers(Duration.ZERO));
+            fails(ErrorCode.NOT_FOUND, () -> store.copy("nothing", "to"));
         }
     }
 

@@ -9,212 +9,24 @@ import io.palimpsest.base.ByteSink;
 import io.palimpsest.base.Bytes;
 import io.palimpsest.base.Check;
 import io.palimpsest.base.ErrorCode;
-import io.palimpsest.base.Key;
-import io.palimpsest.base.KeyRange;
-import io.palimpsest.base.Lsn;
 import io.palimpsest.base.PageserverException;
-import io.palimpsest.base.TenantId;
-import io.palimpsest.base.TimelineId;
-import io.palimpsest.pg.RelTag;
-import io.palimpsest.pg.Slru;
-import io.palimpsest.port.Net;
-import io.palimpsest.protocol.PagestreamCodec;
 import io.palimpsest.protocol.PagestreamRequest;
 import io.palimpsest.protocol.PagestreamResponse;
-import io.palimpsest.value.Keys;
-import io.palimpsest.value.ReadView;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import java.util.TreeMap;
 import org.junit.jupiter.api.Test;
 
 class PageServiceTest {
-    private static final String TENANT = "0123456789abcdef0123456789abcdef";
-    private static final String TIMELINE = "fedcba9876543210fedcba9876543210";
-    private static final long LAST = 0x1000;
-
-    /** Relations with pages that say which they are. */
-    private static final class FakeSource implements PageSource {
-        final TreeMap<Key, Integer> sizes = new TreeMap<>();
-        final List<String> waits = new ArrayList<>();
-        RuntimeException failure;
-
-        @Override
-        public long lastRecordLsn() {
-            return LAST;
-        }
-
-        @Override
-        public long effectiveLsn(long requestLsn, long notModifiedSince) {
-            if (requestLsn == 0) {
-                throw PageserverException.badRequest("R is 0");
-            }
-            if (notModifiedSince > LAST) {
-                waits.add(Lsn.toString(notModifiedSince));
-                throw PageserverException.of(ErrorCode.LSN_TIMEOUT, "waited");
-            }
-            return LAST;
-        }
-
-        @Override
-        public int relationBlocks(RelTag tag, long lsn) {
-            return sizes.getOrDefault(Keys.relationSize(tag), -1);
-        }
-
-        @Override
-        public void readPage(RelTag tag, int block, long lsn, byte[] into, int at) {
-            if (failure != null) {
-                throw failure;
-            }
-            if (relationBlocks(tag, lsn) < 0) {
-                throw PageserverException.of(ErrorCode.NOT_FOUND, "no relation %s", tag);
-            }
-            Arrays.fill(into, at, at + 8192, (byte) block);
-        }
-
-        @Override
-        public int batchPages() {
-            return 7;
-        }
-
-        @Override
-        public int slruBlocks(Slru slru, int segment, long lsn) {
-            return sizes.getOrDefault(Keys.slruSize(slru, segment), -1);
-        }
-
-        @Override
-        public void readSlruPage(Slru slru, int segment, int page, long lsn, byte[] b, int at) {
-            Arrays.fill(b, at, at + 8192, (byte) (10 * slru.number() + page));
-        }
-
-        @Override
-        public long lease(long lsn) {
-            if (lsn > LAST) {
-                throw PageserverException.of(ErrorCode.LSN_OUT_OF_RANGE, "not yet");
-            }
-            return 1_764_000_000_000L + lsn;
-        }
-
-        @Override
-        public ReadView viewAt(long lsn) {
-            return new ReadView() {
-                @Override
-                public byte[] image(Key key) {
-                    throw new AssertionError(key);
-                }
-
-                @Override
-                public void scan(KeyRange range, Visitor visitor) {
-                    sizes.subMap(range.start(), range.end())
-                            .forEach((key, blocks) -> {
-                                byte[] content = new byte[4];
-                                Bytes.putI32(content, 0, blocks);
-                                visitor.visit(key, content);
-                            });
-                }
-            };
-        }
-    }
-
-    /** Gives what was put in, piece by piece, then the end; keeps what was written, by write. */
-    private static final class Pipe implements Net.Connection {
-        final ByteSink in = new ByteSink(64);
-        final List<byte[]> writes = new ArrayList<>();
-        int at;
-        boolean closed;
-        boolean broken;
-
-        @Override
-        public int read(byte[] into, int offset, int length, long timeoutNanos) {
-            int n = Math.min(in.size() - at, length);
-            System.arraycopy(in.array(), at, into, offset, n);
-            at += n;
-            return n == 0 ? -1 : n;
-        }
-
-        @Override
-        public void write(byte[] bytes, int offset, int length) {
-            if (broken) {
-                throw new PageserverException(ErrorCode.IO, "the peer is gone");
-            }
-            writes.add(Arrays.copyOfRange(bytes, offset, offset + length));
-        }
-
-        @Override
-        public void close() {
-            closed = true;
-        }
-
-        void startup() {
-            in.i32BE(9);
-            in.i32BE(196608);
-            in.u8(0);
-        }
-
-        void query(String text) {
-            in.u8('Q');
-            in.i32BE(5 + text.length());
-            in.bytes(text.getBytes(StandardCharsets.UTF_8));
-            in.u8(0);
-        }
-
-        void request(PagestreamRequest request) {
-            PagestreamCodec.encodeRequest(request, in);
-        }
-
-        /** Messages after the welcome: type and body. */
-        List<byte[]> messages() {
-            ByteSink all = new ByteSink(64);
-            writes.forEach(all::bytes);
-            List<byte[]> messages = new ArrayList<>();
-            for (int m = 0; m < all.size(); m += 1 + Bytes.i32BE(all.array(), m + 1)) {
-                messages.add(
-                        Arrays.copyOfRange(
-                                all.array(), m, m + 1 + Bytes.i32BE(all.array(), m + 1)));
-            }
-            return messages.subList(5, messages.size());
-        }
-
-        String types() {
-            StringBuilder types = new StringBuilder();
-            messages().forEach(m -> types.append((char) m[0]));
-            return types.toString();
-        }
-
-        PagestreamResponse response(int index, PagestreamRequest request) {
-            byte[] m = messages().get(index);
-            assertEquals('d', m[0]);
-            return PagestreamCodec.decodeResponse(m, 5, m.length - 5, request);
-        }
-
-        String text(int index) {
-            byte[] m = messages().get(index);
-            return new String(m, 5, m.length - 5, StandardCharsets.UTF_8);
-        }
-    }
+    private static final String TENANT = FakeSource.TENANT;
+    private static final String TIMELINE = FakeSource.TIMELINE;
 
     private final FakeSource source = new FakeSource();
     private final Pipe pipe = new Pipe();
-    private final PageService service =
-            new PageService(
-                    (tenant, timeline) -> {
-                        if (!tenant.equals(TenantId.parse(TENANT))
-                                || !timeline.equals(TimelineId.parse(TIMELINE))) {
-                            throw PageserverException.of(
-                                    ErrorCode.NOT_FOUND, "timeline %s is not here", timeline);
-                        }
-                        return source;
-                    },
-                    Authentication.TRUST);
+    private final PageService service = new PageService(source::find, Authentication.TRUST);
 
     PageServiceTest() {
-        source.sizes.put(Keys.relationSize(new RelTag(1663, 5, 16384, 0)), 3);
-        source.sizes.put(Keys.relationSize(new RelTag(1663, 5, 16384, 1)), 2);
-        source.sizes.put(Keys.relationSize(new RelTag(1663, 6, 16384, 0)), 9);
-        source.sizes.put(Keys.relationSize(new RelTag(1664, 0, 1262, 0)), 1);
-        source.sizes.put(Keys.slruSize(Slru.MULTIXACT_OFFSETS, 0), 2);
         pipe.startup();
     }
 
@@ -280,7 +92,8 @@ class PageServiceTest {
     @Test
     void sendsWhatItHasBeforeItWaits() {
         PagestreamRequest page = request().page(1663, 5, 16384, 0, 1);
-        PagestreamRequest late = new PagestreamRequest(3).header(1, -1L, LAST + 8).databaseSize(5);
+        PagestreamRequest late =
+                new PagestreamRequest(3).header(1, -1L, FakeSource.LAST + 8).databaseSize(5);
         pagestream(page, late, page);
         service.serve(pipe);
         assertEquals(3, pipe.writes.size());
@@ -466,27 +279,6 @@ class PageServiceTest {
                 rows);
     }
 
-    /** A token that is the name of the tenant it opens. */
-    private static final Authentication BY_NAME =
-            new Authentication() {
-                @Override
-                public boolean asksForToken() {
-                    return true;
-                }
-
-                @Override
-                public Access check(String token) {
-                    if (token.equals("all")) {
-                        return Access.EVERYTHING;
-                    }
-                    try {
-                        return new Access(TenantId.parse(token));
-                    } catch (PageserverException e) {
-                        throw PageserverException.of(ErrorCode.UNAUTHORIZED, "not this token");
-                    }
-                }
-            };
-
     private String typesWith(String token, String... queries) {
         if (token != null) {
             pipe.in.u8('p');
@@ -497,7 +289,7 @@ class PageServiceTest {
         for (String query : queries) {
             pipe.query(query);
         }
-        new PageService((tenant, timeline) -> source, BY_NAME).serve(pipe);
+        new PageService((tenant, timeline) -> source, TenantNames.AS_TOKENS).serve(pipe);
         ByteSink all = new ByteSink(64);
         pipe.writes.forEach(all::bytes);
         StringBuilder types = new StringBuilder();

@@ -7,6 +7,7 @@ import io.palimpsest.base.TenantId;
 import io.palimpsest.base.TimelineId;
 import io.palimpsest.fixtures.EmbeddedPostgres;
 import io.palimpsest.server.connect.BackupClient;
+import io.palimpsest.server.connect.Credentials;
 import io.palimpsest.server.connect.UnpackedBackup;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -89,7 +90,8 @@ final class ConnectedCopy implements AutoCloseable {
         Files.createDirectories(home);
         try (UnpackedBackup backup =
                 new UnpackedBackup(home.resolve("data"), home.resolve("tablespaces"))) {
-            BackupClient.stock(server.pageService(), tenant, branch, "latest", null, backup::push);
+            BackupClient.stock(
+                    server.pageService(), tenant, branch, "latest", Credentials.NONE, backup::push);
             backup.finish();
         }
         Files.writeString(home.resolve("data/postgresql.conf"), "");

@@ -4,6 +4,7 @@ import io.palimpsest.base.PageserverException;
 import io.palimpsest.port.Environment;
 import io.palimpsest.remote.RemoteLimits;
 import io.palimpsest.remote.RemoteStore;
+import io.palimpsest.server.auth.Certificate;
 import io.palimpsest.server.auth.Doors;
 import io.palimpsest.server.config.ServerConfig;
 import io.palimpsest.server.disk.NioDisk;
@@ -139,6 +140,7 @@ public final class Main implements Callable<Integer> {
     private Integer run(ServerConfig config, @Nullable StoreConnection connection)
             throws InterruptedException {
         Doors doors = config.doors().doors(workdir);
+        Certificate certificate = config.doors().encryption().certificate(workdir);
         LogTracer tracer = new LogTracer("palimpsest");
         SystemClock clock = new SystemClock();
         SystemTasks tasks = new SystemTasks(tracer, (task, failure) -> {});
@@ -161,13 +163,24 @@ public final class Main implements Callable<Integer> {
                         config.eviction());
         PageServer pages =
                 PageServer.start(
-                        config.pageService(), new PageService(tenants, doors.ofPages()), tasks);
+                        config.pageService(),
+                        new PageService(tenants, doors.ofPages()),
+                        config.doors().encryption().pages() ? certificate : null,
+                        tasks);
+        Management operator = new Management(tenants);
         ManagementServer management =
-                ManagementServer.start(config.management(), new Management(tenants), doors, tasks);
+                ManagementServer.start(config.management(), operator, doors, null, tasks);
+        ServerConfig.Address https = config.doors().encryption().https();
+        ManagementServer encrypted =
+                https == null
+                        ? null
+                        : ManagementServer.start(https, operator, doors, certificate, tasks);
         LOG.info(
                 "ready: page service on {}, management on {}, working directory {}",
                 pages.address(),
-                management.address(),
+                encrypted == null
+                        ? management.address()
+                        : management.address() + " and, by HTTPS, " + encrypted.address(),
                 workdir.toAbsolutePath());
         if (connection != null && tenants.tenants().isEmpty()) {
             tellOfStore(tenants, management.address());
@@ -178,6 +191,9 @@ public final class Main implements Callable<Integer> {
                         .unstarted(() -> {
                             LOG.info("stopping");
                             management.close();
+                            if (encrypted != null) {
+                                encrypted.close();
+                            }
                             pages.close();
                             tenants.close();
                             redo.close();

@@ -60,6 +60,7 @@ final class LoadedStore implements AutoCloseable {
                 PageServer.start(
                         new ServerConfig.Address("127.0.0.1", 0),
                         new PageService(tenants, Authentication.TRUST),
+                        null,
                         storage.environment().tasks());
         main = tenants.timeline(Storage.TENANT.tenant(), Storage.BASE);
     }

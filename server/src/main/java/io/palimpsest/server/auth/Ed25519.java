@@ -3,7 +3,6 @@ package io.palimpsest.server.auth;
 import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.PageserverException;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.GeneralSecurityException;
@@ -14,7 +13,6 @@ import java.security.Signature;
 import java.security.spec.PKCS8EncodedKeySpec;
 import java.security.spec.X509EncodedKeySpec;
 import java.util.ArrayList;
-import java.util.Base64;
 import java.util.List;
 import java.util.stream.Stream;
 
@@ -97,24 +95,15 @@ final class Ed25519 {
     }
 
     private static byte[] pem(Path file, String label) {
-        String text;
         try {
-            text = Files.readString(file, StandardCharsets.ISO_8859_1);
+            byte[] der = Pem.first(file, label);
+            if (der != null) {
+                return der;
+            }
         } catch (IOException e) {
             throw unreadable(file, e);
         }
-        String begin = "-----BEGIN " + label + "-----";
-        int from = text.indexOf(begin);
-        int to = text.indexOf("-----END " + label + "-----");
-        if (from < 0 || to < from) {
-            throw none(file, label);
-        }
-        try {
-            return Base64.getMimeDecoder()
-                    .decode(text.substring(from + begin.length(), to).strip());
-        } catch (IllegalArgumentException e) {
-            throw none(file, label);
-        }
+        throw none(file, label);
     }
 
     /** What is in the file is not repeated, nor why it is none: it may be a private key. */

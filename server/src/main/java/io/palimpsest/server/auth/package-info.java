@@ -1,4 +1,6 @@
-/** Who may come in: signed tokens, as the field has them. */
+/**
+ * Who may come in, by signed tokens as the field has them, and how what is said is kept private.
+ */
 @NullMarked
 package io.palimpsest.server.auth;
 

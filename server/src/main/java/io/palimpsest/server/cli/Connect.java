@@ -9,6 +9,7 @@ import io.palimpsest.base.TimelineId;
 import io.palimpsest.server.connect.BackupClient;
 import io.palimpsest.server.connect.Copy;
 import io.palimpsest.server.connect.CopyServer;
+import io.palimpsest.server.connect.Credentials;
 import io.palimpsest.server.connect.Installation;
 import io.palimpsest.server.connect.UnpackedBackup;
 import java.io.IOException;
@@ -209,7 +210,7 @@ final class Connect implements Callable<Integer> {
                     copy.tenant(),
                     copy.branch(),
                     copy.lsn(),
-                    ServerOptions.token(),
+                    Credentials.of(System.getenv()),
                     (chunk, offset, length) -> {
                         backup.push(chunk, offset, length);
                         progress.bytes(length);

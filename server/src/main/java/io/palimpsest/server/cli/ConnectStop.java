@@ -3,6 +3,7 @@ package io.palimpsest.server.cli;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.server.connect.Copy;
 import io.palimpsest.server.connect.CopyServer;
+import io.palimpsest.server.connect.Credentials;
 import java.io.IOException;
 import java.net.URI;
 import java.nio.file.Path;
@@ -41,7 +42,8 @@ final class ConnectStop implements Callable<Integer> {
         List<Copy> copies =
                 all ? Copy.list(from) : names.stream().map(n -> Copy.find(from, n)).toList();
         for (Copy copy : copies) {
-            try (ServerApi api = new ServerApi(URI.create(copy.server()), ServerOptions.token())) {
+            try (ServerApi api =
+                    new ServerApi(URI.create(copy.server()), Credentials.of(System.getenv()))) {
                 stop(api, copy, new CopyServer(copy));
             }
             spec.commandLine()

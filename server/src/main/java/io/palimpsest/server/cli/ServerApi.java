@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.PageserverException;
+import io.palimpsest.server.connect.Credentials;
 import java.io.IOException;
 import java.net.URI;
 import java.net.http.HttpClient;
@@ -20,15 +21,16 @@ final class ServerApi implements AutoCloseable {
 
     private final URI server;
     private final @Nullable String token;
-    private final HttpClient http =
-            HttpClient.newBuilder().connectTimeout(Duration.ofSeconds(10)).build();
+    private final HttpClient http;
 
-    /**
-     * @param token shown to the server; null if there is none
-     */
-    ServerApi(URI server, @Nullable String token) {
+    ServerApi(URI server, Credentials credentials) {
         this.server = server;
-        this.token = token;
+        this.token = credentials.token();
+        HttpClient.Builder builder = HttpClient.newBuilder().connectTimeout(Duration.ofSeconds(10));
+        if (credentials.trust() != null) {
+            builder.sslContext(credentials.trust());
+        }
+        this.http = builder.build();
     }
 
     JsonNode get(String path) throws InterruptedException {

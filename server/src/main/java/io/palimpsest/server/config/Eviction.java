@@ -25,7 +25,7 @@ final class Eviction {
      */
     static void keys(BiConsumer<String, BiConsumer<Eviction, Object>> keys) {
         String disk = "disk_usage_based_eviction.";
-        keys.accept(disk + "enabled", (e, v) -> e.pressure = yes(v));
+        keys.accept(disk + "enabled", (e, v) -> e.pressure = ServerConfig.yes(v));
         keys.accept(disk + "max_usage_pct", (e, v) -> e.maxUsage = ServerConfig.number(v, 1, 100));
         keys.accept(
                 disk + "min_avail_bytes",
@@ -56,13 +56,6 @@ final class Eviction {
         }
         throw new IllegalArgumentException(
                 "expected 'NoEviction' or 'LayerAccessThreshold', found '" + value + "'");
-    }
-
-    private static boolean yes(Object value) {
-        if (value instanceof Boolean b) {
-            return b;
-        }
-        throw new IllegalArgumentException("expected true or false, found " + value);
     }
 
     /** What no key alone can say. */

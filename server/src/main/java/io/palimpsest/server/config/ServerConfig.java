@@ -334,6 +334,13 @@ public record ServerConfig(
         throw new IllegalArgumentException("expected a string, found " + value);
     }
 
+    static boolean yes(Object value) {
+        if (value instanceof Boolean b) {
+            return b;
+        }
+        throw new IllegalArgumentException("expected true or false, found " + value);
+    }
+
     static long number(Object value, long least, long most) {
         if (value instanceof Long n && n >= least && n <= most) {
             return n;

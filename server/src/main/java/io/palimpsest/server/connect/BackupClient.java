@@ -9,6 +9,9 @@ import java.net.InetSocketAddress;
 import java.net.Socket;
 import java.util.Locale;
 import java.util.Map;
+import javax.net.ssl.SSLContext;
+import javax.net.ssl.SSLParameters;
+import javax.net.ssl.SSLSocket;
 import org.jspecify.annotations.Nullable;
 
 /** Asks a page server for a base backup: one connection, one command, one archive. */
@@ -31,7 +34,6 @@ public final class BackupClient {
      * The data directory of a branch, for an unmodified PostgreSQL.
      *
      * @param lsn as {@code X/X}, or {@code latest}
-     * @param token shown to a server that asks for one; null if there is none
      * @throws PageserverException what the server refuses, by its message; IO if the connection
      *     breaks
      */
@@ -40,20 +42,21 @@ public final class BackupClient {
             TenantId tenant,
             TimelineId timeline,
             String lsn,
-            @Nullable String token,
+            Credentials credentials,
             Sink sink) {
         String command =
                 String.format(Locale.ROOT, "fullbackup %s %s %s --stock", tenant, timeline, lsn);
         try (Socket socket = new Socket()) {
             socket.connect(server, CONNECT_MILLIS);
             socket.setSoTimeout(SILENCE_MILLIS);
+            Socket stream = encrypted(socket, server, credentials.trust());
             Messages messages =
-                    new Messages(socket.getInputStream(), socket.getOutputStream(), MOST);
+                    new Messages(stream.getInputStream(), stream.getOutputStream(), MOST);
             messages.startUp(
                     Map.of("user", "palimpsest", "application_name", "palimpsest connect"));
-            copy(messages, token, sink);
+            copy(messages, credentials, sink);
             messages.query(command);
-            if (!copy(messages, token, sink)) {
+            if (!copy(messages, credentials, sink)) {
                 throw new PageserverException(
                         ErrorCode.IO, server + " sent no base backup: is it a page server?");
             }
@@ -64,17 +67,37 @@ public final class BackupClient {
         }
     }
 
+    /** TLS, begun at once, if there is somebody to believe. */
+    private static Socket encrypted(
+            Socket socket, InetSocketAddress server, @Nullable SSLContext trust)
+            throws IOException {
+        if (trust == null) {
+            return socket;
+        }
+        SSLSocket tls =
+                (SSLSocket)
+                        trust.getSocketFactory()
+                                .createSocket(
+                                        socket, server.getHostString(), server.getPort(), true);
+        SSLParameters parameters = tls.getSSLParameters();
+        parameters.setEndpointIdentificationAlgorithm("HTTPS");
+        parameters.setApplicationProtocols(new String[] {"postgresql"});
+        tls.setSSLParameters(parameters);
+        tls.startHandshake();
+        return tls;
+    }
+
     /**
      * Up to ReadyForQuery: was there a copy, and did it end? An error of the server's is thrown.
      */
-    private static boolean copy(Messages messages, @Nullable String token, Sink sink)
+    private static boolean copy(Messages messages, Credentials credentials, Sink sink)
             throws IOException {
         boolean copied = false;
         for (int type = messages.next(); type != 'Z'; type = messages.next()) {
             switch (type) {
                 case 'R' -> {
                     if (messages.asksForPassword()) {
-                        messages.password(shown(token));
+                        messages.password(credentials.shown());
                     }
                 }
                 case 'd' -> sink.bytes(messages.body(), 0, messages.length());
@@ -89,14 +112,5 @@ public final class BackupClient {
             }
         }
         return copied;
-    }
-
-    private static String shown(@Nullable String token) {
-        if (token == null) {
-            throw PageserverException.of(
-                    ErrorCode.UNAUTHORIZED,
-                    "the page service asks for a token: give one by the environment, PALIMPSEST_TOKEN or PALIMPSEST_TOKEN_FILE");
-        }
-        return token;
     }
 }

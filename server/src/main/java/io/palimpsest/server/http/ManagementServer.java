@@ -25,6 +25,7 @@ import io.netty.handler.timeout.ReadTimeoutHandler;
 import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.port.Tasks;
+import io.palimpsest.server.auth.Certificate;
 import io.palimpsest.server.auth.Doors;
 import io.palimpsest.server.config.ServerConfig;
 import io.palimpsest.server.net.EventLoops;
@@ -51,21 +52,32 @@ public final class ManagementServer implements AutoCloseable {
 
     private final ManagementRoutes routes;
     private final Authentication authentication;
+    private final @Nullable Certificate certificate;
     private final Tasks tasks;
     private final EventLoops loops = new EventLoops(1);
     private final String launched = Instant.now().toString();
     private @Nullable Channel listener;
 
-    private ManagementServer(Management management, Doors doors, Tasks tasks) {
+    private ManagementServer(
+            Management management, Doors doors, @Nullable Certificate certificate, Tasks tasks) {
+        this.certificate = certificate;
         this.routes = new ManagementRoutes(management, doors.tokens());
         this.authentication = doors.ofManagement();
         this.tasks = tasks;
     }
 
-    /** Listens; an IO error names the address if that fails. */
+    /**
+     * Listens; an IO error names the address if that fails.
+     *
+     * @param certificate HTTPS by it; null: HTTP
+     */
     public static ManagementServer start(
-            ServerConfig.Address address, Management management, Doors doors, Tasks tasks) {
-        ManagementServer server = new ManagementServer(management, doors, tasks);
+            ServerConfig.Address address,
+            Management management,
+            Doors doors,
+            @Nullable Certificate certificate,
+            Tasks tasks) {
+        ManagementServer server = new ManagementServer(management, doors, certificate, tasks);
         boolean done = false;
         try {
             server.listener = server.loops.bind(server.bootstrap(), address.host(), address.port());
@@ -105,6 +117,10 @@ public final class ManagementServer implements AutoCloseable {
                         new ChannelInitializer<Channel>() {
                             @Override
                             protected void initChannel(Channel channel) {
+                                if (certificate != null) {
+                                    channel.pipeline()
+                                            .addLast(certificate.handler(channel.alloc()));
+                                }
                                 channel.pipeline()
                                         .addLast(
                                                 new ReadTimeoutHandler(IDLE_SECONDS),

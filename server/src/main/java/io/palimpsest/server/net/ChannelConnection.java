@@ -5,6 +5,7 @@ import io.netty.buffer.Unpooled;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.socket.DuplexChannel;
+import io.netty.handler.ssl.SslHandler;
 import io.palimpsest.base.Check;
 import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.PageserverException;
@@ -200,10 +201,16 @@ final class ChannelConnection extends ChannelInboundHandlerAdapter implements Ne
         ctx.executor().execute(() -> linger(ctx));
     }
 
-    private static void linger(ChannelHandlerContext ctx) {
+    /**
+     * Sends what is on its way, then the end, and closes a moment later.
+     *
+     * <p>Called on the channel's event loop.
+     */
+    static void linger(ChannelHandlerContext ctx) {
         ctx.read();
+        SslHandler tls = ctx.pipeline().get(SslHandler.class);
         var _ =
-                ctx.writeAndFlush(Unpooled.EMPTY_BUFFER)
+                (tls == null ? ctx.writeAndFlush(Unpooled.EMPTY_BUFFER) : tls.closeOutbound())
                         .addListener(sent -> {
                             var _ = ((DuplexChannel) ctx.channel()).shutdownOutput();
                         });

@@ -8,6 +8,7 @@ import io.netty.channel.FixedRecvByteBufAllocator;
 import io.netty.channel.WriteBufferWaterMark;
 import io.palimpsest.port.Net;
 import io.palimpsest.port.Tasks;
+import io.palimpsest.server.auth.Certificate;
 import io.palimpsest.server.config.ServerConfig;
 import io.palimpsest.service.PageService;
 import java.net.InetSocketAddress;
@@ -27,6 +28,7 @@ public final class PageServer implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(PageServer.class);
 
     private final Consumer<Net.Connection> service;
+    private final @Nullable Certificate certificate;
     private final Tasks tasks;
     private final EventLoops loops = new EventLoops(0);
     private final Set<Client> clients = ConcurrentHashMap.newKeySet();
@@ -34,20 +36,33 @@ public final class PageServer implements AutoCloseable {
     private @Nullable Channel listener;
     private volatile boolean closing;
 
-    private PageServer(Consumer<Net.Connection> service, Tasks tasks) {
+    private PageServer(
+            Consumer<Net.Connection> service, @Nullable Certificate certificate, Tasks tasks) {
         this.service = service;
+        this.certificate = certificate;
         this.tasks = tasks;
     }
 
-    /** Listens; an IO error names the address if that fails. */
-    public static PageServer start(ServerConfig.Address address, PageService service, Tasks tasks) {
-        return start(address, service::serve, tasks);
+    /**
+     * Listens; an IO error names the address if that fails.
+     *
+     * @param certificate every connection is encrypted by it; null: none is
+     */
+    public static PageServer start(
+            ServerConfig.Address address,
+            PageService service,
+            @Nullable Certificate certificate,
+            Tasks tasks) {
+        return start(address, service::serve, certificate, tasks);
     }
 
     /** The same for any protocol: {@code service} serves a connection until it ends. */
     static PageServer start(
-            ServerConfig.Address address, Consumer<Net.Connection> service, Tasks tasks) {
-        PageServer server = new PageServer(service, tasks);
+            ServerConfig.Address address,
+            Consumer<Net.Connection> service,
+            @Nullable Certificate certificate,
+            Tasks tasks) {
+        PageServer server = new PageServer(service, certificate, tasks);
         boolean done = false;
         try {
             server.listener = server.loops.bind(server.bootstrap(), address.host(), address.port());
@@ -115,6 +130,9 @@ public final class PageServer implements AutoCloseable {
         }
         Client client = new Client(String.valueOf(channel.remoteAddress()));
         clients.add(client);
+        if (certificate != null) {
+            channel.pipeline().addLast(new TlsStart(certificate));
+        }
         channel.pipeline().addLast(client.connection);
     }
 

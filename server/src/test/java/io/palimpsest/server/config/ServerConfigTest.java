@@ -188,7 +188,9 @@ class ServerConfigTest {
         assertFalse(doors.ofPages().asksForToken());
         assertTrue(doors.ofManagement().asksForToken());
         Path elsewhere = new KeyFiles().publicKey(workdir.resolve("other.pem"));
-        Doors both = new DoorConfig(true, true, elsewhere).doors(workdir.resolve("not there"));
+        Doors both =
+                new DoorConfig(true, true, elsewhere, asks.encryption())
+                        .doors(workdir.resolve("not there"));
         assertTrue(both.ofPages().asksForToken());
         assertTrue(refusal("pg_auth_type = 'Password'").contains("expected 'Trust' or 'NeonJWT'"));
     }

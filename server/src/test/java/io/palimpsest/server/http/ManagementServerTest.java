@@ -70,7 +70,7 @@ class ManagementServerTest {
     private void start(Doors doors) {
         server =
                 ManagementServer.start(
-                        new ServerConfig.Address("127.0.0.1", 0), management, doors, tasks);
+                        new ServerConfig.Address("127.0.0.1", 0), management, doors, null, tasks);
     }
 
     @AfterEach

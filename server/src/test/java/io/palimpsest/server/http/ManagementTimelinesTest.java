@@ -93,6 +93,7 @@ class ManagementTimelinesTest {
                         new ServerConfig.Address("127.0.0.1", 0),
                         new Management(tenants),
                         Doors.OPEN,
+                        null,
                         tasks);
     }
 

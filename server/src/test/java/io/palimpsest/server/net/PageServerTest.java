@@ -116,14 +116,14 @@ class PageServerTest {
     }
 
     private PageServer start(Consumer<Net.Connection> service) {
-        server = PageServer.start(new ServerConfig.Address("127.0.0.1", 0), service, tasks);
+        server = PageServer.start(new ServerConfig.Address("127.0.0.1", 0), service, null, tasks);
         return server;
     }
 
     private PageServer startPages() {
         PageService service =
                 new PageService((tenant, timeline) -> new FakeSource(), Authentication.TRUST);
-        server = PageServer.start(new ServerConfig.Address("127.0.0.1", 0), service, tasks);
+        server = PageServer.start(new ServerConfig.Address("127.0.0.1", 0), service, null, tasks);
         return server;
     }
 
@@ -434,7 +434,7 @@ class PageServerTest {
         PageserverException e =
                 assertThrows(
                         PageserverException.class,
-                        () -> PageServer.start(address, connection -> {}, tasks));
+                        () -> PageServer.start(address, connection -> {}, null, tasks));
         assertTrue(e.getMessage().contains("cannot listen on 127.0.0.1:"), e.getMessage());
     }
 }

@@ -63,10 +63,10 @@ public final class GenerationClaim {
                             List.of());
             String key = RemotePath.manifest(tenant, bare.generation());
             try {
-                store.create(key, Content.of(bare.encode()));
+                String version = store.create(key, Content.of(bare.encode()));
                 return new Claim(
                         bare,
-                        store.head(key).version(),
+                        version,
                         completeUpTo(store, tenant, bare.generation().value() - 1));
             } catch (PageserverException e) {
                 if (e.code() != ErrorCode.CONFLICT) {

@@ -54,10 +54,11 @@ public final class RemoteStore {
      * attempt has put it whose answer was lost. So whoever wants to know that he was the first puts
      * something that nobody else would.
      *
+     * @return its version
      * @throws PageserverException CONFLICT if there is another one
      */
-    public void create(String key, Content content) {
-        put("create " + key, key, content, Condition.ABSENT);
+    public String create(String key, Content content) {
+        return put("create " + key, key, content, Condition.ABSENT);
     }
 
     /**

@@ -1,7 +1,6 @@
 package io.palimpsest.timeline;
 
 import io.palimpsest.base.ErrorCode;
-import io.palimpsest.base.Generation;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.base.TenantShardId;
 import io.palimpsest.base.TimelineId;
@@ -31,9 +30,6 @@ import org.jspecify.annotations.Nullable;
  */
 final class Backup {
     private static final int UPLOAD_TASKS = 8;
-
-    /** How often an index is read that comes damaged, or another one. */
-    private static final int READS = 3;
 
     private final Environment environment;
     private final RemoteStore store;
@@ -110,25 +106,26 @@ final class Backup {
         String directory = TimelineStore.ROOT + "/" + tenant;
         TenantManifest before = claim.before();
         boolean goesOn = before == null || last != null && last.goesOnFrom(before);
+        TreeMap<TimelineId, IndexTakeover.Taken> taken =
+                IndexTakeover.run(environment, store, claim);
         List<Entry> entries = new ArrayList<>();
         List<TimelineId> deleting = new ArrayList<>();
-        TreeSet<TimelineId> known = new TreeSet<>();
+        TreeSet<TimelineId> known = new TreeSet<>(taken.keySet());
         if (before != null) {
             for (Entry entry : before.timelines()) {
-                known.add(entry.id());
+                IndexTakeover.Taken found = taken.get(entry.id());
                 if (entry.deleting()) {
                     deleting.add(entry.id());
+                    known.add(entry.id());
                     entries.add(entry);
-                    continue;
-                }
-                TimelineIndex index = read(tenant, entry, before.generation());
-                if (index != null) {
-                    remote.found(index);
-                    entries.add(new Entry(entry.id(), index.generation(), false, entry.source()));
-                    // If it is a former owner's, it may be another one than that which was read
-                    // when the tenant was taken over: that owner could still replace it.
-                    boolean ours = last != null && last.claimed(index.generation());
-                    files.bring(index, entry.source(), goesOn && ours);
+                } else if (found != null) {
+                    remote.took(found.put());
+                    entries.add(
+                            new Entry(entry.id(), remote.generation(), false, entry.source()));
+                    // Of an earlier generation it is only where no manifest was complete with the
+                    // copies that came later; whose it is, is not known then.
+                    boolean same = found.from().equals(before.generation());
+                    files.bring(found.put().index(), entry.source(), goesOn && same);
                 }
             }
         }
@@ -138,11 +135,7 @@ final class Backup {
             }
             if (goesOn) {
                 entries.add(
-                        new Entry(
-                                id,
-                                claim.manifest().generation(),
-                                false,
-                                files.sourceText(tenant, id)));
+                        new Entry(id, remote.generation(), false, files.sourceText(tenant, id)));
             } else {
                 environment
                         .tracer()
@@ -182,49 +175,6 @@ final class Backup {
                                 + " timelines"
                                 + (goesOn ? "" : ", from the store"));
         return !entries.isEmpty();
-    }
-
-    /** The newest index of a timeline; null if it never came to one. */
-    private @Nullable TimelineIndex read(TenantShardId tenant, Entry entry, Generation newest) {
-        TimelineIndex index = read(tenant, entry.id(), newest);
-        if (index != null) {
-            return index;
-        }
-        if (!entry.index().equals(newest)) {
-            index = read(tenant, entry.id(), entry.index());
-            if (index == null) {
-                throw PageserverException.corruption(
-                        "%s: the manifest names this index, but there is no such object",
-                        RemotePath.index(tenant, entry.id(), entry.index()));
-            }
-            return index;
-        }
-        environment
-                .tracer()
-                .warn(
-                        "timeline-without-index",
-                        "timeline "
-                                + entry.id()
-                                + " of tenant "
-                                + tenant
-                                + " was never complete in the store");
-        return null;
-    }
-
-    private @Nullable TimelineIndex read(
-            TenantShardId tenant, TimelineId timeline, Generation generation) {
-        for (int attempt = 1; ; attempt++) {
-            try {
-                return RemoteIndex.read(store, tenant, timeline, generation);
-            } catch (PageserverException e) {
-                if (e.code() == ErrorCode.NOT_FOUND) {
-                    return null;
-                }
-                if (e.code() != ErrorCode.CORRUPTION || attempt == READS) {
-                    throw e;
-                }
-            }
-        }
     }
 
     /**

@@ -46,11 +46,6 @@ record LocalGeneration(List<Claim> claims) {
         return claims.contains(Claim.of(newest));
     }
 
-    /** Was that generation ours? Those long ago are not known. */
-    boolean claimed(Generation generation) {
-        return claims.stream().anyMatch(claim -> claim.generation.equals(generation));
-    }
-
     private String text() {
         StringBuilder s = new StringBuilder(MAGIC);
         for (Claim claim : claims) {

@@ -40,8 +40,8 @@ final class RemoteTenant {
     private final TreeSet<TimelineId> deleted = new TreeSet<>();
     private final List<RemoteTimeline> open = new ArrayList<>();
 
-    /** Indexes that were in the store when the generation was claimed; each is taken once. */
-    private final TreeMap<TimelineId, TimelineIndex> stored = new TreeMap<>();
+    /** Indexes as they were put under our generation when it was claimed; each is taken once. */
+    private final TreeMap<TimelineId, Own> own = new TreeMap<>();
 
     private final TreeMap<TimelineId, TimelineIndex.Ancestor> branches = new TreeMap<>();
     private TenantManifest manifest;
@@ -51,6 +51,13 @@ final class RemoteTenant {
     private boolean replacing;
 
     private volatile int fencedBy;
+
+    /**
+     * An index of our generation in the store.
+     *
+     * @param version of that object
+     */
+    record Own(TimelineIndex index, String version) {}
 
     /**
      * @param manifest as it is in the store, ours
@@ -94,20 +101,22 @@ final class RemoteTenant {
 
     /** The other half of a timeline that is to be opened, or made. */
     RemoteTimeline timeline(TimelineId timeline, String directory) {
-        TimelineIndex there;
+        Own there;
         monitor.lock();
         try {
-            there = stored.remove(timeline);
+            there = own.remove(timeline);
         } finally {
             monitor.unlock();
         }
         return new RemoteTimeline(environment, this, timeline, directory, there);
     }
 
-    void found(TimelineIndex index) {
+    /** That is what was put for a timeline of the generation before. */
+    void took(Own put) {
+        TimelineIndex index = put.index;
         monitor.lock();
         try {
-            stored.put(index.timeline(), index);
+            own.put(index.timeline(), put);
             TimelineIndex.Ancestor ancestor = index.ancestor();
             if (ancestor != null) {
                 branches.put(index.timeline(), ancestor);
@@ -311,8 +320,7 @@ final class RemoteTenant {
                 if (was != null) {
                     return store.replace(key, content, was);
                 }
-                store.create(key, content);
-                return store.head(key).version();
+                return store.create(key, content);
             } catch (PageserverException e) {
                 if (e.code() != ErrorCode.CONFLICT) {
                     throw e;

@@ -54,19 +54,28 @@ final class RemoteTimeline implements LayerSource {
 
     private volatile @Nullable String lastError;
 
+    /**
+     * @param stored what the store has of our generation, found valid; null if there is nothing
+     */
     RemoteTimeline(
             Environment environment,
             RemoteTenant tenant,
             TimelineId id,
             String directory,
-            @Nullable TimelineIndex stored) {
+            RemoteTenant.@Nullable Own stored) {
         this.environment = environment;
         this.tenant = tenant;
         this.id = id;
         this.directory = directory;
-        this.consistent = new LsnWaiter(environment, "remote-consistent-lsn", 0);
+        TimelineIndex index = stored == null ? null : stored.index();
+        this.consistent =
+                new LsnWaiter(
+                        environment,
+                        "remote-consistent-lsn",
+                        index == null ? 0 : index.diskConsistentLsn());
         this.monitor = environment.tasks().monitor("remote-timeline");
-        this.plan = new UploadPlan(stored);
+        this.plan = new UploadPlan(index);
+        this.indexVersion = stored == null ? null : stored.version();
     }
 
     // ---- what the timeline tells it ----
@@ -273,26 +282,14 @@ final class RemoteTimeline implements LayerSource {
 
     private void put(LayerDescriptor layer) {
         String path = directory + "/" + layer.name();
-        if (!environment.disk().exists(path) && isThere(layer)) {
-            return;
-        }
         try (Disk.Input in = environment.disk().open(path)) {
             if (in.size() != layer.size()) {
                 throw PageserverException.corruption(
                         "%s: found %d bytes, expected %d (by the index)",
                         path, in.size(), layer.size());
             }
-            store().create(key(layer.name()), Content.of(in));
+            String _ = store().create(key(layer.name()), Content.of(in));
         }
-    }
-
-    /**
-     * Is the object there? An index that this directory came from named the layer, but what a
-     * former owner has put in its place since does not.
-     */
-    private boolean isThere(LayerDescriptor layer) {
-        Stored there = store().find(key(layer.name()));
-        return there != null && there.length() == layer.size();
     }
 
     private void put(TimelineIndex index) {

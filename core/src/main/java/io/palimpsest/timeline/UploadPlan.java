@@ -67,11 +67,14 @@ final class UploadPlan {
     private boolean deletesLast;
 
     /**
-     * @param stored the index that is in the store, whoever wrote it; null if there is none
+     * @param stored the index that is in the store under our generation, which was valid
+     *     afterwards; null if there is none
      */
     UploadPlan(@Nullable TimelineIndex stored) {
         this.stored = stored;
+        lastValid = stored;
         if (stored != null) {
+            validated = true;
             stored.layers().forEach(l -> present.add(l.name()));
         }
     }
@@ -129,8 +132,7 @@ final class UploadPlan {
         }
         List<LayerName> garbage = new ArrayList<>();
         for (LayerName name : last.removed()) {
-            // A former owner may have replaced its index once more after ours was read, and lists
-            // as removed what ours is made of.
+            // None is by construction; but a delete cannot be taken back.
             if (garbage.size() < RemoteStore.PAGE && !deleted.contains(name) && !now.names(name)) {
                 garbage.add(name);
             }

@@ -167,8 +167,9 @@ class UploadPlanTest {
             }
             generation++;
             underWay.clear();
-            plan = new UploadPlan(there);
             index = there.under(new Generation(generation));
+            stored = index;
+            plan = new UploadPlan(index);
             files.clear();
             lsn = index.diskConsistentLsn() + 8;
         }
@@ -250,15 +251,15 @@ class UploadPlanTest {
     }
 
     @Test
-    void whatAFormerOwnerRemovedAfterOurIndexWasReadIsNotDeleted() {
+    void whatTheIndexOfNowNamesIsNotDeletedWhateverTheStoreSays() {
         LayerDescriptor ours = layer(0x101, 1);
         LayerDescriptor garbage = layer(0x109, 1);
         TimelineIndex read = empty(1).flushed(List.of(ours), 0x109, 0);
-        TimelineIndex replacedSince =
-                empty(1).flushed(List.of(ours, garbage), 0x111, 0)
+        TimelineIndex another =
+                empty(3).flushed(List.of(ours, garbage), 0x111, 0)
                         .replace(List.of(ours, garbage), List.of(layer(0x111, 1)), true);
         TimelineIndex now = read.under(new Generation(3));
-        UploadPlan plan = new UploadPlan(replacedSince);
+        UploadPlan plan = new UploadPlan(another);
         List<LayerName> deleted = new ArrayList<>();
         TimelineIndex put = null;
         UploadPlan.Step step;

@@ -52,7 +52,7 @@ final class TimelineWorld {
     private Surroundings surroundings;
 
     @SuppressWarnings("NullAway.Init")
-    private TimelineWorld(Machine machine, Limits limits, TenantConfig config) {
+    TimelineWorld(Machine machine, Limits limits, TenantConfig config) {
         this.machine = machine;
         this.limits = limits;
         this.config = config;

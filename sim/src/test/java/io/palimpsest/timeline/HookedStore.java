@@ -1,0 +1,60 @@
+package io.palimpsest.timeline;
+
+import io.palimpsest.port.ObjectStore;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/** An object store that tells a test of every put before it is made, and lets it refuse. */
+final class HookedStore implements ObjectStore {
+    /** Throws if the put is to fail. */
+    interface Hook {
+        void put(String key, Condition condition);
+    }
+
+    private final ObjectStore store;
+    private Hook hook = (key, condition) -> {};
+
+    HookedStore(ObjectStore store) {
+        this.store = store;
+    }
+
+    void hook(Hook next) {
+        hook = next;
+    }
+
+    @Override
+    public String put(String key, Content content, Condition condition) {
+        hook.put(key, condition);
+        return store.put(key, content, condition);
+    }
+
+    @Override
+    public Stored get(String key, Sink sink) {
+        return store.get(key, sink);
+    }
+
+    @Override
+    public void get(String key, long position, byte[] into, int offset, int length) {
+        store.get(key, position, into, offset, length);
+    }
+
+    @Override
+    public Stored head(String key) {
+        return store.head(key);
+    }
+
+    @Override
+    public Listing list(String prefix, boolean recursive, int limit, @Nullable String page) {
+        return store.list(prefix, recursive, limit, page);
+    }
+
+    @Override
+    public void delete(List<String> keys) {
+        store.delete(keys);
+    }
+
+    @Override
+    public void copy(String from, String to) {
+        store.copy(from, to);
+    }
+}

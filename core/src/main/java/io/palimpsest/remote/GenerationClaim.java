@@ -65,9 +65,7 @@ public final class GenerationClaim {
             try {
                 String version = store.create(key, Content.of(bare.encode()));
                 return new Claim(
-                        bare,
-                        version,
-                        completeUpTo(store, tenant, bare.generation().value() - 1));
+                        bare, version, completeUpTo(store, tenant, bare.generation().value() - 1));
             } catch (PageserverException e) {
                 if (e.code() != ErrorCode.CONFLICT) {
                     throw e;

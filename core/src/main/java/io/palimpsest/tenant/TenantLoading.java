@@ -13,6 +13,7 @@ import io.palimpsest.timeline.TimelineStore.Outline;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
@@ -33,7 +34,15 @@ final class TenantLoading {
     }
 
     void run() {
+        Map<TimelineId, PageserverException> lost = store.unreadableInStore(tenant);
+        lost.forEach((id, why) -> {
+            unreadable.add(id);
+            broken(id, why);
+        });
         for (TimelineId id : store.timelinesOnDisk(tenant)) {
+            if (lost.containsKey(id)) {
+                continue;
+            }
             try {
                 Outline outline = store.outline(tenant, id);
                 if (outline.deleting()) {

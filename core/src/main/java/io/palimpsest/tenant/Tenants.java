@@ -111,7 +111,7 @@ public final class Tenants {
 
     /** Opens what there is of a tenant and begins to receive WAL where there is a source. */
     private void open(TenantShardId id) {
-        boolean _ = store.attach(id);
+        store.attach(id);
         new TenantLoading(store, table, environment.tracer(), id).run();
         for (Timeline timeline : timelines(id.tenant())) {
             if (timeline.layerCount() > 0) {

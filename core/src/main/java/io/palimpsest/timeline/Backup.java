@@ -15,6 +15,7 @@ import io.palimpsest.remote.TenantManifest;
 import io.palimpsest.remote.TenantManifest.Entry;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
@@ -37,6 +38,9 @@ final class Backup {
     private final Uploads uploads;
     private final Monitor monitor;
     private final TreeMap<TenantShardId, RemoteTenant> tenants = new TreeMap<>();
+
+    /** Claims of attempts to attach that failed. */
+    private final TreeMap<TenantShardId, GenerationClaim.Claim> unused = new TreeMap<>();
 
     Backup(Environment environment, RemoteStore store, BlockCache cache) {
         this.environment = environment;
@@ -72,95 +76,82 @@ final class Backup {
 
     /**
      * Claims the tenant, and makes its directory what is to be opened. One task at a time for a
-     * tenant.
+     * tenant. The claim of an attempt that failed is used again, so that trying again costs the
+     * store nothing that stays.
      *
-     * @return false if neither the store nor the directory has anything of it
      * @throws PageserverException PRECONDITION_FAILED if another server has claimed it since, which
-     *     is not to be tried again; or as the store has it
+     *     is not to be tried again by itself; or as the store has it
      */
-    boolean attach(TenantShardId tenant, TimelineStore files) {
+    void attach(TenantShardId tenant, TimelineStore files) {
         LocalGeneration last =
                 LocalGeneration.read(environment.disk(), TimelineStore.ROOT + "/" + tenant);
+        GenerationClaim.Claim kept = unused(tenant, null);
         GenerationClaim.Claim claim =
-                GenerationClaim.claim(store, tenant, environment.ids(), environment.clock());
+                kept == null
+                        ? GenerationClaim.claim(
+                                store, tenant, environment.ids(), environment.clock())
+                        : kept;
         RemoteTenant remote =
                 new RemoteTenant(
                         environment, store, uploads, cache, claim.manifest(), claim.version());
-        try {
-            return attach(remote, claim, last, files);
-        } catch (PageserverException e) {
-            // Whoever has taken it over meanwhile may have deleted what was being read here.
-            if (e.code() == ErrorCode.CORRUPTION) {
-                remote.validate();
-            }
-            throw e;
+        if (kept != null) {
+            remote.validate();
         }
-    }
-
-    private boolean attach(
-            RemoteTenant remote,
-            GenerationClaim.Claim claim,
-            @Nullable LocalGeneration last,
-            TimelineStore files) {
-        TenantShardId tenant = remote.id();
-        String directory = TimelineStore.ROOT + "/" + tenant;
-        TenantManifest before = claim.before();
-        boolean goesOn = before == null || last != null && last.goesOnFrom(before);
-        TreeMap<TimelineId, IndexTakeover.Taken> taken =
-                IndexTakeover.run(environment, store, claim);
-        List<Entry> entries = new ArrayList<>();
-        List<TimelineId> deleting = new ArrayList<>();
-        TreeSet<TimelineId> known = new TreeSet<>(taken.keySet());
-        if (before != null) {
-            for (Entry entry : before.timelines()) {
-                IndexTakeover.Taken found = taken.get(entry.id());
-                if (entry.deleting()) {
-                    deleting.add(entry.id());
-                    known.add(entry.id());
-                    entries.add(entry);
-                } else if (found != null) {
-                    remote.took(found.put());
-                    entries.add(
-                            new Entry(entry.id(), remote.generation(), false, entry.source()));
-                    // Of an earlier generation it is only where no manifest was complete with the
-                    // copies that came later; whose it is, is not known then.
-                    boolean same = found.from().equals(before.generation());
-                    files.bring(found.put().index(), entry.source(), goesOn && same);
-                }
-            }
-        }
-        for (TimelineId id : files.timelinesOnDisk(tenant)) {
-            if (known.contains(id)) {
-                continue;
-            }
-            if (goesOn) {
-                entries.add(
-                        new Entry(id, remote.generation(), false, files.sourceText(tenant, id)));
-            } else {
-                environment
-                        .tracer()
-                        .warn(
-                                "timeline-not-in-store",
-                                "timeline "
-                                        + id
-                                        + " of tenant "
-                                        + tenant
-                                        + " is deleted: its making was never confirmed, and another server has owned the tenant since");
-                files.discardTimeline(tenant, id);
-            }
-        }
-        LocalGeneration.of(claim.manifest(), goesOn ? before : null)
-                .write(environment.disk(), directory);
-        remote.complete(entries);
-        for (TimelineId id : deleting) {
-            files.forgetFiles(tenant, id);
-            deleteObjects(remote, id);
-        }
+        GenerationClaim.Claim _ = unused(tenant, claim);
+        attach(remote, claim, last, files);
+        GenerationClaim.Claim _ = unused(tenant, null);
         monitor.lock();
         try {
             tenants.put(tenant, remote);
         } finally {
             monitor.unlock();
+        }
+    }
+
+    /** Takes the claim that is kept for the next attempt, and keeps another, or none. */
+    private GenerationClaim.@Nullable Claim unused(
+            TenantShardId tenant, GenerationClaim.@Nullable Claim next) {
+        monitor.lock();
+        try {
+            return next == null ? unused.remove(tenant) : unused.put(tenant, next);
+        } finally {
+            monitor.unlock();
+        }
+    }
+
+    private void attach(
+            RemoteTenant remote,
+            GenerationClaim.Claim claim,
+            @Nullable LocalGeneration last,
+            TimelineStore files) {
+        TenantShardId tenant = remote.id();
+        TenantManifest before = claim.before();
+        boolean goesOn = before == null || last != null && last.goesOnFrom(before);
+        IndexTakeover.Outcome outcome = IndexTakeover.run(environment, store, claim);
+        List<Entry> entries = new ArrayList<>();
+        if (before != null) {
+            for (Entry entry : before.timelines()) {
+                entries.add(
+                        entry.deleting()
+                                ? entry
+                                : take(remote, entry, before, outcome, goesOn, files));
+            }
+        }
+        TreeSet<TimelineId> known = new TreeSet<>();
+        entries.forEach(entry -> known.add(entry.id()));
+        for (TimelineId id : files.timelinesOnDisk(tenant)) {
+            if (!known.contains(id)) {
+                onDiskOnly(remote, id, goesOn, files);
+            }
+        }
+        LocalGeneration.of(claim.manifest(), goesOn ? before : null)
+                .write(environment.disk(), TimelineStore.ROOT + "/" + tenant);
+        remote.complete(entries);
+        for (Entry entry : entries) {
+            if (entry.deleting()) {
+                files.forgetFiles(tenant, entry.id());
+                deleteObjects(remote, entry.id());
+            }
         }
         environment
                 .tracer()
@@ -174,7 +165,60 @@ final class Backup {
                                 + entries.size()
                                 + " timelines"
                                 + (goesOn ? "" : ", from the store"));
-        return !entries.isEmpty();
+    }
+
+    /** Makes the directory of a timeline what it is to be; what our manifest is to say of it. */
+    private Entry take(
+            RemoteTenant remote,
+            Entry entry,
+            TenantManifest before,
+            IndexTakeover.Outcome outcome,
+            boolean goesOn,
+            TimelineStore files) {
+        TimelineId id = entry.id();
+        Entry ours = new Entry(id, remote.generation(), false, entry.source());
+        IndexTakeover.Taken found = outcome.taken().get(id);
+        if (found != null) {
+            remote.took(found.put());
+            // Of an earlier generation it is only if it could not be used when that manifest was
+            // written; what has become of it since is not known.
+            boolean same = found.from().equals(before.generation());
+            files.bring(found.put().index(), entry.source(), goesOn && same);
+            return ours;
+        }
+        PageserverException why =
+                Objects.requireNonNull(outcome.unreadable().get(id), "neither read nor not");
+        if (goesOn && files.exists(remote.id(), id)) {
+            environment
+                    .tracer()
+                    .warn(
+                            "index-from-disk",
+                            "timeline " + id + ", it is put again: " + why.getMessage());
+            remote.expect(ours);
+        } else {
+            remote.lost(id, why);
+        }
+        return entry;
+    }
+
+    /** If nobody else has owned the tenant since, the store just does not have it yet. */
+    private void onDiskOnly(
+            RemoteTenant remote, TimelineId id, boolean goesOn, TimelineStore files) {
+        if (goesOn) {
+            remote.expect(
+                    new Entry(id, remote.generation(), false, files.sourceText(remote.id(), id)));
+            return;
+        }
+        environment
+                .tracer()
+                .warn(
+                        "timeline-not-in-store",
+                        "timeline "
+                                + id
+                                + " of tenant "
+                                + remote.id()
+                                + " is deleted: its making was never confirmed, and another server has owned the tenant since");
+        files.discardTimeline(remote.id(), id);
     }
 
     /**

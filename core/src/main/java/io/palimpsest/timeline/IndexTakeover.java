@@ -18,6 +18,7 @@ import io.palimpsest.remote.TenantManifest.Entry;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
@@ -32,7 +33,7 @@ final class IndexTakeover {
     private static final int TASKS = 8;
 
     /** How often an index is read that comes damaged, or another one. */
-    private static final int READS = 3;
+    private static final int READS = 5;
 
     /**
      * @param from the generation that it was found under
@@ -40,20 +41,24 @@ final class IndexTakeover {
      */
     record Taken(Generation from, RemoteTenant.Own put) {}
 
+    /**
+     * What became of the timelines that are not being deleted.
+     *
+     * @param unreadable those whose index is damaged or gone, and why
+     */
+    record Outcome(Map<TimelineId, Taken> taken, Map<TimelineId, PageserverException> unreadable) {}
+
     private final Environment environment;
     private final RemoteStore store;
     private final TenantManifest before;
     private final Generation ours;
     private final Monitor monitor;
     private final ArrayDeque<Entry> waiting = new ArrayDeque<>();
-    private final TreeMap<TimelineId, Taken> taken = new TreeMap<>();
+    private final Outcome outcome = new Outcome(new TreeMap<>(), new TreeMap<>());
     private @Nullable RuntimeException failure;
 
     private IndexTakeover(
-            Environment environment,
-            RemoteStore store,
-            TenantManifest before,
-            Generation ours) {
+            Environment environment, RemoteStore store, TenantManifest before, Generation ours) {
         this.environment = environment;
         this.store = store;
         this.before = before;
@@ -63,20 +68,18 @@ final class IndexTakeover {
     }
 
     /**
-     * @return what there is now of the claim's timelines that are not being deleted; those are not
-     *     in it that never came to an index
-     * @throws PageserverException the first failure; nothing is under way any more
+     * @throws PageserverException the first failure but for indexes that cannot be used; nothing is
+     *     under way any more
      */
-    static TreeMap<TimelineId, Taken> run(
-            Environment environment, RemoteStore store, GenerationClaim.Claim claim) {
+    static Outcome run(Environment environment, RemoteStore store, GenerationClaim.Claim claim) {
         TenantManifest before = claim.before();
-        if (before == null) {
-            return new TreeMap<>();
-        }
-        return new IndexTakeover(environment, store, before, claim.manifest().generation()).run();
+        return before == null
+                ? new Outcome(new TreeMap<>(), new TreeMap<>())
+                : new IndexTakeover(environment, store, before, claim.manifest().generation())
+                        .run();
     }
 
-    private TreeMap<TimelineId, Taken> run() {
+    private Outcome run() {
         List<Tasks.Task> others = new ArrayList<>();
         for (int i = 1; i < Math.min(TASKS, waiting.size()); i++) {
             others.add(environment.tasks().spawn(Lane.LATENCY, "take-over", this::work));
@@ -86,7 +89,7 @@ final class IndexTakeover {
         if (failure != null) {
             throw failure;
         }
-        return taken;
+        return outcome;
     }
 
     private void work() {
@@ -118,40 +121,56 @@ final class IndexTakeover {
     }
 
     private void take(Entry entry) {
-        TimelineIndex index = read(entry);
-        if (index == null) {
-            environment
-                    .tracer()
-                    .warn(
-                            "timeline-without-index",
-                            "timeline "
-                                    + entry.id()
-                                    + " of tenant "
-                                    + before.tenant()
-                                    + " was never complete in the store");
+        TimelineIndex index;
+        try {
+            index = read(entry);
+        } catch (PageserverException e) {
+            if (e.code() != ErrorCode.CORRUPTION) {
+                throw e;
+            }
+            monitor.lock();
+            try {
+                outcome.unreadable.put(entry.id(), e);
+            } finally {
+                monitor.unlock();
+            }
             return;
         }
-        TimelineIndex copy = index.under(ours);
-        String version =
-                store.create(
-                        RemotePath.index(before.tenant(), entry.id(), ours),
-                        Content.of(TimelineIndexText.encode(copy)));
+        Taken taken = new Taken(index.generation(), put(index.under(ours)));
         monitor.lock();
         try {
-            taken.put(entry.id(), new Taken(index.generation(), new RemoteTenant.Own(copy, version)));
+            outcome.taken.put(entry.id(), taken);
         } finally {
             monitor.unlock();
         }
     }
 
-    /** The newest index of a timeline; null if it never came to one. */
-    private @Nullable TimelineIndex read(Entry entry) {
+    private RemoteTenant.Own put(TimelineIndex copy) {
+        String key = RemotePath.index(before.tenant(), copy.timeline(), ours);
+        try {
+            String version = store.create(key, Content.of(TimelineIndexText.encode(copy)));
+            return new RemoteTenant.Own(copy, version);
+        } catch (PageserverException e) {
+            TimelineIndex ours = e.code() == ErrorCode.CONFLICT ? read(copy) : null;
+            if (ours == null) {
+                throw e;
+            }
+            // An attempt under the same claim has got as far, and read another one then.
+            return new RemoteTenant.Own(ours, store.head(key).version());
+        }
+    }
+
+    private @Nullable TimelineIndex read(TimelineIndex copy) {
+        return read(copy.tenant(), copy.timeline(), ours);
+    }
+
+    /** The newest index of a timeline; CORRUPTION if there is none. */
+    private TimelineIndex read(Entry entry) {
         TenantShardId tenant = before.tenant();
         TimelineIndex index = read(tenant, entry.id(), before.generation());
-        if (index != null || entry.index().equals(before.generation())) {
-            return index;
+        if (index == null && !entry.index().equals(before.generation())) {
+            index = read(tenant, entry.id(), entry.index());
         }
-        index = read(tenant, entry.id(), entry.index());
         if (index == null) {
             throw PageserverException.corruption(
                     "%s: the manifest names this index, but there is no such object",

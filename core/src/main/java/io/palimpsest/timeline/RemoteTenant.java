@@ -44,6 +44,15 @@ final class RemoteTenant {
     private final TreeMap<TimelineId, Own> own = new TreeMap<>();
 
     private final TreeMap<TimelineId, TimelineIndex.Ancestor> branches = new TreeMap<>();
+
+    /**
+     * Timelines whose first index under our generation is on its way; then the manifest says so.
+     */
+    private final TreeMap<TimelineId, Entry> expected = new TreeMap<>();
+
+    /** Timelines whose index in the store cannot be used, and why. */
+    private final TreeMap<TimelineId, PageserverException> unreadable = new TreeMap<>();
+
     private TenantManifest manifest;
     private String version;
 
@@ -124,6 +133,21 @@ final class RemoteTenant {
         } finally {
             monitor.unlock();
         }
+    }
+
+    /** The index of that timeline cannot be used: it stays in the manifest as it was. */
+    void lost(TimelineId timeline, PageserverException why) {
+        monitor.lock();
+        try {
+            unreadable.put(timeline, why);
+        } finally {
+            monitor.unlock();
+        }
+    }
+
+    /** What is in the manifest and cannot be opened. Complete when the tenant is attached. */
+    Map<TimelineId, PageserverException> unreadable() {
+        return Collections.unmodifiableMap(unreadable);
     }
 
     /** Where branches hung, by their indexes in the store, when the tenant was attached. */
@@ -237,16 +261,74 @@ final class RemoteTenant {
         }
     }
 
-    /** Says that there is such a timeline, in the store and valid when this returns. */
-    void put(Entry entry) {
+    /** Says so of a timeline, in the store and valid when this returns. */
+    private void put(Entry entry) {
         change(manifest -> manifest.with(entry));
     }
 
-    /** See {@link #checkNeverDeleted}. */
+    /** The manifest is to say so when the timeline's first index is in the store. */
+    void expect(Entry entry) {
+        monitor.lock();
+        try {
+            expected.put(entry.id(), entry);
+        } finally {
+            monitor.unlock();
+        }
+    }
+
+    /**
+     * An index of the timeline was put. If it was the first, the manifest names the timeline when
+     * this returns, and so it never names one whose index is not there.
+     *
+     * @throws PageserverException PRECONDITION_FAILED if the generation was not valid any more
+     */
+    void confirm(TimelineId timeline) {
+        Entry entry = expected(timeline);
+        if (entry == null) {
+            validate();
+            return;
+        }
+        while (entry != null) {
+            put(entry);
+            monitor.lock();
+            try {
+                boolean _ = expected.remove(timeline, entry);
+            } finally {
+                monitor.unlock();
+            }
+            entry = expected(timeline);
+        }
+    }
+
+    private @Nullable Entry expected(TimelineId timeline) {
+        monitor.lock();
+        try {
+            return expected.get(timeline);
+        } finally {
+            monitor.unlock();
+        }
+    }
+
+    /** Says whom a timeline follows from now on. */
+    void follows(TimelineId timeline, String source) {
+        Entry entry = new Entry(timeline, generation(), false, source);
+        monitor.lock();
+        try {
+            if (expected.replace(timeline, entry) != null) {
+                return;
+            }
+        } finally {
+            monitor.unlock();
+        }
+        put(entry);
+    }
+
+    /** See {@link #checkNeverDeleted}. The manifest will not come to name it. */
     void neverAgain(TimelineId timeline) {
         monitor.lock();
         try {
             deleted.add(timeline);
+            expected.remove(timeline);
         } finally {
             monitor.unlock();
         }

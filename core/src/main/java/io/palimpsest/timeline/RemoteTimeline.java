@@ -225,7 +225,7 @@ final class RemoteTimeline implements LayerSource {
             switch (step) {
                 case UploadPlan.Step.Layer(LayerDescriptor layer) -> put(layer);
                 case UploadPlan.Step.Index(TimelineIndex index) -> put(index);
-                case UploadPlan.Step.Validate() -> tenant.validate();
+                case UploadPlan.Step.Validate() -> tenant.confirm(id);
                 case UploadPlan.Step.Delete(var names) ->
                         store().delete(names.stream().map(this::key).toList());
             }
@@ -282,6 +282,9 @@ final class RemoteTimeline implements LayerSource {
 
     private void put(LayerDescriptor layer) {
         String path = directory + "/" + layer.name();
+        if (!environment.disk().exists(path) && isThere(layer)) {
+            return;
+        }
         try (Disk.Input in = environment.disk().open(path)) {
             if (in.size() != layer.size()) {
                 throw PageserverException.corruption(
@@ -290,6 +293,15 @@ final class RemoteTimeline implements LayerSource {
             }
             String _ = store().create(key(layer.name()), Content.of(in));
         }
+    }
+
+    /**
+     * Is the object there? The layer has left the disk, and the index that named it was lost in the
+     * store.
+     */
+    private boolean isThere(LayerDescriptor layer) {
+        Stored there = store().find(key(layer.name()));
+        return there != null && there.length() == layer.size();
     }
 
     private void put(TimelineIndex index) {

@@ -15,6 +15,7 @@ import io.palimpsest.remote.TenantManifest;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
@@ -221,11 +222,18 @@ public final class TimelineStore {
     /**
      * With a store: claims the tenant there, and makes its directory here what is to be opened.
      *
-     * @return false if there is nothing to open, neither there nor here
      * @throws PageserverException as the store has it; then it can be tried again
      */
-    public boolean attach(TenantShardId tenant) {
-        return backup == null || backup.tenant(tenant) != null || backup.attach(tenant, this);
+    public void attach(TenantShardId tenant) {
+        if (backup != null && backup.tenant(tenant) == null) {
+            backup.attach(tenant, this);
+        }
+    }
+
+    /** Timelines that the store should have and whose index there cannot be used, and why. */
+    public Map<TimelineId, PageserverException> unreadableInStore(TenantShardId tenant) {
+        RemoteTenant owned = owned(tenant);
+        return owned == null ? Map.of() : owned.unreadable();
     }
 
     /** Is the tenant attached, or is there no store that it could be attached from? */
@@ -332,14 +340,14 @@ public final class TimelineStore {
         RemoteTenant owner = remote.tenant();
         boolean done = false;
         try {
-            remote.begin(timeline);
-            remote.awaitStored(index -> true);
-            owner.put(
+            owner.expect(
                     new TenantManifest.Entry(
                             timeline.id(),
                             owner.generation(),
                             false,
                             source == null ? null : source.record()));
+            remote.begin(timeline);
+            remote.awaitStored(index -> true);
             done = true;
         } finally {
             if (!done) {
@@ -562,10 +570,7 @@ public final class TimelineStore {
         writeSource(timeline.tenant(), timeline.id(), source);
         RemoteTimeline remote = timeline.remote();
         if (remote != null) {
-            RemoteTenant owner = remote.tenant();
-            owner.put(
-                    new TenantManifest.Entry(
-                            timeline.id(), owner.generation(), false, source.record()));
+            remote.tenant().follows(timeline.id(), source.record());
         }
     }
 

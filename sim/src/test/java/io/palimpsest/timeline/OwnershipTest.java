@@ -2,6 +2,9 @@ package io.palimpsest.timeline;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotNull;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.palimpsest.base.ErrorCode;
@@ -154,21 +157,16 @@ class OwnershipTest {
                 world -> {
                     Machine first = world.first();
                     world.serve(
-                            first,
-                            tenants -> awaitStored(first, tenants.timeline(TENANT, ROOT)));
-                    String manifest =
-                            RemotePath.manifest(TimelineWorld.TENANT, new Generation(2));
-                    String index =
-                            RemotePath.index(TimelineWorld.TENANT, ROOT, new Generation(2));
+                            first, tenants -> awaitStored(first, tenants.timeline(TENANT, ROOT)));
+                    String manifest = RemotePath.manifest(TimelineWorld.TENANT, new Generation(2));
+                    String index = RemotePath.index(TimelineWorld.TENANT, ROOT, new Generation(2));
                     int[] completed = {0};
-                    world.store.hook(
-                            (key, condition) -> {
-                                if (key.equals(manifest)
-                                        && condition instanceof Condition.Version) {
-                                    completed[0]++;
-                                    assertTrue(world.objects.keys().contains(index));
-                                }
-                            });
+                    world.store.hook((key, condition) -> {
+                        if (key.equals(manifest) && condition instanceof Condition.Version) {
+                            completed[0]++;
+                            assertTrue(world.objects.keys().contains(index));
+                        }
+                    });
                     Machine second = world.machine("second");
                     world.serve(
                             second,
@@ -213,8 +211,103 @@ class OwnershipTest {
                                                 .map(Timeline::id)
                                                 .toList();
                                 assertEquals(List.of(ROOT, BRANCH), there);
-                                assertFalse(tenants.timeline(TENANT, BRANCH).ancestor() == null);
+                                assertNotNull(tenants.timeline(TENANT, BRANCH).ancestor());
                             });
+                });
+    }
+
+    private static String index(TimelineId timeline, int generation) {
+        return RemotePath.index(TimelineWorld.TENANT, timeline, new Generation(generation));
+    }
+
+    private static void withBranch(World world, Machine machine) {
+        world.serve(
+                machine,
+                tenants -> {
+                    Timeline _ = tenants.createBranch(TENANT, BRANCH, ROOT, 0);
+                    awaitStored(machine, tenants.timeline(TENANT, ROOT));
+                });
+    }
+
+    @Test
+    void anIndexThatIsGoneBreaksItsTimelineAndNoOther() {
+        tell(
+                3,
+                world -> {
+                    withBranch(world, world.first());
+                    world.objects.copy(index(BRANCH, 1), "saved");
+                    world.objects.delete(List.of(index(BRANCH, 1)));
+                    Machine second = world.machine("second");
+                    world.serve(
+                            second,
+                            tenants -> {
+                                tenants.attach(TENANT);
+                                Timeline root = tenants.timeline(TENANT, ROOT);
+                                assertNotNull(root.collectionBlocked());
+                                PageserverException e =
+                                        assertThrows(
+                                                PageserverException.class,
+                                                () -> tenants.timeline(TENANT, BRANCH));
+                                assertEquals(ErrorCode.CORRUPTION, e.code());
+                                assertTrue(
+                                        String.valueOf(e.getMessage()).contains(index(BRANCH, 1)));
+                            });
+                    world.objects.copy("saved", index(BRANCH, 1));
+                    world.serve(
+                            second,
+                            tenants -> {
+                                assertNotNull(tenants.timeline(TENANT, BRANCH).ancestor());
+                                assertNull(tenants.timeline(TENANT, ROOT).collectionBlocked());
+                            });
+                    assertTrue(world.objects.keys().contains(index(BRANCH, 3)));
+                });
+    }
+
+    @Test
+    void aDirectoryPutsAgainAnIndexThatTheStoreHasLost() {
+        tell(
+                4,
+                world -> {
+                    Machine first = world.first();
+                    withBranch(world, first);
+                    world.objects.delete(List.of(index(ROOT, 1)));
+                    world.serve(
+                            first, tenants -> awaitStored(first, tenants.timeline(TENANT, ROOT)));
+                    assertTrue(world.objects.keys().contains(index(ROOT, 2)));
+                    Machine second = world.machine("second");
+                    world.serve(
+                            second,
+                            tenants -> {
+                                tenants.attach(TENANT);
+                                assertEquals(2, tenants.timelines(TENANT).size());
+                            });
+                });
+    }
+
+    @Test
+    void anAttemptToAttachGoesOnWithTheClaimOfTheOneThatFailed() {
+        tell(
+                5,
+                world -> {
+                    withBranch(world, world.first());
+                    Machine second = world.machine("second");
+                    world.store.hook(refusing(index(ROOT, 2)));
+                    world.serve(
+                            second,
+                            tenants -> {
+                                for (int i = 0; i < 2; i++) {
+                                    PageserverException e =
+                                            assertThrows(
+                                                    PageserverException.class,
+                                                    () -> tenants.attach(TENANT));
+                                    assertEquals(ErrorCode.UNAVAILABLE, e.code());
+                                }
+                                world.store.hook((key, condition) -> {});
+                                tenants.attach(TENANT);
+                                assertEquals(2, tenants.timelines(TENANT).size());
+                            });
+                    String next = RemotePath.manifest(TimelineWorld.TENANT, new Generation(3));
+                    assertFalse(world.objects.keys().contains(next));
                 });
     }
 }

@@ -21,6 +21,10 @@ import org.jspecify.annotations.Nullable;
  * a file that is missing, cut or another one is an error of each read that needs it and of no
  * other.
  *
+ * <p>A file that is not on the disk is read in parts where its directory's {@link LayerSource} has
+ * it, until it has come; then new reads take the file, and those under way go on as they began.
+ * Whoever reads all of it waits for the file.
+ *
  * <p>A handle of a file that is not open takes 72 bytes, and its descriptor, which it shares with
  * the index, about 180; what an open one adds is in {@link LayerReader}.
  *
@@ -148,7 +152,7 @@ public final class LayerFile implements AutoCloseable {
         boolean opened = false;
         try {
             long id = cache.register();
-            LayerReader reader = new LayerReader(input, path, name, cache, id);
+            LayerReader reader = new LayerReader(input, null, path, name, cache, id);
             LayerFile f =
                     new LayerFile(
                             directory,
@@ -294,15 +298,19 @@ public final class LayerFile implements AutoCloseable {
      * @throws PageserverException as {@link LayerSource} has it, or CONFLICT if it was removed
      */
     public void fetch() {
+        if (!resident) {
+            bring();
+        }
+    }
+
+    private void bring() {
         if (!acquire()) {
             throw removed(path());
         }
         try {
-            if (!resident) {
-                bring(path());
-                // Somebody wants to have it here: that is as good as a read.
-                lastRead = cache.open().now();
-            }
+            bring(path());
+            // Somebody wants to have it here: that is as good as a read.
+            lastRead = cache.open().now();
         } finally {
             release();
         }
@@ -373,12 +381,27 @@ public final class LayerFile implements AutoCloseable {
         }
     }
 
-    /** The open file; the caller holds this. */
+    /** The open file, or what stands for it while it is away; the caller holds this. */
     private LayerReader reader() {
         LayerReader open = reader;
-        if (open == null) {
-            open = openNow();
+        if (open == null || resident && open.away()) {
+            open = openNow(false);
         }
+        touch();
+        return open;
+    }
+
+    /** The open file, which is on the disk; the caller holds this. */
+    private LayerReader whole() {
+        LayerReader open = reader;
+        if (open == null || open.away()) {
+            open = openNow(true);
+        }
+        touch();
+        return open;
+    }
+
+    private void touch() {
         if (!used) {
             used = true;
         }
@@ -386,12 +409,19 @@ public final class LayerFile implements AutoCloseable {
         if (lastRead != now) {
             lastRead = now;
         }
-        return open;
     }
 
-    private LayerReader openNow() {
+    private LayerReader openNow(boolean whole) {
         String path = path();
-        Disk.Input input = openFile(path);
+        Disk.Input input = openFile(path, whole);
+        if (input != null) {
+            return open(path, input);
+        }
+        LayerReader parts = reader;
+        return parts == null ? openParts(path) : parts;
+    }
+
+    private LayerReader open(String path, Disk.Input input) {
         boolean opened = false;
         try {
             if (input.size() != descriptor.size()) {
@@ -399,11 +429,8 @@ public final class LayerFile implements AutoCloseable {
                         "%s: found %d bytes, expected %d (by the index)",
                         path, input.size(), descriptor.size());
             }
-            LayerReader open = new LayerReader(input, path, descriptor.name(), cache, id);
-            boolean complete = open.header().complete();
-            if (complete != descriptor.complete()) {
-                throw wrong(path, 11, "complete (by the index)", descriptor.complete(), complete);
-            }
+            LayerReader open = new LayerReader(input, null, path, descriptor.name(), cache, id);
+            checkComplete(open);
             LayerReader winner = install(open);
             opened = winner == open;
             return winner;
@@ -414,7 +441,32 @@ public final class LayerFile implements AutoCloseable {
         }
     }
 
-    private Disk.Input openFile(String path) {
+    private void checkComplete(LayerReader open) {
+        boolean complete = open.header().complete();
+        if (complete != descriptor.complete()) {
+            throw wrong(
+                    open.path(), 11, "complete (by the index)", descriptor.complete(), complete);
+        }
+    }
+
+    private LayerReader openParts(String path) {
+        LayerSource source = directory.source();
+        if (closed || source == null) {
+            throw missing(path);
+        }
+        LayerSource.Parts parts = source.open(descriptor, this::bring);
+        LayerReader open =
+                LayerReader.again(
+                        parts,
+                        () ->
+                                new LayerReader(
+                                        parts, parts, parts.name(), descriptor.name(), cache, id));
+        checkComplete(open);
+        return install(open);
+    }
+
+    /** Null if it is not on the disk, and is not to be brought there. */
+    private Disk.@Nullable Input openFile(String path, boolean bring) {
         // What was brought may have left again before it is opened.
         for (int i = 0; i < OPENS; i++) {
             try {
@@ -423,6 +475,9 @@ public final class LayerFile implements AutoCloseable {
                 if (e.code() != ErrorCode.NOT_FOUND) {
                     throw e;
                 }
+            }
+            if (!bring && directory.source() != null) {
+                return null;
             }
             bring(path);
         }
@@ -436,25 +491,38 @@ public final class LayerFile implements AutoCloseable {
     private void bring(String path) {
         LayerSource source = directory.source();
         if (closed || source == null || !source.fetch(descriptor, path, () -> resident = true)) {
-            throw closed
-                    ? removed(path)
-                    : PageserverException.corruption(
-                            "%s: the index names this layer, but there is no such file", path);
+            throw missing(path);
         }
+    }
+
+    private PageserverException missing(String path) {
+        return closed
+                ? removed(path)
+                : PageserverException.corruption(
+                        "%s: the index names this layer, but there is no such file", path);
     }
 
     private static PageserverException removed(String path) {
         return PageserverException.of(ErrorCode.CONFLICT, "%s: removed meanwhile", path);
     }
 
-    /** Makes this the open file, unless another task was first: answers which. */
+    /**
+     * Makes this the open file, unless another task was first: answers which. A file takes the
+     * place of its parts, which who is reading them keeps.
+     */
     private LayerReader install(LayerReader open) {
-        LayerReader found = (LayerReader) READER.compareAndExchange(this, null, open);
-        if (found != null) {
-            return found;
+        while (true) {
+            LayerReader found = reader;
+            if (found != null && (open.away() || !found.away())) {
+                return found;
+            }
+            if (READER.compareAndSet(this, found, open)) {
+                if (found == null) {
+                    slot = cache.open().take(this);
+                }
+                return open;
+            }
         }
-        slot = cache.open().take(this);
-        return open;
     }
 
     private LayerReader hold() {
@@ -515,9 +583,9 @@ public final class LayerFile implements AutoCloseable {
         }
     }
 
-    /** That the file of a layer that was closed meanwhile is gone says nothing about the data. */
-    private Collected staleOr(PageserverException e) {
-        if (e.code() == ErrorCode.CONFLICT && closed) {
+    /** That a layer that was removed meanwhile is gone says nothing about the data. */
+    private static Collected staleOr(PageserverException e) {
+        if (e.code() == ErrorCode.CONFLICT) {
             return Collected.STALE;
         }
         throw e;
@@ -543,21 +611,42 @@ public final class LayerFile implements AutoCloseable {
         }
     }
 
-    /** All entries, in order. May block. Hold the file while the cursor is used. */
+    /**
+     * All entries, in order. May block, also until the file is on the disk. Hold the file while the
+     * cursor is used.
+     */
     public LayerCursor entries() {
         return entries(KeyRange.ALL);
     }
 
     /** The entries with a key in the range. Data blocks pass by the cache. */
     public LayerCursor entries(KeyRange range) {
-        return new FileCursor(reader(), range, false);
+        return new FileCursor(whole(), range, false);
     }
 
     /** Reads the whole file and checks all that can be checked; CORRUPTION at the first flaw. */
     public void verify() {
-        LayerReader r = hold();
+        if (!acquire()) {
+            throw removed(path());
+        }
         try {
-            r.verify();
+            whole().verify();
+        } finally {
+            release();
+        }
+    }
+
+    /**
+     * Reads the whole file and checks that these are the bytes that were written, whatever they
+     * say: the checksum of all that is before the footer. A twentieth of the time of {@link
+     * #verify}. CORRUPTION if they are not.
+     */
+    public void verifyChecksum() {
+        if (!acquire()) {
+            throw removed(path());
+        }
+        try {
+            whole().verifyChecksum();
         } finally {
             release();
         }

@@ -4,12 +4,15 @@ import static io.palimpsest.layer.LayerFormat.wrong;
 
 import io.palimpsest.base.Bytes;
 import io.palimpsest.base.Check;
+import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.Key;
 import io.palimpsest.base.KeyRange;
 import io.palimpsest.base.Lsn;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.port.Disk;
 import io.palimpsest.value.StoredValue;
+import java.util.function.Supplier;
+import java.util.zip.CRC32C;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -21,7 +24,14 @@ import org.jspecify.annotations.Nullable;
  * 16 KiB); the rest comes through the block cache.
  */
 final class LayerReader {
+    /** How often what comes damaged from afar is read. */
+    private static final int READS = 3;
+
     private final Disk.Input input;
+
+    /** The same if it is not a file on the disk, else null. */
+    private final LayerSource.@Nullable Parts parts;
+
     private final String path;
     private final LayerName name;
     private final BlockCache cache;
@@ -34,10 +44,19 @@ final class LayerReader {
      * Checks header, footer, index root, and that they are what the name says. The caller closes
      * the input, also if this fails.
      *
+     * @param parts the input once more if it is not a file on the disk
+     * @param path what errors call it
      * @param id of the file in the cache
      */
-    LayerReader(Disk.Input input, String path, LayerName name, BlockCache cache, long id) {
+    LayerReader(
+            Disk.Input input,
+            LayerSource.@Nullable Parts parts,
+            String path,
+            LayerName name,
+            BlockCache cache,
+            long id) {
         this.input = input;
+        this.parts = parts;
         this.path = path;
         this.name = name;
         this.cache = cache;
@@ -114,8 +133,31 @@ final class LayerReader {
         }
     }
 
+    /**
+     * Reads once more what has come damaged from afar: damage on the way is gone then, damage over
+     * there is not.
+     */
+    static <T extends @Nullable Object> T again(
+            LayerSource.@Nullable Parts parts, Supplier<T> read) {
+        for (int attempt = 1; ; attempt++) {
+            try {
+                return read.get();
+            } catch (PageserverException e) {
+                if (parts == null || e.code() != ErrorCode.CORRUPTION || attempt == READS) {
+                    throw e;
+                }
+                parts.forget();
+            }
+        }
+    }
+
     LayerHeader header() {
         return header;
+    }
+
+    /** Is its file not on the disk? */
+    boolean away() {
+        return parts != null;
     }
 
     LayerFooter footer() {
@@ -205,20 +247,39 @@ final class LayerReader {
         }
         long hash = LayerFormat.hash(r.hi(), r.mid(), r.lo());
         int line = KeyFilter.line(hash, lines);
-        int i = line / KeyFilter.BLOCK_LINES;
-        byte[] block =
-                block(
-                        r.shared(),
-                        footer.filterPosition() + KeyFilter.blockPosition(i),
-                        LayerFormat.FRAME_BYTES + KeyFilter.blockBytes(i, lines),
-                        LayerFormat.TYPE_FILTER,
-                        mayBlock,
-                        true);
+        byte[] block = filterBlock(r.shared(), line / KeyFilter.BLOCK_LINES, lines, mayBlock);
         if (block == null) {
             return Collected.NOT_READY;
         }
         int at = line % KeyFilter.BLOCK_LINES * KeyFilter.LINE_BYTES;
         return KeyFilter.mayContain(block, at, hash) ? Collected.COMPLETE : Collected.MORE;
+    }
+
+    private byte @Nullable [] filterBlock(
+            @Nullable SharedBlocks shared, int i, int lines, boolean mayBlock) {
+        long position = footer.filterPosition() + KeyFilter.blockPosition(i);
+        byte[] found = find(shared, position, LayerFormat.TYPE_FILTER);
+        if (found != null) {
+            return found;
+        }
+        int bytes = KeyFilter.blockBytes(i, lines);
+        byte[] decoded =
+                again(
+                        parts,
+                        () ->
+                                decoded(
+                                        position,
+                                        LayerFormat.FRAME_BYTES + bytes,
+                                        LayerFormat.TYPE_FILTER,
+                                        mayBlock));
+        if (decoded == null) {
+            return null;
+        }
+        if (decoded.length != bytes) {
+            throw wrong(path, position, "bytes of filter", bytes, decoded.length);
+        }
+        keep(shared, position, LayerFormat.TYPE_FILTER, decoded);
+        return decoded;
     }
 
     /** Group by group backwards; true if the block before may hold more of the key. */
@@ -286,7 +347,6 @@ final class LayerReader {
     private byte @Nullable [] block(
             Reconstruction r, byte[] rows, int row, int type, boolean mayBlock) {
         long position = LayerFormat.position(rows, row);
-        int length = LayerFormat.length(rows, row);
         SharedBlocks shared = r.shared();
         byte[] found = find(shared, position, type);
         if (found != null) {
@@ -300,10 +360,11 @@ final class LayerReader {
                 last++;
             }
             if (last > row) {
-                return together(shared, rows, row, last);
+                int end = last;
+                return again(parts, () -> together(shared, rows, row, end));
             }
         }
-        return load(shared, position, length, type, mayBlock, true);
+        return load(shared, rows, row, type, mayBlock, true);
     }
 
     /** The block, decoded, if it is in memory. */
@@ -329,6 +390,7 @@ final class LayerReader {
                 decoded =
                         cache.decoder()
                                 .decode(path, position, bytes, at, length, LayerFormat.TYPE_DATA);
+                checkFirst(rows, row, decoded, LayerFormat.TYPE_DATA);
             } catch (PageserverException e) {
                 if (row > first) {
                     // Whoever needs it fails, and nobody else.
@@ -349,42 +411,33 @@ final class LayerReader {
         }
     }
 
-    private byte @Nullable [] block(
-            @Nullable SharedBlocks shared,
-            long position,
-            int length,
-            int type,
-            boolean mayBlock,
-            boolean keep) {
-        byte[] found = find(shared, position, type);
-        return found != null ? found : load(shared, position, length, type, mayBlock, keep);
-    }
-
     /** Reads a block and decodes it; null if it would block to get it and that is not allowed. */
     private byte @Nullable [] load(
             @Nullable SharedBlocks shared,
-            long position,
-            int length,
+            byte[] rows,
+            int row,
             int type,
             boolean mayBlock,
             boolean keep) {
-        byte[] block = new byte[length];
-        if (mayBlock) {
-            input.read(position, block, 0, block.length);
-        } else if (!input.tryRead(position, block, 0, block.length)) {
+        long position = LayerFormat.position(rows, row);
+        int length = LayerFormat.length(rows, row);
+        byte[] decoded =
+                parts == null
+                        ? decoded(position, length, type, mayBlock)
+                        : again(
+                                parts,
+                                () -> {
+                                    byte[] b = decoded(position, length, type, mayBlock);
+                                    if (b != null) {
+                                        checkFirst(rows, row, b, type);
+                                    }
+                                    return b;
+                                });
+        if (decoded == null) {
             return null;
         }
-        byte[] decoded = cache.decoder().decode(path, position, block, type);
         if (type == LayerFormat.TYPE_INDEX) {
             checkRows(decoded, position, LayerHeader.BYTES, footer.indexPosition());
-        }
-        if (type == LayerFormat.TYPE_FILTER && decoded.length != length - LayerFormat.FRAME_BYTES) {
-            throw wrong(
-                    path,
-                    position,
-                    "bytes of filter",
-                    length - LayerFormat.FRAME_BYTES,
-                    decoded.length);
         }
         if (keep) {
             keep(shared, position, type, decoded);
@@ -392,19 +445,58 @@ final class LayerReader {
         return decoded;
     }
 
+    private byte @Nullable [] decoded(long position, int length, int type, boolean mayBlock) {
+        byte[] block = new byte[length];
+        if (mayBlock) {
+            input.read(position, block, 0, block.length);
+        } else if (!input.tryRead(position, block, 0, block.length)) {
+            return null;
+        }
+        return cache.decoder().decode(path, position, block, type);
+    }
+
+    /**
+     * A checksum holds for a position, in whatever file. That a file on the disk is the right one
+     * was seen when it was opened; what comes from afar could be of another one each time, so it
+     * must begin as the index says.
+     */
+    private void checkFirst(byte[] rows, int row, byte[] decoded, int type) {
+        if (parts == null) {
+            return;
+        }
+        int at = row * LayerFormat.ROW_BYTES;
+        long position = LayerFormat.position(rows, row);
+        Key expected = Key.read(rows, at);
+        long expectedLsn = Bytes.i64(rows, at + LayerFormat.ROW_LSN);
+        Key found;
+        long lsn;
+        if (type == LayerFormat.TYPE_DATA) {
+            EntryReader e = new EntryReader();
+            e.open(path, position, decoded, 0, 1, header.baseLsn());
+            Check.that(e.next(), "group without entries");
+            found = new Key(e.hi, e.mid, e.lo);
+            lsn = e.lsn;
+        } else {
+            found = Key.read(decoded, 0);
+            lsn = Bytes.i64(decoded, LayerFormat.ROW_LSN);
+        }
+        if (!found.equals(expected) || lsn != expectedLsn) {
+            throw wrong(
+                    path,
+                    position,
+                    "first entry",
+                    expected + " at " + Lsn.toString(expectedLsn),
+                    found + " at " + Lsn.toString(lsn));
+        }
+    }
+
     /**
      * @param keep in the cache: not if it is only passed through, which would drive out what is
      *     needed again
      */
     byte[] blockNow(byte[] rows, int row, int type, boolean keep) {
-        byte[] b =
-                block(
-                        null,
-                        LayerFormat.position(rows, row),
-                        LayerFormat.length(rows, row),
-                        type,
-                        true,
-                        keep);
+        byte[] found = find(null, LayerFormat.position(rows, row), type);
+        byte[] b = found != null ? found : load(null, rows, row, type, true, keep);
         if (b == null) {
             throw new AssertionError("a blocking read answers");
         }
@@ -461,6 +553,31 @@ final class LayerReader {
     /** Reads the whole file and checks all that can be checked; CORRUPTION at the first flaw. */
     void verify() {
         LayerCheck.check(input, path, header, footer);
+    }
+
+    /**
+     * Reads the file and compares its checksum with what its footer says; CORRUPTION if it is
+     * another. What is in the blocks is not looked at.
+     */
+    void verifyChecksum() {
+        long end = input.size() - LayerFooter.BYTES;
+        byte[] buffer = new byte[(int) Math.min(end, 256 << 10)];
+        CRC32C crc = new CRC32C();
+        for (long at = 0; at < end; ) {
+            int n = (int) Math.min(buffer.length, end - at);
+            input.read(at, buffer, 0, n);
+            crc.update(buffer, 0, n);
+            at += n;
+        }
+        int found = (int) crc.getValue();
+        if (found != footer.fileCrc()) {
+            throw wrong(
+                    path,
+                    end + LayerFooter.FILE_CHECKSUM,
+                    "checksum of the file",
+                    footer.fileCrc(),
+                    found);
+        }
     }
 
     private static long max(long a, long b) {

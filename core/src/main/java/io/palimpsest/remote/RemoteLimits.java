@@ -10,15 +10,18 @@ import io.palimpsest.base.Check;
  * @param attempts how often something is tried before the failure is passed on
  * @param firstDelayNanos the longest wait after the first attempt; it doubles with each
  * @param longestDelayNanos but not past this
+ * @param partBytes of a large object that are asked for at once, at least, where it is read in
+ *     parts
  */
 public record RemoteLimits(
         int operations,
         long bytesPerSecond,
         int attempts,
         long firstDelayNanos,
-        long longestDelayNanos) {
+        long longestDelayNanos,
+        int partBytes) {
     public static final RemoteLimits DEFAULT =
-            new RemoteLimits(100, 0, 10, 100_000_000L, 10_000_000_000L);
+            new RemoteLimits(100, 0, 10, 100_000_000L, 10_000_000_000L, 128 << 10);
 
     public RemoteLimits {
         Check.that(operations > 0, "operations %d", operations);
@@ -29,6 +32,7 @@ public record RemoteLimits(
                 "delays from %d to %d",
                 firstDelayNanos,
                 longestDelayNanos);
+        Check.that(partBytes > 0, "partBytes %d", partBytes);
         Check.that(longestDelayNanos <= 1L << 50, "longestDelayNanos %d", longestDelayNanos);
     }
 }

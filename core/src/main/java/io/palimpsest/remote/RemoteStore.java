@@ -35,6 +35,7 @@ public final class RemoteStore {
     private final Retry retry;
     private final Permits permits;
     private final Bandwidth bandwidth;
+    private final RemoteLimits limits;
 
     public RemoteStore(
             ObjectStore store,
@@ -44,9 +45,14 @@ public final class RemoteStore {
             Tracer tracer,
             RemoteLimits limits) {
         this.store = store;
+        this.limits = limits;
         this.retry = new Retry(tasks, ids, tracer, limits);
         this.permits = new Permits(tasks, limits.operations());
         this.bandwidth = new Bandwidth(clock, tasks, limits.bytesPerSecond());
+    }
+
+    RemoteLimits limits() {
+        return limits;
     }
 
     /**

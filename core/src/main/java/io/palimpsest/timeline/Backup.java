@@ -31,11 +31,13 @@ import org.jspecify.annotations.Nullable;
  */
 final class Backup {
     private static final int UPLOAD_TASKS = 8;
+    private static final int DOWNLOAD_TASKS = 4;
 
     private final Environment environment;
     private final RemoteStore store;
     private final BlockCache cache;
     private final Uploads uploads;
+    private final Downloads downloads;
     private final Monitor monitor;
     private final TreeMap<TenantShardId, RemoteTenant> tenants = new TreeMap<>();
 
@@ -47,6 +49,7 @@ final class Backup {
         this.store = store;
         this.cache = cache;
         this.uploads = new Uploads(environment, UPLOAD_TASKS);
+        this.downloads = new Downloads(environment, DOWNLOAD_TASKS);
         this.monitor = environment.tasks().monitor("backup");
     }
 
@@ -93,7 +96,13 @@ final class Backup {
                         : kept;
         RemoteTenant remote =
                 new RemoteTenant(
-                        environment, store, uploads, cache, claim.manifest(), claim.version());
+                        environment,
+                        store,
+                        uploads,
+                        downloads,
+                        cache,
+                        claim.manifest(),
+                        claim.version());
         if (kept != null) {
             remote.validate();
         }
@@ -250,6 +259,7 @@ final class Backup {
                             "not all is in the store; it is put there after the next start");
         }
         uploads.stop();
+        downloads.stop();
     }
 
     boolean has(TenantShardId tenant) {

@@ -35,6 +35,7 @@ final class RemoteTenant {
     private final Environment environment;
     private final RemoteStore store;
     private final Uploads uploads;
+    private final Downloads downloads;
     private final BlockCache cache;
     private final Monitor monitor;
     private final TreeSet<TimelineId> deleted = new TreeSet<>();
@@ -76,12 +77,14 @@ final class RemoteTenant {
             Environment environment,
             RemoteStore store,
             Uploads uploads,
+            Downloads downloads,
             BlockCache cache,
             TenantManifest manifest,
             String version) {
         this.environment = environment;
         this.store = store;
         this.uploads = uploads;
+        this.downloads = downloads;
         this.cache = cache;
         this.manifest = manifest;
         this.version = version;
@@ -102,6 +105,10 @@ final class RemoteTenant {
 
     Uploads uploads() {
         return uploads;
+    }
+
+    Downloads downloads() {
+        return downloads;
     }
 
     BlockCache cache() {

@@ -12,6 +12,7 @@ import io.palimpsest.port.Environment;
 import io.palimpsest.port.ObjectStore.Content;
 import io.palimpsest.port.ObjectStore.Stored;
 import io.palimpsest.port.Tasks.Monitor;
+import io.palimpsest.remote.RemoteObject;
 import io.palimpsest.remote.RemotePath;
 import io.palimpsest.remote.RemoteStore;
 import java.util.TreeSet;
@@ -37,7 +38,7 @@ final class RemoteTimeline implements LayerSource {
     private final LsnWaiter consistent;
     private final Uploads.Turn turn = new Uploads.Turn(this);
 
-    /** Guards the plan and all below; never held over I/O; taken last. */
+    /** Guards the plan and all below; never held over I/O; taken last, but for the downloads'. */
     private final Monitor monitor;
 
     private final UploadPlan plan;
@@ -122,6 +123,7 @@ final class RemoteTimeline implements LayerSource {
         } finally {
             monitor.unlock();
         }
+        tenant.downloads().drop(this);
         tenant.closed(this);
         consistent.end();
     }
@@ -318,6 +320,52 @@ final class RemoteTimeline implements LayerSource {
         return tenant.store();
     }
 
+    // ---- reading what is away ----
+
+    @Override
+    public LayerSource.Parts open(LayerDescriptor layer, Runnable bring) {
+        environment.tracer().info("layer-read-away", key(layer.name()));
+        return new RemoteObject(
+                store(),
+                environment.tasks(),
+                key(layer.name()),
+                layer.size(),
+                () -> want(layer.name(), bring),
+                () -> missing(layer));
+    }
+
+    private void want(LayerName layer, Runnable bring) {
+        monitor.lock();
+        try {
+            if (!closed) {
+                tenant.downloads().want(this, layer, bring);
+            }
+        } finally {
+            monitor.unlock();
+        }
+    }
+
+    /** What it means that there is no such object. */
+    private PageserverException missing(LayerDescriptor layer) {
+        Timeline whose;
+        monitor.lock();
+        try {
+            whose = timeline;
+        } finally {
+            monitor.unlock();
+        }
+        // The map is published before the next may look at the index: who takes it now finds no
+        // layer in it that the index does not name.
+        if (whose != null && !whose.stored().withIndex(index -> index.names(layer.name()))) {
+            return PageserverException.of(
+                    ErrorCode.CONFLICT, "%s: removed meanwhile", key(layer.name()));
+        }
+        // Whoever has taken the tenant over may have deleted it.
+        tenant.validate();
+        return PageserverException.corruption(
+                "%s: the index names this layer, but there is no such object", key(layer.name()));
+    }
+
     // ---- fetching ----
 
     @Override
@@ -399,9 +447,7 @@ final class RemoteTimeline implements LayerSource {
             } catch (PageserverException e) {
                 disk.delete(temporary);
                 if (e.code() == ErrorCode.NOT_FOUND) {
-                    // Whoever has taken the tenant over may have deleted it.
-                    tenant.validate();
-                    return false;
+                    throw missing(layer);
                 }
                 if (e.code() != ErrorCode.CORRUPTION || attempt == FETCHES) {
                     throw e;
@@ -423,7 +469,7 @@ final class RemoteTimeline implements LayerSource {
         }
         try (LayerFile file =
                 LayerFile.open(environment.disk(), temporary, layer.name(), tenant.cache())) {
-            file.verify();
+            file.verifyChecksum();
         }
     }
 

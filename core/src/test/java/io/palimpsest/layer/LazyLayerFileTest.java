@@ -124,6 +124,52 @@ class LazyLayerFileTest {
             this.all = new TreeMap<>(disk.files);
         }
 
+        /** Files that are to come. */
+        final List<Runnable> wanted = new ArrayList<>();
+
+        int parts;
+
+        @Override
+        public Parts open(LayerDescriptor layer, Runnable bring) {
+            wanted.add(bring);
+            return new Parts() {
+                @Override
+                public String name() {
+                    return "afar/" + layer.name();
+                }
+
+                @Override
+                public void forget() {}
+
+                @Override
+                public long size() {
+                    return layer.size();
+                }
+
+                @Override
+                public void read(long position, byte[] into, int offset, int length) {
+                    parts++;
+                    System.arraycopy(bytes(layer.name()), (int) position, into, offset, length);
+                }
+
+                @Override
+                public boolean tryRead(long position, byte[] into, int offset, int length) {
+                    return false;
+                }
+
+                @Override
+                public void close() {}
+            };
+        }
+
+        private byte[] bytes(LayerName layer) {
+            byte[] bytes = all.get(layer.toString());
+            if (bytes == null) {
+                throw PageserverException.corruption("afar/%s: there is no such object", layer);
+            }
+            return bytes;
+        }
+
         @Override
         public boolean fetch(LayerDescriptor layer, String path, Runnable here) {
             byte[] bytes = all.get(layer.name().toString());
@@ -184,7 +230,9 @@ class LazyLayerFileTest {
         file.release();
         assertEquals(0, disk.open, "nobody reads it any more");
         assertEquals(Collected.NOT_READY, tryRead(file, 2, r));
-        read(file, 2, r);
+        assertTrue(file.acquire());
+        assertTrue(file.entries().next(), "who reads all of it waits for the file");
+        file.release();
         assertEquals(1, store.fetched);
         assertTrue(file.resident());
         assertEquals(1, disk.open, "it stays open, as any other");
@@ -193,6 +241,7 @@ class LazyLayerFileTest {
         file.fetch();
         file.fetch();
         assertEquals(2, store.fetched);
+        assertEquals(0, store.parts);
         for (int round = 0; round < 3; round++) {
             for (int i = 0; i < 4; i++) {
                 read(files.get(i), i, r);
@@ -202,6 +251,75 @@ class LazyLayerFileTest {
         files.forEach(LayerFile::close);
         assertEquals(0, disk.open);
         assertFalse(file.drop());
+    }
+
+    @Test
+    void whatIsAwayIsReadWhereItIsUntilItsFileHasCome() {
+        MemoryDisk disk = new MemoryDisk();
+        files(disk, 1, 5);
+        Store store = new Store(disk);
+        LayerFile file = droppable(disk, store, new BlockCache(limits(2))).getFirst();
+        assertTrue(file.drop());
+        Reconstruction r = new Reconstruction();
+        read(file, 0, r);
+        read(file, 0, r);
+        assertTrue(store.parts > 0);
+        assertEquals(1, store.wanted.size(), "it is opened once");
+        assertEquals(0, store.fetched, "no read has waited for the file");
+        assertFalse(file.resident());
+        assertEquals(0, disk.open);
+        assertTrue(file.acquire());
+        store.wanted.getFirst().run();
+        assertTrue(file.resident());
+        int parts = store.parts;
+        read(file, 0, r);
+        assertEquals(1, disk.open, "from now on it is the file");
+        assertEquals(parts, store.parts);
+        file.release();
+        assertEquals(1, disk.open, "it stays open, as any other");
+        assertTrue(file.drop());
+        assertEquals(0, disk.open);
+        read(file, 0, r);
+        assertTrue(store.parts > parts, "it is away again");
+        file.close();
+        assertEquals(ErrorCode.CONFLICT, errorOf(store.wanted.getLast()));
+        assertEquals(0, disk.open);
+        assertTrue(disk.files.isEmpty(), "what was removed does not come");
+    }
+
+    private static ErrorCode errorOf(Runnable action) {
+        return assertThrows(PageserverException.class, action::run).code();
+    }
+
+    @Test
+    void damageFarAwayNamesTheObjectAndNothingOfItIsKept() {
+        MemoryDisk disk = new MemoryDisk();
+        files(disk, 2, 5);
+        Store store = new Store(disk);
+        String name = disk.files.firstKey();
+        String other = disk.files.lastKey();
+        byte[] whole = store.all.get(name);
+        Reconstruction r = new Reconstruction();
+        for (int at = 0; at <= whole.length; at++) {
+            byte[] damaged = whole.clone();
+            if (at < whole.length) {
+                damaged[at] ^= 1;
+            } else {
+                damaged = store.all.get(other);
+            }
+            store.all.put(name, damaged);
+            LayerFile file = droppable(disk, store, new BlockCache(limits(2))).getFirst();
+            assertTrue(file.drop());
+            r.reset(0, 0, 0, 20);
+            PageserverException e =
+                    assertThrows(PageserverException.class, () -> file.collect(r), "byte " + at);
+            assertEquals(ErrorCode.CORRUPTION, e.code());
+            assertTrue(e.getMessage().contains("afar/" + name), e.getMessage());
+            store.all.put(name, whole);
+            read(file, 0, r);
+            file.close();
+            disk.files.put(name, whole);
+        }
     }
 
     private static Collected tryRead(LayerFile file, int i, Reconstruction r) {
@@ -217,13 +335,11 @@ class LazyLayerFileTest {
         LayerFile file = droppable(disk, store, new BlockCache(limits(2))).getFirst();
         assertTrue(file.drop());
         store.hasty = 3;
-        Reconstruction r = new Reconstruction();
-        read(file, 0, r);
+        file.verify();
         assertEquals(4, store.fetched);
         assertTrue(file.drop());
         store.hasty = Integer.MAX_VALUE;
-        r.reset(0, 0, 0, 20);
-        PageserverException e = assertThrows(PageserverException.class, () -> file.collect(r));
+        PageserverException e = assertThrows(PageserverException.class, file::verify);
         assertEquals(ErrorCode.UNAVAILABLE, e.code(), e.getMessage());
         file.close();
     }

@@ -221,7 +221,8 @@ public final class Main implements Callable<Integer> {
                                 limits.bytesPerSecond(),
                                 limits.attempts(),
                                 limits.firstDelayNanos(),
-                                limits.longestDelayNanos()));
+                                limits.longestDelayNanos(),
+                                limits.partBytes()));
     }
 
     /** An empty directory and a full store: somebody may want his data back. */

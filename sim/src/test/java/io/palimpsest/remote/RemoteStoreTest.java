@@ -82,7 +82,7 @@ class RemoteStoreTest {
     }
 
     private static RemoteLimits patient() {
-        return new RemoteLimits(4, 0, 1000, SECOND / 10, 10 * SECOND);
+        return new RemoteLimits(4, 0, 1000, SECOND / 10, 10 * SECOND, 1000);
     }
 
     private static PageserverException fails(ErrorCode code, Runnable action) {
@@ -188,7 +188,7 @@ class RemoteStoreTest {
         each(
                 50,
                 w -> {
-                    RemoteLimits limits = new RemoteLimits(1, 0, 5, SECOND, 4 * SECOND);
+                    RemoteLimits limits = new RemoteLimits(1, 0, 5, SECOND, 4 * SECOND, 1000);
                     w.store().faults(StoreFaults.quiet().withUnavailable(1));
                     long start = w.machine().clock().monotonicNanos();
                     PageserverException e =
@@ -237,7 +237,7 @@ class RemoteStoreTest {
 
     @Test
     void theBoundDoublesAndStops() {
-        RemoteLimits limits = new RemoteLimits(1, 0, 9, 100, 1000);
+        RemoteLimits limits = new RemoteLimits(1, 0, 9, 100, 1000, 1000);
         List<Long> bounds = new ArrayList<>();
         for (int n = 1; n < 7; n++) {
             bounds.add(Retry.bound(n, ErrorCode.UNAVAILABLE, limits));
@@ -251,7 +251,7 @@ class RemoteStoreTest {
         each(
                 30,
                 w -> {
-                    RemoteStore remote = w.remote(new RemoteLimits(3, 0, 1, 1, 1));
+                    RemoteStore remote = w.remote(new RemoteLimits(3, 0, 1, 1, 1, 1000));
                     long start = w.machine().clock().monotonicNanos();
                     List<Tasks.Task> tasks = new ArrayList<>();
                     int[] seen = new int[2];
@@ -280,7 +280,7 @@ class RemoteStoreTest {
         each(
                 30,
                 w -> {
-                    RemoteStore remote = w.remote(new RemoteLimits(8, 100_000, 1, 1, 1));
+                    RemoteStore remote = w.remote(new RemoteLimits(8, 100_000, 1, 1, 1, 1000));
                     long start = w.machine().clock().monotonicNanos();
                     List<Tasks.Task> tasks = new ArrayList<>();
                     for (int i = 0; i < 8; i++) {

@@ -106,7 +106,8 @@ final class BackupRun {
                         0,
                         1 + random.nextInt(10),
                         10 * MILLIS,
-                        100 * MILLIS << random.nextInt(6));
+                        100 * MILLIS << random.nextInt(6),
+                        64 << random.nextInt(12));
         eviction =
                 new EvictionConfig(
                         random.nextInt(3) * SECOND,

@@ -46,6 +46,7 @@ public final class BackupScenario implements Scenario {
                 "tenant-attached",
                 "tenant-fenced",
                 "layer-fetched",
+                "layer-read-away",
                 "backup-layer-evicted",
                 "layers-collected",
                 "history-dropped",

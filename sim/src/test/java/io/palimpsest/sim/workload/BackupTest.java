@@ -22,7 +22,9 @@ class BackupTest {
             outcome.probes().forEach((k, v) -> probes.merge(k, v, Long::sum));
         }
         for (String reached :
-                new String[] {"backup-two-servers", "tenant-fenced", "layer-fetched"}) {
+                new String[] {
+                    "backup-two-servers", "tenant-fenced", "layer-fetched", "layer-read-away"
+                }) {
             assertTrue(probes.getOrDefault(reached, 0L) > 0, reached + " never came: " + probes);
         }
     }

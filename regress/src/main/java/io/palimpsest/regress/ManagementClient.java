@@ -134,6 +134,25 @@ public final class ManagementClient implements AutoCloseable {
                 tenant + "/timeline/" + timeline + "/compact?force_l0_compaction=true", Map.of());
     }
 
+    /** Brings all layers of a timeline from the store; returns when they are here. */
+    public void warmUp(TenantId tenant, TimelineId timeline, int atOnce) {
+        String path = tenant + "/timeline/" + timeline + "/download_remote_layers";
+        JsonNode progress = post(path, Map.of("max_concurrent_downloads", atOnce), 202);
+        while (progress.path("state").asText().equals("Running")) {
+            Pause.millis(5);
+            progress =
+                    send(
+                            HttpRequest.newBuilder(URI.create(base + path))
+                                    .timeout(Duration.ofSeconds(10))
+                                    .build(),
+                            200);
+        }
+        if (!progress.path("state").asText().equals("Completed")
+                || progress.path("failed_download_count").asInt() != 0) {
+            throw new IllegalStateException("not all layers have come: " + progress);
+        }
+    }
+
     private JsonNode put(String path, Map<String, Object> body) {
         try {
             return send(

@@ -19,6 +19,13 @@ bench-backup: jdk ## Backup and restore beside pgBackRest (installed by apt wher
 	  -cp 'regress/target/palimpsest-regress-0.1.0-SNAPSHOT.jar:regress/target/lib/*' io.palimpsest.regress.storage.BackupBench \
 	  --size-mb $(or $(SIZE_MB),1024) --store $(or $(STORE),local) $(ARGS)
 
+.PHONY: fuzz
+fuzz: jdk ## Clients that behave badly, at an open page server and at one with TLS and tokens, beside some that behave: MINUTES=10 SEED=n
+	@$(PACKAGE) -pl regress -am
+	@$(JAVA) -Xmx512m \
+	  -cp 'regress/target/palimpsest-regress-0.1.0-SNAPSHOT.jar:regress/target/lib/*' io.palimpsest.regress.fuzz.ProtocolFuzz \
+	  --seed $(SEED) --minutes $(if $(filter command line environment,$(origin MINUTES)),$(MINUTES),10)
+
 .PHONY: soak
 soak: jdk ## Real PostgreSQL, tiny limits, kills; pages at random LSNs of random branches compared: MINUTES=10 PG=17 SEED=n SELFTEST=1 DIR=kept
 	@$(PACKAGE) -pl regress -am

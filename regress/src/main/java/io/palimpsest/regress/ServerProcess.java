@@ -157,13 +157,22 @@ public final class ServerProcess implements AutoCloseable {
                 : running.info().totalCpuDuration().orElse(Duration.ZERO).toNanos();
     }
 
-    boolean isRunning() {
+    /** Of the running process. */
+    public long pid() {
+        Process running = process;
+        if (running == null) {
+            throw new IllegalStateException("it does not run");
+        }
+        return running.pid();
+    }
+
+    public boolean isRunning() {
         Process running = process;
         return running != null && running.isAlive();
     }
 
     /** All it has logged, over all its lives. */
-    String log() {
+    public String log() {
         try {
             return Files.exists(log) ? Files.readString(log) : "";
         } catch (IOException e) {

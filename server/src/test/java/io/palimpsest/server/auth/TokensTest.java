@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.base.TenantId;
+import io.palimpsest.fixtures.KeyFiles;
 import io.palimpsest.service.Access;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;

@@ -4,7 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.palimpsest.base.TenantId;
-import io.palimpsest.server.auth.KeyFiles;
+import io.palimpsest.fixtures.KeyFiles;
 import io.palimpsest.server.auth.Tokens;
 import io.palimpsest.service.Access;
 import java.io.IOException;

@@ -6,9 +6,6 @@ import io.palimpsest.base.Lsn;
 import io.palimpsest.base.TenantId;
 import io.palimpsest.base.TimelineId;
 import io.palimpsest.fixtures.EmbeddedPostgres;
-import io.palimpsest.server.connect.BackupClient;
-import io.palimpsest.server.connect.Credentials;
-import io.palimpsest.server.connect.UnpackedBackup;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
@@ -77,24 +74,38 @@ final class ConnectedCopy implements AutoCloseable {
                         "--port",
                         Integer.toString(EmbeddedPostgres.freePort()),
                         "--json");
-        try {
-            return new ConnectedCopy(home, new ObjectMapper().readTree(output));
-        } catch (IOException e) {
-            throw new IllegalStateException("palimpsest connect printed: " + output, e);
-        }
+        return new ConnectedCopy(home, json(output));
     }
 
-    /** Only its files, in {@code home/data}: the latest of the branch. */
-    static void unpack(ServerProcess server, TenantId tenant, TimelineId branch, Path home)
-            throws IOException {
-        Files.createDirectories(home);
-        try (UnpackedBackup backup =
-                new UnpackedBackup(home.resolve("data"), home.resolve("tablespaces"))) {
-            BackupClient.stock(
-                    server.pageService(), tenant, branch, "latest", Credentials.NONE, backup::push);
-            backup.finish();
+    /**
+     * {@code palimpsest export} of the latest of a branch.
+     *
+     * @param how {@code --to} or {@code --tar}
+     * @return what it prints
+     */
+    static JsonNode export(
+            ServerProcess server, TenantId tenant, TimelineId branch, String how, Path target) {
+        return json(
+                run(
+                        "export",
+                        branch.toString(),
+                        how,
+                        target.toString(),
+                        "--tenant",
+                        tenant.toString(),
+                        "--server",
+                        "http://127.0.0.1:" + server.management().getPort(),
+                        "--pageservice",
+                        "127.0.0.1:" + server.pageService().getPort(),
+                        "--json"));
+    }
+
+    private static JsonNode json(String output) {
+        try {
+            return new ObjectMapper().readTree(output);
+        } catch (IOException e) {
+            throw new IllegalStateException("palimpsest printed: " + output, e);
         }
-        Files.writeString(home.resolve("data/postgresql.conf"), "");
     }
 
     /** The first column of the first row, or "". */

@@ -85,7 +85,22 @@ class ConnectTest {
 
     private static void byHand(Scene scene, TimelineId main, TableSums after) throws Exception {
         Path home = scene.home.resolve("by-hand");
-        ConnectedCopy.unpack(scene.server, scene.tenant, main, home);
+        Files.createDirectories(home);
+        Path data = home.resolve("data");
+        long bytes =
+                ConnectedCopy.export(scene.server, scene.tenant, main, "--to", data)
+                        .get("bytes")
+                        .asLong();
+        Files.writeString(data.resolve("postgresql.conf"), "");
+        Path archive = home.resolve("all.tar");
+        ConnectedCopy.export(scene.server, scene.tenant, main, "--tar", archive);
+        assertEquals(bytes, Files.size(archive));
+        assertThrows(
+                IllegalStateException.class,
+                () -> ConnectedCopy.export(scene.server, scene.tenant, main, "--to", data),
+                "what is there is not overwritten");
+        String branches = scene.http("GET", "/v1/tenant/" + scene.tenant + "/timeline");
+        assertEquals(2, branches.split("\"timeline_id\"", -1).length, "its branches are gone");
         try (EmbeddedPostgres copy = scene.postgres.over(home)) {
             copy.start();
             assertEquals(List.of(), after.differences(TableSums.read(copy::jdbcUrl)));

@@ -6,7 +6,6 @@ import io.palimpsest.base.Lsn;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.base.TenantId;
 import io.palimpsest.base.TimelineId;
-import io.palimpsest.server.connect.Copy;
 import io.palimpsest.server.runtime.SecureIds;
 import java.net.URLEncoder;
 import java.nio.charset.StandardCharsets;
@@ -123,10 +122,11 @@ record BranchPoint(TenantId tenant, TimelineId timeline, int major, String lsn, 
                                 .formatted(id, timeline, lsn));
     }
 
-    /** Deletes a copy's branch; it may be gone already. */
-    static void delete(ServerApi api, Copy copy) throws InterruptedException {
+    /** Deletes a branch that was made here; it may be gone already. */
+    static void delete(ServerApi api, TenantId tenant, TimelineId branch)
+            throws InterruptedException {
         try {
-            JsonNode _ = api.call("DELETE", path(copy.tenant(), copy.branch()), "");
+            JsonNode _ = api.call("DELETE", path(tenant, branch), "");
         } catch (PageserverException e) {
             if (e.code() != ErrorCode.NOT_FOUND) {
                 throw e;

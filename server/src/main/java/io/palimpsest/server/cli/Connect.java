@@ -15,7 +15,6 @@ import io.palimpsest.server.connect.UnpackedBackup;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.net.InetAddress;
-import java.net.InetSocketAddress;
 import java.net.ServerSocket;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -59,12 +58,7 @@ final class Connect implements Callable<Integer> {
 
     @Mixin private ServerOptions server = new ServerOptions();
 
-    @Option(
-            names = "--pageservice",
-            paramLabel = "HOST:PORT",
-            defaultValue = "127.0.0.1:64000",
-            description = "The server's page service. Default: ${DEFAULT-VALUE}.")
-    private String pageService = "127.0.0.1:64000";
+    @Mixin private PageServiceOptions pageService = new PageServiceOptions();
 
     @Option(
             names = "--tenant",
@@ -160,7 +154,7 @@ final class Connect implements Callable<Integer> {
         } catch (IOException | RuntimeException | InterruptedException e) {
             postgres.stop();
             postgres.remove();
-            BranchPoint.delete(api, copy);
+            BranchPoint.delete(api, copy.tenant(), copy.branch());
             throw e;
         }
     }
@@ -193,20 +187,11 @@ final class Connect implements Callable<Integer> {
     }
 
     private long copy(Copy copy) throws IOException {
-        int colon = pageService.lastIndexOf(':');
-        if (colon < 1 || !pageService.substring(colon + 1).matches("\\d{1,5}")) {
-            throw PageserverException.badRequest(
-                    "--pageservice '%s': expected HOST:PORT", pageService);
-        }
-        InetSocketAddress address =
-                new InetSocketAddress(
-                        pageService.substring(0, colon),
-                        Integer.parseInt(pageService.substring(colon + 1)));
         Progress progress = new Progress(err(), "copied");
         try (UnpackedBackup backup =
                 new UnpackedBackup(copy.data(), copy.directory().resolve("tablespaces"))) {
             BackupClient.stock(
-                    address,
+                    pageService.address(),
                     copy.tenant(),
                     copy.branch(),
                     copy.lsn(),

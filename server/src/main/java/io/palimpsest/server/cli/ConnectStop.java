@@ -58,7 +58,7 @@ final class ConnectStop implements Callable<Integer> {
             throws IOException, InterruptedException {
         postgres.stop();
         if (!copy.keep()) {
-            BranchPoint.delete(api, copy);
+            BranchPoint.delete(api, copy.tenant(), copy.branch());
             postgres.remove();
         }
     }

@@ -26,7 +26,8 @@ import picocli.CommandLine.Command;
             Palimpsest.Store.class,
             Palimpsest.Tenant.class,
             Palimpsest.Token.class,
-            Connect.class
+            Connect.class,
+            Export.class
         },
         exitCodeListHeading = "%nExit status:%n",
         exitCodeList = {

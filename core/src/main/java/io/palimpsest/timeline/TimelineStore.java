@@ -14,6 +14,7 @@ import io.palimpsest.remote.RemoteStore;
 import io.palimpsest.remote.TenantManifest;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Function;
@@ -233,7 +234,7 @@ public final class TimelineStore {
     /** Timelines that the store should have and whose index there cannot be used, and why. */
     public Map<TimelineId, PageserverException> unreadableInStore(TenantShardId tenant) {
         RemoteTenant owned = owned(tenant);
-        return owned == null ? Map.of() : owned.unreadable();
+        return owned == null ? Collections.emptyMap() : owned.unreadable();
     }
 
     /** Is the tenant attached, or is there no store that it could be attached from? */

@@ -262,7 +262,8 @@ public final class RemoteStore {
                 });
     }
 
-    private <T> T attempt(String what, Supplier<T> request) {
+    /** Any other request of the same store, bounded and tried again as all are. */
+    public <T> T attempt(String what, Supplier<T> request) {
         return retry.call(
                 what,
                 () -> {

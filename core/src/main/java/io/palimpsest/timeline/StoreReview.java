@@ -40,7 +40,9 @@ public final class StoreReview {
         REMOVED(false),
         /** An index of an earlier generation. */
         SUPERSEDED(false),
-        /** An object of a timeline that no manifest names, or that is being deleted. */
+        /** An object of a timeline that the manifest says is being deleted. */
+        DELETING(false),
+        /** An object of a timeline that the newest manifest does not name. */
         OF_NO_BRANCH(false),
         /** An object among ours that no page server would have put there. */
         FOREIGN(false);
@@ -227,7 +229,7 @@ public final class StoreReview {
     private void index(
             RemoteKey.Index index, StoredTenant.@Nullable Branch branch, ObjectStore.Entry entry) {
         if (branch == null || branch.deleting()) {
-            find(Kind.OF_NO_BRANCH, entry, "");
+            find(branch == null ? Kind.OF_NO_BRANCH : Kind.DELETING, entry, "");
         } else if (index.generation().value() < branch.generation()) {
             find(Kind.SUPERSEDED, entry, "by " + branch.index());
         }
@@ -236,7 +238,7 @@ public final class StoreReview {
     private void layer(
             RemoteKey.Layer layer, StoredTenant.@Nullable Branch branch, ObjectStore.Entry entry) {
         if (branch == null || branch.deleting()) {
-            find(Kind.OF_NO_BRANCH, entry, "");
+            find(branch == null ? Kind.OF_NO_BRANCH : Kind.DELETING, entry, "");
         } else if (branch.removed().contains(layer.name())) {
             find(Kind.REMOVED, entry, "");
         } else {

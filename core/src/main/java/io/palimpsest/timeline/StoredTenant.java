@@ -30,7 +30,7 @@ public record StoredTenant(TenantShardId tenant, int claimed, List<Branch> branc
      * A timeline.
      *
      * @param deleting nothing of it is needed
-     * @param index key of its newest index; null if it never came to one
+     * @param index key of its newest index; null if there is none
      * @param generation of that index, 0 without
      * @param layers that it names
      * @param removed layers that its owner is about to delete
@@ -102,12 +102,30 @@ public record StoredTenant(TenantShardId tenant, int claimed, List<Branch> branc
                 }
             }
         }
-        boolean named = !entry.index().equals(manifest.generation());
+        return lost(store, manifest, entry);
+    }
+
+    /** Its owner may have deleted it meanwhile, or another one may have taken the tenant over. */
+    private static Branch lost(
+            RemoteStore store, TenantManifest manifest, TenantManifest.Entry entry) {
+        TenantManifest now = GenerationClaim.look(store, manifest.tenant()).manifest();
+        TenantManifest.Entry still =
+                now == null
+                        ? null
+                        : now.timelines().stream()
+                                .filter(e -> e.id().equals(entry.id()))
+                                .findFirst()
+                                .orElse(null);
+        if (now == null || still == null || still.deleting()) {
+            return new Branch(entry.id(), true, null, 0, List.of(), List.of(), null);
+        }
+        if (!now.generation().equals(manifest.generation())
+                || !still.index().equals(entry.index())) {
+            return branch(store, now, still);
+        }
         return Branch.without(
                 entry,
-                named
-                        ? "the manifest names index %s, but there is no such object"
-                                .formatted(entry.index())
-                        : null);
+                "the manifest names index %s, but there is no such object"
+                        .formatted(entry.index()));
     }
 }

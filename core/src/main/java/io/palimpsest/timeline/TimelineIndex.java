@@ -233,6 +233,37 @@ record TimelineIndex(
                 removed);
     }
 
+    /**
+     * The same history of these layers, for the holder of that generation. What was to be deleted
+     * from the store is left.
+     *
+     * @throws PageserverException UNSUPPORTED if two layers differ by the generation alone that
+     *     they have lost
+     */
+    TimelineIndex restored(Generation newGeneration, List<LayerDescriptor> restoredLayers) {
+        List<LayerDescriptor> sorted = restoredLayers.stream().sorted(ORDER).toList();
+        for (int i = 1; i < sorted.size(); i++) {
+            if (ORDER.compare(sorted.get(i - 1), sorted.get(i)) == 0) {
+                throw PageserverException.of(
+                        ErrorCode.UNSUPPORTED,
+                        "timeline %s has two layers that would be %s",
+                        timeline(),
+                        sorted.get(i).name());
+            }
+        }
+        return new TimelineIndex(
+                identity.under(newGeneration),
+                ancestor,
+                adopted,
+                state,
+                oldestReadableLsn,
+                leases,
+                diskConsistentLsn,
+                prevRecordLsn,
+                sorted,
+                List.of());
+    }
+
     boolean names(LayerName name) {
         return Collections.binarySearch(
                         layers, new LayerDescriptor(name, 0, false), TimelineIndex.ORDER)

@@ -61,7 +61,7 @@ final class LayerVerification {
                 new Damage(
                         key,
                         problem,
-                        "do not stop the page server that owns the tenant: it has it in memory, and puts it again when it changes (an index with the next upload). In a versioned bucket the version before may be whole"));
+                        "do not stop the page server that owns the tenant: it has it in memory, and puts it again when it changes (an index with the next upload). In a versioned bucket `palimpsest store restore` goes back to a time before"));
     }
 
     void verify(StoredLayers.Named named) {
@@ -116,7 +116,7 @@ final class LayerVerification {
                 new Damage(
                         named.key(),
                         error,
-                        "reads that need it fail, all others go on. Keep the disk of the page server that owns the tenant: %s in its working directory may be whole, `palimpsest layer check` tells. In a versioned bucket the version before may be"
+                        "reads that need it fail, all others go on. Keep the disk of the page server that owns the tenant: %s in its working directory may be whole, `palimpsest layer check` tells. In a versioned bucket `palimpsest store restore` goes back to a time before"
                                 .formatted(named.key())));
     }
 }

@@ -66,8 +66,14 @@ public final class Palimpsest {
     @Command(
             name = "store",
             mixinStandardHelpOptions = true,
-            description = "Object stores: check, du, scrub, verify.",
-            subcommands = {StoreCheck.class, StoreDu.class, StoreScrub.class, StoreVerify.class})
+            description = "Object stores: check, du, restore, scrub, verify.",
+            subcommands = {
+                StoreCheck.class,
+                StoreDu.class,
+                StoreRestore.class,
+                StoreScrub.class,
+                StoreVerify.class
+            })
     static final class Store {}
 
     /** Tenants of a running server. */

@@ -135,12 +135,7 @@ sealed interface ProofsPlace {
 
         private void put(Content content) {
             String was = version;
-            if (was == null) {
-                store.create(KEY, content);
-                version = store.head(KEY).version();
-            } else {
-                version = store.replace(KEY, content, was);
-            }
+            version = was == null ? store.create(KEY, content) : store.replace(KEY, content, was);
         }
     }
 }

@@ -1,6 +1,7 @@
 package io.palimpsest.server.cli;
 
 import io.palimpsest.base.PageserverException;
+import io.palimpsest.port.ObjectStore;
 import io.palimpsest.remote.RemoteLimits;
 import io.palimpsest.remote.RemoteStore;
 import io.palimpsest.server.config.ServerConfig;
@@ -37,9 +38,13 @@ final class StoreOptions {
 
     /** The same with requests tried again, as a page server does it. */
     static RemoteStore remote(StoreConnection connection) {
+        return remote(connection.store());
+    }
+
+    static RemoteStore remote(ObjectStore store) {
         SystemTasks tasks = new SystemTasks((level, event, detail) -> {}, (task, failure) -> {});
         return new RemoteStore(
-                connection.store(),
+                store,
                 new SystemClock(),
                 tasks,
                 new SecureIds(),

@@ -5,16 +5,23 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.base.TenantShardId;
+import io.palimpsest.remote.RemotePath;
+import io.palimpsest.remote.RemoteStore;
+import io.palimpsest.server.connect.Credentials;
+import io.palimpsest.server.store.LeftOvers.LeftOver;
 import io.palimpsest.server.store.StoreConnection;
 import io.palimpsest.timeline.StoreReview;
 import io.palimpsest.timeline.StoreReview.Finding;
 import io.palimpsest.timeline.StoreReview.Kind;
 import java.io.PrintWriter;
+import java.net.URI;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -27,7 +34,7 @@ import picocli.CommandLine.Spec;
         mixinStandardHelpOptions = true,
         description = {
             "Compares what is in the store with what its indexes name, while page servers go on.",
-            "Only looks: nothing is deleted or changed."
+            "Only looks, but with --delete --yes: that deletes what is provably nobody's."
         })
 final class StoreScrub implements Callable<Integer> {
     @Spec CommandSpec spec = CommandSpec.create();
@@ -43,28 +50,101 @@ final class StoreScrub implements Callable<Integer> {
     @Option(names = "--json", description = "Print one JSON object.")
     private boolean json;
 
+    /** What is to be deleted. */
+    static final class Deletion {
+        @Option(
+                names = "--delete",
+                required = true,
+                description =
+                        "Say what is provably nobody's: of branches that are being deleted, and what broken-off puts have left.")
+        private boolean wanted;
+
+        @Option(names = "--yes", description = "And delete it.")
+        private boolean really;
+
+        @Option(
+                names = "--left-for",
+                paramLabel = "TIME",
+                converter = Age.class,
+                defaultValue = "7d",
+                description =
+                        "A put was broken off if it was begun that long ago (12h, 7d). Default: ${DEFAULT-VALUE}.")
+        private Duration leftFor = Duration.ofDays(7);
+
+        @Option(
+                names = "--owner",
+                paramLabel = "URL",
+                description =
+                        "The management API of a page server: with --yes, it deletes what is garbage of the tenants that it owns. A token as with `palimpsest tenant`.")
+        private @Nullable URI owner;
+    }
+
+    @ArgGroup(exclusive = false)
+    private @Nullable Deletion deletion;
+
     @Override
-    public Integer call() {
+    public Integer call() throws InterruptedException {
         StoreReview review;
+        ScrubDeletion deleted = null;
         try (StoreConnection connection = options.open()) {
-            review = new StoreReview(StoreOptions.remote(connection));
+            RemoteStore store = StoreOptions.remote(connection);
+            review = new StoreReview(store);
             List<TenantShardId> tenants =
                     only == null ? review.list() : List.of(TenantShardId.parse(only));
             for (int i = 0; i < tenants.size(); i++) {
                 progress(i, tenants.size(), tenants.get(i));
                 review.review(tenants.get(i));
             }
-        }
-        if (only != null && review.objects() == 0) {
-            throw PageserverException.of(
-                    ErrorCode.NOT_FOUND, "the store has nothing of tenant %s", only);
+            if (only != null && review.objects() == 0) {
+                throw PageserverException.of(
+                        ErrorCode.NOT_FOUND, "the store has nothing of tenant %s", only);
+            }
+            Deletion asked = deletion;
+            if (asked != null) {
+                deleted =
+                        ScrubDeletion.of(
+                                review.findings(),
+                                only == null
+                                        ? connection.leftOvers().leftOvers(asked.leftFor)
+                                        : leftOversOf(only, connection, asked.leftFor));
+                if (asked.really) {
+                    deleted.run(store, connection.leftOvers());
+                    if (asked.owner != null) {
+                        try (ServerApi api =
+                                new ServerApi(asked.owner, Credentials.of(System.getenv()))) {
+                            deleted.askOwner(api);
+                        }
+                    }
+                }
+            }
         }
         if (json) {
-            Output.json(spec.commandLine().getOut(), tree(review));
+            ObjectNode root = tree(review);
+            if (deleted != null) {
+                deleted.tree(root.putObject("deletion"));
+            }
+            Output.json(spec.commandLine().getOut(), root);
         } else {
             print(spec.commandLine().getOut(), review);
+            if (deleted != null) {
+                deleted.print(spec.commandLine().getOut());
+            }
         }
-        return harmed(review) ? Palimpsest.CORRUPT : Palimpsest.DONE;
+        if (harmed(review)) {
+            return Palimpsest.CORRUPT;
+        }
+        return deleted == null || deleted.whole() ? Palimpsest.DONE : Palimpsest.FAILED;
+    }
+
+    /**
+     * Of a directory nothing tells what they were to become, so they are nobody's in particular.
+     */
+    private static List<LeftOver> leftOversOf(
+            String tenant, StoreConnection connection, Duration age) {
+        String prefix = RemotePath.tenant(TenantShardId.parse(tenant)) + "/";
+        return connection.leftOvers().leftOvers(age).stream()
+                .filter(leftOver -> leftOver.name().startsWith(prefix))
+                .toList();
     }
 
     private void progress(int done, int all, TenantShardId next) {

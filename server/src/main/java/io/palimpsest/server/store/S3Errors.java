@@ -137,11 +137,13 @@ final class S3Errors {
     static String permission(String action) {
         return switch (action) {
             case "GetObject", "HeadObject" -> "s3:GetObject";
+            case "GetObjectVersion", "HeadObjectVersion" -> "s3:GetObjectVersion";
             case "DeleteObjects" -> "s3:DeleteObject";
             case "ListObjectsV2" -> "s3:ListBucket";
+            case "ListObjectVersions" -> "s3:ListBucketVersions";
             case "ListMultipartUploads" -> "s3:ListBucketMultipartUploads";
             case "AbortMultipartUpload" -> "s3:AbortMultipartUpload";
-            case "CopyObject" -> "s3:GetObject or s3:PutObject";
+            case "CopyObject", "UploadPartCopy" -> "s3:GetObject or s3:PutObject";
             default -> "s3:PutObject";
         };
     }

@@ -3,14 +3,11 @@ package io.palimpsest.server.store;
 import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.port.ObjectStore;
+import io.palimpsest.port.ObjectVersions;
 import java.io.IOException;
 import java.net.URI;
 import java.time.Duration;
-import java.time.Instant;
-import java.util.ArrayList;
-import java.util.Base64;
 import java.util.List;
-import java.util.function.Function;
 import java.util.function.Supplier;
 import java.util.zip.CRC32C;
 import org.jspecify.annotations.Nullable;
@@ -26,8 +23,6 @@ import software.amazon.awssdk.regions.Region;
 import software.amazon.awssdk.services.s3.S3Client;
 import software.amazon.awssdk.services.s3.S3ClientBuilder;
 import software.amazon.awssdk.services.s3.model.CommonPrefix;
-import software.amazon.awssdk.services.s3.model.CompletedPart;
-import software.amazon.awssdk.services.s3.model.CopyPartResult;
 import software.amazon.awssdk.services.s3.model.DeleteObjectsResponse;
 import software.amazon.awssdk.services.s3.model.GetObjectResponse;
 import software.amazon.awssdk.services.s3.model.HeadObjectResponse;
@@ -47,7 +42,7 @@ import software.amazon.awssdk.services.s3.model.S3Object;
  * <p>The CRC32C of an object is in its metadata. On the way up Amazon verifies it as its own
  * checksum; others verify an MD5, which all of them know, and get no header they may not.
  */
-public final class S3Store implements ObjectStore, LeftOvers, AutoCloseable {
+public final class S3Store implements ObjectStore, ObjectVersions, LeftOvers, AutoCloseable {
     /** As many as S3 deletes with one request. */
     private static final int DELETED_AT_ONCE = 1000;
 
@@ -61,6 +56,8 @@ public final class S3Store implements ObjectStore, LeftOvers, AutoCloseable {
     private final S3Client client;
     private final S3Errors errors;
     private final boolean amazon;
+    private final S3Uploads uploads;
+    private final S3Versions versions;
 
     /** That the bucket is there: an answer to HEAD does not tell it from the object. */
     private volatile boolean bucketSeen;
@@ -97,6 +94,8 @@ public final class S3Store implements ObjectStore, LeftOvers, AutoCloseable {
             builder.endpointOverride(URI.create(endpoint)).forcePathStyle(true);
         }
         client = builder.build();
+        uploads = new S3Uploads(settings, client, errors);
+        versions = new S3Versions(settings, client, errors);
     }
 
     /** Whose key is used and where it was found; never the key itself. */
@@ -117,7 +116,7 @@ public final class S3Store implements ObjectStore, LeftOvers, AutoCloseable {
         return errors.attempt(action, key, request);
     }
 
-    private AwsRequestOverrideConfiguration within(Duration timeout) {
+    static AwsRequestOverrideConfiguration within(Duration timeout) {
         return AwsRequestOverrideConfiguration.builder().apiCallTimeout(timeout).build();
     }
 
@@ -135,7 +134,7 @@ public final class S3Store implements ObjectStore, LeftOvers, AutoCloseable {
         Pieces pieces = new Pieces(key, content);
         return content.length() <= Pieces.SIZE
                 ? putWhole(key, full, pieces.next(), content, condition)
-                : putPieces(key, full, pieces, content, condition);
+                : uploads.put(key, full, pieces, content, condition);
     }
 
     private String putWhole(
@@ -149,216 +148,38 @@ public final class S3Store implements ObjectStore, LeftOvers, AutoCloseable {
                                             r.bucket(settings.bucket())
                                                     .key(full)
                                                     .metadata(StoredChecksum.metadata(content))
-                                                    .ifNoneMatch(ifNoneMatch(condition))
-                                                    .ifMatch(ifMatch(condition))
+                                                    .ifNoneMatch(S3Uploads.ifNoneMatch(condition))
+                                                    .ifMatch(S3Uploads.ifMatch(condition))
                                                     .storageClass(settings.storageClass())
                                                     .overrideConfiguration(large());
                                             if (amazon) {
-                                                r.checksumCRC32C(base64(content.crc32c()));
+                                                r.checksumCRC32C(
+                                                        S3Uploads.base64(content.crc32c()));
                                             } else {
-                                                r.contentMD5(base64(Pieces.md5(bytes)));
+                                                r.contentMD5(S3Uploads.base64(Pieces.md5(bytes)));
                                             }
                                         },
                                         RequestBody.fromBytes(bytes))
                                 .eTag());
     }
 
-    private String putPieces(
-            String key, String full, Pieces pieces, Content content, Condition condition) {
-        return finishPieces(
-                key,
-                full,
-                content,
-                condition,
-                upload -> {
-                    List<CompletedPart> parts = new ArrayList<>();
-                    while (pieces.hasNext()) {
-                        parts.add(putPiece(key, full, upload, parts.size() + 1, pieces.next()));
-                    }
-                    return parts;
-                });
-    }
-
-    /**
-     * Makes an object of pieces, in one step once all are there; if that fails they are deleted.
-     *
-     * @param pieces puts them all, given the upload's id
-     */
-    private String finishPieces(
-            String key,
-            String full,
-            Content content,
-            Condition condition,
-            Function<String, List<CompletedPart>> pieces) {
-        String upload =
-                attempt(
-                        "CreateMultipartUpload",
-                        key,
-                        () ->
-                                client.createMultipartUpload(
-                                                r -> {
-                                                    r.bucket(settings.bucket())
-                                                            .key(full)
-                                                            .metadata(
-                                                                    StoredChecksum.metadata(
-                                                                            content))
-                                                            .storageClass(settings.storageClass())
-                                                            .overrideConfiguration(small());
-                                                    if (amazon) {
-                                                        r.checksumAlgorithm("CRC32C")
-                                                                .checksumType("FULL_OBJECT");
-                                                    }
-                                                })
-                                        .uploadId());
-        boolean done = false;
-        try {
-            List<CompletedPart> parts = pieces.apply(upload);
-            String version =
-                    attempt(
-                            "CompleteMultipartUpload",
-                            key,
-                            () ->
-                                    client.completeMultipartUpload(
-                                                    r -> {
-                                                        r.bucket(settings.bucket())
-                                                                .key(full)
-                                                                .uploadId(upload)
-                                                                .multipartUpload(
-                                                                        m -> m.parts(parts))
-                                                                .ifNoneMatch(ifNoneMatch(condition))
-                                                                .ifMatch(ifMatch(condition))
-                                                                .overrideConfiguration(large());
-                                                        if (amazon) {
-                                                            r.checksumType("FULL_OBJECT")
-                                                                    .checksumCRC32C(
-                                                                            base64(
-                                                                                    content
-                                                                                            .crc32c()));
-                                                        }
-                                                    })
-                                            .eTag());
-            done = true;
-            return version;
-        } finally {
-            if (!done) {
-                abort(full, upload);
-            }
-        }
-    }
-
-    private CompletedPart putPiece(
-            String key, String full, String upload, int number, byte[] piece) {
-        String crc = base64(crc32c(piece));
-        String tag =
-                attempt(
-                        "UploadPart",
-                        key,
-                        () ->
-                                client.uploadPart(
-                                                r -> {
-                                                    r.bucket(settings.bucket())
-                                                            .key(full)
-                                                            .uploadId(upload)
-                                                            .partNumber(number)
-                                                            .overrideConfiguration(large());
-                                                    if (amazon) {
-                                                        r.checksumCRC32C(crc);
-                                                    } else {
-                                                        r.contentMD5(base64(Pieces.md5(piece)));
-                                                    }
-                                                },
-                                                RequestBody.fromBytes(piece))
-                                        .eTag());
-        CompletedPart.Builder part = CompletedPart.builder().partNumber(number).eTag(tag);
-        return amazon ? part.checksumCRC32C(crc).build() : part.build();
-    }
-
-    private void abort(String full, String upload) {
-        try {
-            abortUpload(full, upload);
-        } catch (PageserverException e) {
-            // The failure that led here is the one to tell; leftOvers shows this one.
-        }
-    }
-
-    private void abortUpload(String full, String upload) {
-        attempt(
-                "AbortMultipartUpload",
-                full,
-                () ->
-                        client.abortMultipartUpload(r ->
-                                r.bucket(settings.bucket())
-                                        .key(full)
-                                        .uploadId(upload)
-                                        .overrideConfiguration(small())));
-    }
-
-    /** Pieces whose object was never finished. */
-    @Override
-    public List<LeftOver> leftOvers(Duration age) {
-        Instant before = Instant.now().minus(age);
-        return attempt(
-                "ListMultipartUploads",
-                settings.prefix(),
-                () ->
-                        client
-                                .listMultipartUploadsPaginator(
-                                        r -> r.bucket(settings.bucket()).prefix(settings.prefix()))
-                                .uploads()
-                                .stream()
-                                .filter(u -> !u.initiated().isAfter(before))
-                                .map(u ->
-                                        new LeftOver(
-                                                u.key().substring(settings.prefix().length()),
-                                                u.uploadId(),
-                                                u.initiated().toEpochMilli(),
-                                                0))
-                                .toList());
-    }
-
-    @Override
-    public void delete(LeftOver leftOver) {
-        try {
-            abortUpload(settings.prefix() + leftOver.name(), leftOver.id());
-        } catch (PageserverException e) {
-            if (e.code() != ErrorCode.NOT_FOUND) {
-                throw e;
-            }
-        }
-    }
-
-    private static @Nullable String ifNoneMatch(Condition condition) {
-        return condition instanceof Condition.Absent ? "*" : null;
-    }
-
-    private static @Nullable String ifMatch(Condition condition) {
-        return condition instanceof Condition.Version v ? v.version() : null;
-    }
-
-    private static int crc32c(byte[] bytes) {
-        CRC32C crc = new CRC32C();
-        crc.update(bytes);
-        return (int) crc.getValue();
-    }
-
-    private static String base64(int crc32c) {
-        byte[] b = new byte[4];
-        io.palimpsest.base.Bytes.putI32BE(b, 0, crc32c);
-        return base64(b);
-    }
-
-    private static String base64(byte[] bytes) {
-        return Base64.getEncoder().encodeToString(bytes);
-    }
-
     @Override
     public Stored get(String key, Sink sink) {
+        return read(key, null, sink);
+    }
+
+    @Override
+    public Stored get(String key, String id, Sink sink) {
+        return read(key, id, sink);
+    }
+
+    private Stored read(String key, @Nullable String id, Sink sink) {
         long deadline = System.nanoTime() + settings.bounds().timeout().toNanos();
         CRC32C crc = new CRC32C();
         byte[] buffer = new byte[BUFFER];
         long at = 0;
         Stored stored;
-        try (Body body = open(key, null)) {
+        try (Body body = open(key, id, null)) {
             GetObjectResponse object = body.in.response();
             stored =
                     new Stored(
@@ -382,18 +203,20 @@ public final class S3Store implements ObjectStore, LeftOvers, AutoCloseable {
     /**
      * Asks for an object, or for a part of it.
      *
+     * @param id of a version; null: the newest
      * @param range as HTTP writes it; null: all
      */
-    private Body open(String key, @Nullable String range) {
+    private Body open(String key, @Nullable String id, @Nullable String range) {
         String full = full(key);
         return new Body(
                 attempt(
-                        "GetObject",
+                        id == null ? "GetObject" : "GetObjectVersion",
                         key,
                         () ->
                                 client.getObject(r ->
                                         r.bucket(settings.bucket())
                                                 .key(full)
+                                                .versionId(id)
                                                 .range(range)
                                                 .overrideConfiguration(large()))));
     }
@@ -451,7 +274,7 @@ public final class S3Store implements ObjectStore, LeftOvers, AutoCloseable {
         }
         long deadline = System.nanoTime() + settings.bounds().timeout().toNanos();
         String range = "bytes=%d-%d".formatted(position, position + length - 1);
-        try (Body body = open(key, range)) {
+        try (Body body = open(key, null, range)) {
             long promised = body.in.response().contentLength();
             if (promised < length) {
                 throw PageserverException.corruption(
@@ -470,17 +293,22 @@ public final class S3Store implements ObjectStore, LeftOvers, AutoCloseable {
 
     @Override
     public Stored head(String key) {
+        return head(key, null);
+    }
+
+    private Stored head(String key, @Nullable String id) {
         String full = full(key);
         HeadObjectResponse object;
         try {
             object =
                     attempt(
-                            "HeadObject",
+                            id == null ? "HeadObject" : "HeadObjectVersion",
                             key,
                             () ->
                                     client.headObject(r ->
                                             r.bucket(settings.bucket())
                                                     .key(full)
+                                                    .versionId(id)
                                                     .overrideConfiguration(small())));
         } catch (PageserverException e) {
             if (e.code() == ErrorCode.NOT_FOUND && !bucketSeen) {
@@ -555,11 +383,20 @@ public final class S3Store implements ObjectStore, LeftOvers, AutoCloseable {
 
     @Override
     public void copy(String from, String to) {
+        copyVersion(from, null, to);
+    }
+
+    @Override
+    public void copy(String key, String id, String to) {
+        copyVersion(key, id, to);
+    }
+
+    private void copyVersion(String from, @Nullable String id, String to) {
         String source = full(from);
         String target = full(to);
-        Stored there = head(from);
+        Stored there = head(from, id);
         if (there.length() > copiedAtOnce) {
-            copyPieces(from, source, target, there);
+            uploads.copy(from, id, source, target, there, copiedAtOnce);
             return;
         }
         attempt(
@@ -569,72 +406,26 @@ public final class S3Store implements ObjectStore, LeftOvers, AutoCloseable {
                         client.copyObject(r ->
                                 r.sourceBucket(settings.bucket())
                                         .sourceKey(source)
+                                        .sourceVersionId(id)
                                         .destinationBucket(settings.bucket())
                                         .destinationKey(target)
                                         .storageClass(settings.storageClass())
                                         .overrideConfiguration(large())));
     }
 
-    private void copyPieces(String key, String source, String target, Stored there) {
-        Content content =
-                new ObjectStore.Part(
-                        there.length(),
-                        there.crc32c(),
-                        (position, into, offset, length) -> {
-                            throw new IllegalStateException("a copy is not read");
-                        });
-        finishPieces(
-                key,
-                target,
-                content,
-                Condition.ALWAYS,
-                upload -> {
-                    List<CompletedPart> parts = new ArrayList<>();
-                    for (long at = 0; at < there.length(); at += copiedAtOnce) {
-                        long end = Math.min(there.length(), at + copiedAtOnce);
-                        String range = "bytes=%d-%d".formatted(at, end - 1);
-                        parts.add(
-                                copyPiece(
-                                        key,
-                                        source,
-                                        target,
-                                        upload,
-                                        parts.size() + 1,
-                                        range,
-                                        there));
-                    }
-                    return parts;
-                });
+    /** Pieces whose object was never finished. */
+    @Override
+    public List<LeftOver> leftOvers(Duration age) {
+        return uploads.leftOvers(age);
     }
 
-    private CompletedPart copyPiece(
-            String key,
-            String source,
-            String target,
-            String upload,
-            int number,
-            String range,
-            Stored there) {
-        CopyPartResult copied =
-                attempt(
-                        "UploadPartCopy",
-                        key,
-                        () ->
-                                client.uploadPartCopy(r ->
-                                                r.sourceBucket(settings.bucket())
-                                                        .sourceKey(source)
-                                                        .copySourceRange(range)
-                                                        .copySourceIfMatch(there.version())
-                                                        .destinationBucket(settings.bucket())
-                                                        .destinationKey(target)
-                                                        .uploadId(upload)
-                                                        .partNumber(number)
-                                                        .overrideConfiguration(large()))
-                                        .copyPartResult());
-        return CompletedPart.builder()
-                .partNumber(number)
-                .eTag(copied.eTag())
-                .checksumCRC32C(copied.checksumCRC32C())
-                .build();
+    @Override
+    public void delete(LeftOver leftOver) {
+        uploads.delete(leftOver);
+    }
+
+    @Override
+    public Page versions(String prefix, @Nullable String page) {
+        return versions.versions(prefix, page);
     }
 }

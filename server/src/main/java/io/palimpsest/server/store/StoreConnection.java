@@ -3,6 +3,7 @@ package io.palimpsest.server.store;
 import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.port.ObjectStore;
+import io.palimpsest.port.ObjectVersions;
 import java.util.Map;
 import software.amazon.awssdk.auth.credentials.DefaultCredentialsProvider;
 
@@ -13,6 +14,7 @@ import software.amazon.awssdk.auth.credentials.DefaultCredentialsProvider;
  * @param location where, for people
  * @param identity who we are there, for people; never a secret
  * @param leftOvers of the same place
+ * @param versions what was there before
  */
 public record StoreConnection(
         String kind,
@@ -20,6 +22,7 @@ public record StoreConnection(
         String identity,
         ObjectStore store,
         LeftOvers leftOvers,
+        ObjectVersions versions,
         Runnable closing)
         implements AutoCloseable {
     /**
@@ -37,6 +40,8 @@ public record StoreConnection(
                         "user " + System.getProperty("user.name"),
                         store,
                         store,
+                        ObjectVersions.none(
+                                "a directory has none; of a snapshot of its file system give the path"),
                         () -> {});
             }
             case StoreSettings.S3 s3 -> {
@@ -53,6 +58,7 @@ public record StoreConnection(
                                         endpoint == null ? "" : " at " + endpoint,
                                         s3.prefix()),
                         store.identity(),
+                        store,
                         store,
                         store,
                         () -> {
@@ -82,6 +88,7 @@ public record StoreConnection(
                         store.identity(),
                         store,
                         store,
+                        ObjectVersions.none("Azure's versions of blobs are not read"),
                         () -> {});
             }
         };

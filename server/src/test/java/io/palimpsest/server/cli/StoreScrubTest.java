@@ -5,18 +5,28 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import com.sun.net.httpserver.HttpServer;
 import io.palimpsest.base.Generation;
 import io.palimpsest.base.TimelineId;
 import io.palimpsest.fixtures.GoldenStore;
+import io.palimpsest.port.ObjectStore;
 import io.palimpsest.remote.RemotePath;
+import io.palimpsest.remote.TenantManifest;
 import io.palimpsest.remote.TenantManifest.Entry;
+import io.palimpsest.server.store.LocalStore;
 import java.io.IOException;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.FileTime;
+import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.zip.CRC32C;
 import org.junit.jupiter.api.Test;
 
@@ -95,6 +105,13 @@ class StoreScrubTest extends StoreCommandTest {
     }
 
     @Test
+    void anIndexThatIsNotThereIsHarm() throws IOException {
+        String timeline = timelineOf(layers.first());
+        store().delete(List.of(timeline + "/index-00000001"));
+        assertEquals(List.of("unreadable " + timeline), found(6));
+    }
+
+    @Test
     void whatNobodyNamesIsNoHarm() throws IOException {
         String timeline = timelineOf(layers.first());
         TimelineId id = TimelineId.parse(timeline.substring(timeline.lastIndexOf('/') + 1));
@@ -135,6 +152,118 @@ class StoreScrubTest extends StoreCommandTest {
         CRC32C crc = new CRC32C();
         crc.update(body.getBytes(StandardCharsets.UTF_8));
         return (body + "crc32c %08x\n".formatted(crc.getValue())).getBytes(StandardCharsets.UTF_8);
+    }
+
+    private List<String> keys() {
+        return store().list("tenants/", true, 1000, null).objects().stream()
+                .map(ObjectStore.Entry::key)
+                .toList();
+    }
+
+    /** The first layer's timeline, as one that is being deleted under that generation. */
+    private String deleting(Generation generation) {
+        String timeline = timelineOf(layers.first());
+        TimelineId id = TimelineId.parse(timeline.substring(timeline.lastIndexOf('/') + 1));
+        List<Entry> next = new ArrayList<>(timelines);
+        next.replaceAll(e -> e.id().equals(id) ? new Entry(id, Generation.FIRST, true, null) : e);
+        manifest(generation, next);
+        return timeline + "/";
+    }
+
+    @Test
+    void whatIsOfADeletedBranchIsDeletedWhenToldTwice() throws IOException {
+        String doomed = deleting(Generation.FIRST);
+        List<String> before = keys();
+        List<String> kept = before.stream().filter(key -> !key.startsWith(doomed)).toList();
+        assertEquals(0, run("scrub", "--delete"), out + "" + err);
+        assertTrue(out.toString().contains("would delete"), "" + out);
+        assertTrue(out.toString().contains("nobody's  " + layers.first()), "" + out);
+        assertEquals(before, keys());
+        assertEquals(0, run("scrub", "--delete", "--yes", "--json"), out + "" + err);
+        assertEquals(before.size() - kept.size(), json().at("/deletion/deleted/objects").asInt());
+        assertFalse(json().at("/deletion/dry_run").asBoolean());
+        assertEquals(kept, keys());
+        assertEquals(0, run("scrub", "--delete", "--yes"), out + "" + err);
+        assertTrue(out.toString().contains("deleted 0 objects"), "" + out);
+        assertEquals(2, run("scrub", "--yes"), out + "" + err);
+    }
+
+    @Test
+    void whileATenantIsTakenOverNothingIsDeleted() {
+        String _ = deleting(Generation.FIRST);
+        List<String> before = keys();
+        // A fenced owner may have written what the first manifest says.
+        put(
+                RemotePath.manifest(TENANT, SECOND),
+                new TenantManifest(TENANT, SECOND, 8, 8, false, List.of()).encode());
+        assertEquals(1, run("scrub", "--delete", "--yes"), out + "" + err);
+        assertTrue(out.toString().contains("not deleted: tenant " + TENANT), "" + out);
+        assertEquals(before.size() + 1, keys().size());
+        manifest(SECOND, timelines);
+        assertEquals(0, run("scrub", "--delete", "--yes"), out + "" + err);
+        assertEquals(before.size() + 1, keys().size());
+    }
+
+    @Test
+    void whatOnlyTheOwnerCanTellIsLeftToIt() throws IOException {
+        String unnamed =
+                timelineOf(layers.first())
+                        + "/000000000000000000000000000000000000-FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF__0000000000000001-0000000000000009-00000001";
+        put(unnamed, new byte[1]);
+        List<String> before = keys();
+        assertEquals(0, run("scrub", "--delete", "--yes", "--json"), out + "" + err);
+        assertEquals(1, json().at("/deletion/of_owners/objects").asInt());
+        assertEquals(before, keys());
+    }
+
+    @Test
+    void theOwnerIsAskedToDeleteItsGarbage() throws IOException {
+        put(
+                "tenants/%s/timelines/%s/index-00000001".formatted(TENANT, "9".repeat(32)),
+                new byte[1]);
+        List<String> asked = new CopyOnWriteArrayList<>();
+        HttpServer server =
+                HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 0);
+        server.createContext(
+                "/",
+                exchange -> {
+                    asked.add(exchange.getRequestMethod() + " " + exchange.getRequestURI());
+                    byte[] answer =
+                            "{\"deleted_objects\": 3, \"deleted_bytes\": 2048}"
+                                    .getBytes(StandardCharsets.UTF_8);
+                    exchange.sendResponseHeaders(200, answer.length);
+                    exchange.getResponseBody().write(answer);
+                    exchange.close();
+                });
+        server.start();
+        String url = "http://127.0.0.1:" + server.getAddress().getPort();
+        try {
+            assertEquals(0, run("scrub", "--delete", "--owner", url), out + "" + err);
+            assertEquals(List.of(), asked);
+            assertEquals(0, run("scrub", "--delete", "--yes", "--owner", url), out + "" + err);
+        } finally {
+            server.stop(0);
+        }
+        assertEquals(List.of("PUT /v1/tenant/" + TENANT + "/remote_garbage"), asked);
+        assertTrue(out.toString().contains("the owner deleted 3 objects, 2.0 KiB"), "" + out);
+        // Nobody is there any more.
+        assertEquals(1, run("scrub", "--delete", "--yes", "--owner", url), out + "" + err);
+        assertTrue(out.toString().contains("not deleted: garbage of tenant " + TENANT), "" + out);
+    }
+
+    @Test
+    void filesThatNeverGotANameAreDeletedWhenTheyAreOld() throws IOException {
+        LocalStore _ = store();
+        Path begun = directory.resolve("store/.tmp/begun");
+        Files.write(begun, new byte[10]);
+        Files.setLastModifiedTime(begun, FileTime.from(Instant.now().minus(Duration.ofHours(5))));
+        assertEquals(0, run("scrub", "--delete", "--yes"), out + "" + err);
+        assertTrue(Files.exists(begun));
+        assertEquals(0, run("scrub", "--delete", "--left-for", "4h"), out + "" + err);
+        assertTrue(out.toString().contains("nobody's  begun, begun at "), "" + out);
+        assertTrue(Files.exists(begun));
+        assertEquals(0, run("scrub", "--delete", "--left-for", "4h", "--yes"), out + "" + err);
+        assertFalse(Files.exists(begun));
     }
 
     @Test

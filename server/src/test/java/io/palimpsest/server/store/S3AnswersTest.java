@@ -2,6 +2,7 @@ package io.palimpsest.server.store;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -10,9 +11,11 @@ import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.port.ObjectStore;
 import io.palimpsest.port.ObjectStore.Content;
+import io.palimpsest.port.ObjectVersions;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.List;
+import java.util.concurrent.CopyOnWriteArrayList;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import software.amazon.awssdk.auth.credentials.AnonymousCredentialsProvider;
@@ -146,6 +149,60 @@ class S3AnswersTest extends AnswersContract {
         fails(ErrorCode.UNAVAILABLE, this::get);
         byte[] part = new byte[10];
         fails(ErrorCode.UNAVAILABLE, () -> store.get("k", 0, part, 0, 10));
+    }
+
+    private static String version(
+            String element, String key, String id, int second, boolean newest) {
+        return "<%s><Key>p/%s</Key><VersionId>%s</VersionId><IsLatest>%s</IsLatest><LastModified>2026-11-24T12:00:%02dZ</LastModified>%s</%s>"
+                .formatted(
+                        element,
+                        key,
+                        id,
+                        newest,
+                        second,
+                        element.equals("Version") ? "<Size>7</Size>" : "",
+                        element);
+    }
+
+    @Test
+    void versionsAndDeletionsOfAllPagesAreInOrder() {
+        List<String> asked = new CopyOnWriteArrayList<>();
+        answers.answer(exchange -> {
+            String query = String.valueOf(exchange.getRequestURI().getQuery());
+            asked.add(query);
+            boolean first = !query.contains("key-marker=p/b");
+            // Puts and deletions come apart; a deletion in the second of a put is the newer one.
+            String body =
+                    first
+                            ? version("DeleteMarker", "a", "3", 5, true)
+                                    + version("Version", "a", "2", 5, false)
+                                    + version("Version", "a", "1", 1, false)
+                                    + version("Version", "b", "5", 6, true)
+                            : version("Version", "b", "4", 2, false)
+                                    + version("Version", "../x", "6", 2, true);
+            byte[] bytes =
+                    "<ListVersionsResult><IsTruncated>%s</IsTruncated>%s%s</ListVersionsResult>"
+                            .formatted(
+                                    first,
+                                    first
+                                            ? "<NextKeyMarker>p/b</NextKeyMarker><NextVersionIdMarker>5</NextVersionIdMarker>"
+                                            : "",
+                                    body)
+                            .getBytes(StandardCharsets.UTF_8);
+            exchange.sendResponseHeaders(200, bytes.length);
+            exchange.getResponseBody().write(bytes);
+        });
+        ObjectVersions.Page page = store.versions("", null);
+        assertEquals(
+                List.of("a 3", "a 2", "a 1", "b 5"),
+                page.versions().stream().map(v -> v.key() + " " + v.id()).toList());
+        assertTrue(page.versions().getFirst().deletion());
+        assertEquals(7, page.versions().get(1).length());
+        ObjectVersions.Page last = store.versions("", page.next());
+        assertEquals(
+                List.of("b 4"), last.versions().stream().map(v -> v.key() + " " + v.id()).toList());
+        assertNull(last.next());
+        assertTrue(asked.getLast().contains("version-id-marker=5"), asked.toString());
     }
 
     @Test

@@ -9,6 +9,7 @@ import software.amazon.awssdk.auth.credentials.StaticCredentialsProvider;
 import software.amazon.awssdk.http.apache5.Apache5HttpClient;
 import software.amazon.awssdk.regions.Region;
 import software.amazon.awssdk.services.s3.S3Client;
+import software.amazon.awssdk.services.s3.model.BucketVersioningStatus;
 
 /** S3Mock with a client of it. */
 final class S3Mock implements AutoCloseable {
@@ -39,6 +40,19 @@ final class S3Mock implements AutoCloseable {
     StoreSettings.S3 settings(String prefix) {
         return new StoreSettings.S3(
                 BUCKET, "eu-north-1", prefix, endpoint, null, StoreSettings.Bounds.DEFAULT);
+    }
+
+    /** A bucket that keeps versions; made when it is asked for first. */
+    String versionedBucket() {
+        String name = "versioned";
+        if (client.listBuckets().buckets().stream().noneMatch(b -> b.name().equals(name))) {
+            client.createBucket(b -> b.bucket(name));
+            client.putBucketVersioning(b ->
+                    b.bucket(name)
+                            .versioningConfiguration(
+                                    v -> v.status(BucketVersioningStatus.ENABLED)));
+        }
+        return name;
     }
 
     @Override

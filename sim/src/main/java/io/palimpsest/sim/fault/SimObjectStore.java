@@ -5,6 +5,7 @@ import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.base.Prng;
 import io.palimpsest.port.ObjectStore;
+import io.palimpsest.port.ObjectVersions;
 import io.palimpsest.sim.world.Simulation;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
@@ -29,7 +30,7 @@ import org.jspecify.annotations.Nullable;
  * whole. What nobody can see here is an answer that is wholly another object's, with its checksum:
  * by plan it comes, and the caller must see that the {@link Stored} is not the one it wanted.
  */
-public final class SimObjectStore implements ObjectStore {
+public final class SimObjectStore implements ObjectStore, ObjectVersions {
     private static final class StoredObject {
         final byte[] bytes;
         final int crc32c;
@@ -54,6 +55,9 @@ public final class SimObjectStore implements ObjectStore {
     /** What was there before a change, for lists of a while ago. */
     private record Change(long time, String key, @Nullable StoredObject before) {}
 
+    /** A put, or a deletion. */
+    private record Kept(Version version, @Nullable StoredObject object) {}
+
     private final Simulation simulation;
     private final Prng random;
     private StoreFaults faults;
@@ -62,6 +66,9 @@ public final class SimObjectStore implements ObjectStore {
     private long versions;
     private final TreeMap<String, StoredObject> objects = new TreeMap<>();
     private final ArrayDeque<Change> changes = new ArrayDeque<>();
+
+    /** By key the newest first; null if the store keeps no versions. */
+    private @Nullable TreeMap<String, ArrayDeque<Kept>> kept;
 
     public SimObjectStore(Simulation simulation, StoreFaults faults) {
         this.simulation = simulation;
@@ -72,6 +79,11 @@ public final class SimObjectStore implements ObjectStore {
     /** From now on. */
     public void faults(StoreFaults now) {
         faults = now;
+    }
+
+    /** From now on what is replaced or deleted can be found again. */
+    public void keepVersions() {
+        kept = new TreeMap<>();
     }
 
     /** For that long from now nobody gets an answer. */
@@ -141,7 +153,11 @@ public final class SimObjectStore implements ObjectStore {
     public Stored get(String key, Sink sink) {
         ObjectStore.requireKey(key);
         begin("get", key);
-        StoredObject object = find(key);
+        return answer(key, find(key), sink);
+    }
+
+    private Stored answer(String key, StoredObject found, Sink sink) {
+        StoredObject object = found;
         maybeRot(object);
         StoredObject body = object;
         if (FaultPlan.strikes(faults.swapped(), random)) {
@@ -263,16 +279,62 @@ public final class SimObjectStore implements ObjectStore {
     public void copy(String from, String to) {
         ObjectStore.requireKey(from);
         ObjectStore.requireKey(to);
-        change(
-                "copy " + from + " to",
-                to,
-                () -> {
-                    StoredObject source = find(from);
-                    StoredObject copy =
-                            new StoredObject(source.bytes, source.crc32c, ++versions, wallMillis());
-                    copy.rot.putAll(source.rot);
-                    set(to, copy);
-                });
+        change("copy " + from + " to", to, () -> copy(find(from), to));
+    }
+
+    @Override
+    public Page versions(String prefix, @Nullable String page) {
+        ObjectStore.requirePrefix(prefix);
+        begin("versions", prefix);
+        List<Version> found = new ArrayList<>();
+        String key = page == null ? prefix : page;
+        for (var e : requireKept().tailMap(key, true).entrySet()) {
+            if (!e.getKey().startsWith(prefix)) {
+                break;
+            }
+            if (!found.isEmpty() && random.oneIn(8)) {
+                return new Page(found, e.getKey());
+            }
+            e.getValue().forEach(k -> found.add(k.version));
+        }
+        return new Page(found, null);
+    }
+
+    private TreeMap<String, ArrayDeque<Kept>> requireKept() {
+        if (kept == null) {
+            throw failed(ErrorCode.UNSUPPORTED, "versions", "", "none are kept");
+        }
+        return kept;
+    }
+
+    private StoredObject find(String key, String id) {
+        ArrayDeque<Kept> all = requireKept().get(key);
+        if (all != null) {
+            for (Kept k : all) {
+                if (k.version.id().equals(id) && k.object != null) {
+                    return k.object;
+                }
+            }
+        }
+        throw failed(ErrorCode.NOT_FOUND, "get version " + id + " of", key, "no such version");
+    }
+
+    @Override
+    public Stored get(String key, String id, Sink sink) {
+        begin("get version", key);
+        return answer(key, find(key, id), sink);
+    }
+
+    @Override
+    public void copy(String key, String id, String to) {
+        ObjectStore.requireKey(to);
+        change("copy " + key + " to", to, () -> copy(find(key, id), to));
+    }
+
+    private void copy(StoredObject source, String to) {
+        StoredObject copy = new StoredObject(source.bytes, source.crc32c, ++versions, wallMillis());
+        copy.rot.putAll(source.rot);
+        set(to, copy);
     }
 
     /** Does something, before or after most of the time it takes; or by plan something else. */
@@ -314,6 +376,16 @@ public final class SimObjectStore implements ObjectStore {
             requireRoom(key);
         }
         StoredObject before = object == null ? objects.remove(key) : objects.put(key, object);
+        if (kept != null && (object != null || before != null)) {
+            Version version =
+                    new Version(
+                            key,
+                            Long.toString(++versions),
+                            object == null ? 0 : object.bytes.length,
+                            wallMillis(),
+                            object == null);
+            kept.computeIfAbsent(key, _ -> new ArrayDeque<>()).addFirst(new Kept(version, object));
+        }
         changes.addLast(new Change(simulation.now(), key, before));
         while (changes.getFirst().time < simulation.now() - faults.staleNanos()) {
             changes.removeFirst();

@@ -9,9 +9,13 @@ import io.palimpsest.base.PageserverException;
 import io.palimpsest.base.Prng;
 import io.palimpsest.base.TenantConfig;
 import io.palimpsest.base.TenantId;
+import io.palimpsest.base.TenantShardId;
 import io.palimpsest.base.TimelineId;
 import io.palimpsest.pg.PgVersion;
+import io.palimpsest.port.ObjectStore;
+import io.palimpsest.remote.PastObjects;
 import io.palimpsest.remote.RemoteLimits;
+import io.palimpsest.remote.RemotePath;
 import io.palimpsest.remote.RemoteStore;
 import io.palimpsest.sim.check.ReferencePageserver;
 import io.palimpsest.sim.fault.Machine;
@@ -21,6 +25,7 @@ import io.palimpsest.sim.fault.SimWalSource;
 import io.palimpsest.tenant.Tenants;
 import io.palimpsest.tenant.WarmUp;
 import io.palimpsest.timeline.Droppable;
+import io.palimpsest.timeline.TenantRestore;
 import io.palimpsest.timeline.Timeline;
 import io.palimpsest.timeline.WalReceiver;
 import io.palimpsest.timeline.WalSource;
@@ -163,16 +168,27 @@ final class BackupRun {
         rivals = true;
     }
 
+    private RemoteStore remote(Machine machine) {
+        return remote(machine, store);
+    }
+
+    private RemoteStore remote(Machine machine, ObjectStore objects) {
+        return new RemoteStore(
+                objects,
+                machine.clock(),
+                machine.tasks(),
+                machine.ids(),
+                machine.tracer(),
+                remoteLimits);
+    }
+
     private Tenants load(Machine machine) {
-        RemoteStore remote =
-                new RemoteStore(
-                        store,
-                        machine.clock(),
-                        machine.tasks(),
-                        machine.ids(),
-                        machine.tracer(),
-                        remoteLimits);
-        return Tenants.load(machine.environment(), limits, config, remote, eviction);
+        return Tenants.load(machine.environment(), limits, config, remote(machine), eviction);
+    }
+
+    /** Somebody who owns nothing. */
+    StoreOperator operator(Machine machine) {
+        return new StoreOperator(machine, remote(machine), TenantShardId.unsharded(TENANT));
     }
 
     /** A page server's life. It ends by itself if it is the last one, or another has taken over. */
@@ -459,6 +475,43 @@ final class BackupRun {
         warmUp(machine, tenants, timeline);
         compareAll(machine, timeline);
         checkBranches(machine, tenants, false);
+        tenants.close();
+    }
+
+    /**
+     * The tenant becomes what it was in the store at that moment, and is served.
+     *
+     * @param atMillis since 1970, by the store's clock
+     */
+    void restore(Machine machine, long atMillis) {
+        TenantShardId tenant = TenantShardId.unsharded(TENANT);
+        RemoteStore remote = remote(machine);
+        PastObjects past = PastObjects.at(remote, store, RemotePath.tenant(tenant) + "/", atMillis);
+        TenantRestore restore;
+        try {
+            restore = TenantRestore.plan(remote, store, tenant, past, remote(machine, past));
+        } catch (PageserverException e) {
+            Check.that(e.code() == ErrorCode.NOT_FOUND, "%s", String.valueOf(e.getMessage()));
+            return;
+        }
+        TenantRestore.Outcome outcome = restore.run(machine.ids(), machine.clock());
+        machine.tracer().info("backup-restored", outcome.toString());
+        Tenants tenants = load(machine);
+        tenants.attach(TENANT);
+        for (TenantRestore.Branch branch : restore.branches()) {
+            Timeline timeline = tenants.timeline(TENANT, branch.id());
+            Check.that(
+                    timeline.lastRecordLsn() == branch.lsn(),
+                    "%s is at %s",
+                    branch,
+                    Lsn.toString(timeline.lastRecordLsn()));
+            if (timeline.lastRecordLsn() >= timeline.oldestReadableLsn()) {
+                compareAll(machine, timeline);
+            }
+        }
+        if (outcome.copied() > 0) {
+            machine.node().simulation().probe("backup-restored-by-copies");
+        }
         tenants.close();
     }
 

@@ -21,7 +21,10 @@ import java.util.List;
  * <p>The source keeps only what was not acknowledged, so acknowledging what is not in the store for
  * good shows as WAL that is gone. What was confirmed (the timeline, branches, their deletion) must
  * be so for every server that comes later. At the end an empty machine serves everything, from the
- * store alone. All the while layers leave the disk, by age, for lack of room, and by chance.
+ * store alone. All the while layers leave the disk, by age, for lack of room, and by chance, and
+ * somebody who owns nothing scrubs the store: finds nothing missing that an index names, and
+ * deletes what is left of branches that are being deleted. Where the store keeps versions, the
+ * tenant is made at last what it was in the store at some moment, and served from that.
  */
 public final class BackupScenario implements Scenario {
     private static final long MILLIS = 1_000_000L;
@@ -45,6 +48,8 @@ public final class BackupScenario implements Scenario {
                 "backup-branch-detached",
                 "tenant-attached",
                 "tenant-fenced",
+                "backup-scrub-deleted",
+                "backup-restored-by-copies",
                 "layer-fetched",
                 "layer-read-away",
                 "backup-layer-evicted",
@@ -65,9 +70,17 @@ public final class BackupScenario implements Scenario {
         SimNet net = new SimNet(s, plan);
         SimObjectStore store = new SimObjectStore(s, StoreFaults.rough(s.random("store faults")));
         Machine source = new Machine(net, "postgres", FaultPlan.quiet());
+        Prng restoring = s.random("restore");
+        boolean versions = restoring.nextInt(3) == 0;
+        if (versions) {
+            store.keepVersions();
+        }
         BackupRun run = new BackupRun(random, source, store);
         source.start("postmaster", run::servePostgres);
         source.start("workload", run::write);
+        Machine tools = new Machine(net, "tools", FaultPlan.quiet());
+        StoreOperator operator = run.operator(tools);
+        Tasks.Task scrubbing = tools.start("scrub", () -> operator.scrub(s.random("scrub")));
         List<Machine> machines = new ArrayList<>();
         machines.add(new Machine(net, "pageserver-0", plan));
         List<Tasks.Task> running = new ArrayList<>();
@@ -104,11 +117,19 @@ public final class BackupScenario implements Scenario {
         running.forEach(Tasks.Task::join);
         store.faults(StoreFaults.quiet());
         last.start("pageserver", () -> run.serve(last, true)).join();
+        operator.stop();
+        scrubbing.join();
         last.checkIdle();
         run.stopPostgres();
         Machine empty = new Machine(net, "empty", plan);
         empty.start("restored", () -> run.compareRestored(empty)).join();
         empty.checkIdle();
+        if (versions) {
+            long at = Simulation.EPOCH_MILLIS + restoring.nextLong(1 + s.now() / 1_000_000);
+            Machine earlier = new Machine(net, "earlier", plan);
+            earlier.start("restore", () -> run.restore(earlier, at)).join();
+            earlier.checkIdle();
+        }
     }
 
     /** Some time later, unless it has ended by itself. */

@@ -4,6 +4,7 @@ import io.palimpsest.port.Clock;
 import io.palimpsest.port.Disk;
 import io.palimpsest.port.Net;
 import io.palimpsest.port.ObjectStore;
+import io.palimpsest.port.ObjectVersions;
 import io.palimpsest.port.Tasks;
 import io.palimpsest.sim.fault.FaultPlan;
 import io.palimpsest.sim.fault.Machine;
@@ -133,6 +134,21 @@ class SimulatedPortsTest {
         @Override
         protected int severalPieces() {
             return 150_000;
+        }
+    }
+
+    @Nested
+    class SimulatedObjectVersions extends ObjectVersionsContract {
+        @Override
+        protected void withStore(BiConsumer<ObjectStore, ObjectVersions> body) {
+            onMachine(
+                    FaultPlan.quiet(),
+                    m -> {
+                        SimObjectStore store =
+                                new SimObjectStore(m.node().simulation(), StoreFaults.quiet());
+                        store.keepVersions();
+                        body.accept(store, store);
+                    });
         }
     }
 

@@ -17,8 +17,10 @@ import io.palimpsest.tenant.WarmUp;
 import io.palimpsest.timeline.GarbageCollector;
 import io.palimpsest.timeline.Lease;
 import io.palimpsest.timeline.LsnAtTime;
+import io.palimpsest.timeline.StoreGarbage;
 import io.palimpsest.timeline.Timeline;
 import io.palimpsest.timeline.TimelineState;
+import io.palimpsest.timeline.TimelineStore;
 import io.palimpsest.timeline.WalReceiver;
 import io.palimpsest.timeline.WalSource;
 import java.time.Instant;
@@ -44,6 +46,16 @@ public final class Management {
     /** Takes a tenant over from the object store; see {@link Tenants#attach}. */
     public void attach(TenantId tenant) {
         tenants.attach(tenant);
+    }
+
+    /** Under which generation a tenant is here; null without an object store. */
+    public TimelineStore.@Nullable Ownership ownership(TenantId tenant) {
+        return tenants.ownership(tenant);
+    }
+
+    /** Deletes what former owners of a tenant have left in the object store. */
+    public StoreGarbage.Deleted deleteGarbage(TenantId tenant) {
+        return tenants.deleteGarbage(tenant);
     }
 
     /** Tenants that the object store has something of, attached here or not. */

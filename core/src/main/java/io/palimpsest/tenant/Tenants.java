@@ -4,6 +4,7 @@ import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.EvictionConfig;
 import io.palimpsest.base.Limits;
 import io.palimpsest.base.Lsn;
+import io.palimpsest.base.OwnershipConfig;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.base.TenantConfig;
 import io.palimpsest.base.TenantId;
@@ -16,6 +17,7 @@ import io.palimpsest.remote.RemoteStore;
 import io.palimpsest.tenant.TimelineTable.Entry;
 import io.palimpsest.tenant.TimelineTable.Name;
 import io.palimpsest.timeline.LsnAtTime;
+import io.palimpsest.timeline.StoreGarbage;
 import io.palimpsest.timeline.Timeline;
 import io.palimpsest.timeline.TimelineState;
 import io.palimpsest.timeline.TimelineStore;
@@ -37,6 +39,7 @@ public final class Tenants {
     private final Housekeeper housekeeper;
     private final Evictor evictor;
     private final WarmUps warmUps;
+    private final OwnershipWatch ownership;
     private final TimelineStore store;
     private final TimelineTable table;
 
@@ -53,7 +56,8 @@ public final class Tenants {
             Limits limits,
             TenantConfig config,
             @Nullable RemoteStore remote,
-            EvictionConfig eviction) {
+            EvictionConfig eviction,
+            OwnershipConfig ownership) {
         this.attachments = new Attachments(environment, this::open);
         this.environment = environment;
         this.housekeeper = new Housekeeper(environment, limits);
@@ -61,6 +65,7 @@ public final class Tenants {
         this.warmUps = new WarmUps(environment);
         this.evictor = new Evictor(environment, eviction, cache, this::open);
         this.store = new TimelineStore(environment, limits, config, cache, housekeeper, remote);
+        this.ownership = new OwnershipWatch(environment, ownership, store);
         this.table = new TimelineTable(environment.tasks().monitor("tenants"));
         this.archiving = environment.tasks().monitor("archiving");
     }
@@ -79,21 +84,29 @@ public final class Tenants {
             Limits limits,
             TenantConfig config,
             @Nullable RemoteStore remote) {
-        return load(environment, limits, config, remote, EvictionConfig.DEFAULT);
+        return load(
+                environment,
+                limits,
+                config,
+                remote,
+                EvictionConfig.DEFAULT,
+                OwnershipConfig.DEFAULT);
     }
 
     /**
      * The same.
      *
      * @param eviction what leaves the disk that the store has
+     * @param ownership how it is found out that another server has taken a tenant over
      */
     public static Tenants load(
             Environment environment,
             Limits limits,
             TenantConfig config,
             @Nullable RemoteStore remote,
-            EvictionConfig eviction) {
-        Tenants tenants = new Tenants(environment, limits, config, remote, eviction);
+            EvictionConfig eviction,
+            OwnershipConfig ownership) {
+        Tenants tenants = new Tenants(environment, limits, config, remote, eviction, ownership);
         environment.disk().createDirectories(TimelineStore.ROOT);
         tenants.housekeeper.start();
         for (TenantShardId id : tenants.store.tenantsOnDisk()) {
@@ -105,6 +118,7 @@ public final class Tenants {
         }
         if (remote != null) {
             tenants.evictor.start();
+            tenants.ownership.start();
         }
         return tenants;
     }
@@ -157,6 +171,16 @@ public final class Tenants {
                     ErrorCode.NOT_FOUND, "the store has nothing of tenant %s", tenant);
         }
         attachments.attachNow(id);
+    }
+
+    /** Null without a store, or if the tenant is not attached. */
+    public TimelineStore.@Nullable Ownership ownership(TenantId tenant) {
+        return store.ownership(TenantShardId.unsharded(tenant));
+    }
+
+    /** See {@link TimelineStore#deleteGarbage}. */
+    public StoreGarbage.Deleted deleteGarbage(TenantId tenant) {
+        return store.deleteGarbage(TenantShardId.unsharded(tenant));
     }
 
     /** Tenants that could be attached: the store has something of them. */
@@ -630,6 +654,7 @@ public final class Tenants {
     public void close() {
         evictor.stop();
         warmUps.stop();
+        ownership.stop();
         attachments.stop();
         List<Entry> all = new ArrayList<>();
         table.forEach((name, entry) -> all.add(entry));

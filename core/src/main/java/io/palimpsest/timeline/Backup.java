@@ -262,6 +262,42 @@ final class Backup {
         downloads.stop();
     }
 
+    /**
+     * Asks the store of every tenant whether it is still ours; the first time deletes what former
+     * owners have left. What fails is tried again by the next call.
+     */
+    void checkOwnership() {
+        List<RemoteTenant> all;
+        monitor.lock();
+        try {
+            all = List.copyOf(tenants.values());
+        } finally {
+            monitor.unlock();
+        }
+        for (RemoteTenant tenant : all) {
+            if (tenant.fencedBy() == 0) {
+                checkOwnership(tenant);
+            }
+        }
+    }
+
+    private void checkOwnership(RemoteTenant tenant) {
+        try {
+            tenant.validate();
+            if (!tenant.isSwept()) {
+                StoreGarbage.Deleted _ = StoreGarbage.delete(tenant);
+            }
+        } catch (PageserverException e) {
+            if (e.code() != ErrorCode.PRECONDITION_FAILED) {
+                environment
+                        .tracer()
+                        .warn(
+                                "ownership-unknown",
+                                "tenant " + tenant.id() + ", asked again: " + e.getMessage());
+            }
+        }
+    }
+
     boolean has(TenantShardId tenant) {
         ObjectStore.Listing listing = store.list(RemotePath.tenant(tenant) + "/", true, 1, null);
         return !listing.objects().isEmpty();

@@ -6,6 +6,7 @@ import io.palimpsest.base.PageserverException;
 import io.palimpsest.base.TenantShardId;
 import io.palimpsest.base.TimelineId;
 import io.palimpsest.layer.BlockCache;
+import io.palimpsest.layer.LayerName;
 import io.palimpsest.port.Environment;
 import io.palimpsest.port.ObjectStore.Content;
 import io.palimpsest.port.ObjectStore.Stored;
@@ -53,6 +54,11 @@ final class RemoteTenant {
 
     /** Timelines whose index in the store cannot be used, and why. */
     private final TreeMap<TimelineId, PageserverException> unreadable = new TreeMap<>();
+
+    /** Layers that former owners had put, and that are deleted: names that must not come again. */
+    private final TreeMap<TimelineId, TreeSet<LayerName>> givenUp = new TreeMap<>();
+
+    private volatile boolean swept;
 
     private TenantManifest manifest;
     private String version;
@@ -201,6 +207,113 @@ final class RemoteTenant {
         }
     }
 
+    // ---- what former owners have left ----
+
+    /** Was garbage deleted since the tenant was attached? */
+    boolean isSwept() {
+        return swept;
+    }
+
+    void swept() {
+        swept = true;
+    }
+
+    void tellOfGarbage(int objects) {
+        environment.tracer().info("store-garbage-deleted", objects + " objects of tenant " + id());
+    }
+
+    /** Is every timeline open that the manifest names, so that it is known what is needed? */
+    boolean allOpen() {
+        monitor.lock();
+        try {
+            TreeSet<TimelineId> opened = new TreeSet<>();
+            open.forEach(timeline -> opened.add(timeline.id()));
+            return opened.containsAll(expected.keySet())
+                    && manifest.timelines().stream()
+                            .allMatch(entry -> entry.deleting() || opened.contains(entry.id()));
+        } finally {
+            monitor.unlock();
+        }
+    }
+
+    /** Is an index of ours in the store, or is there no such timeline? Then no other is needed. */
+    boolean hasOwnIndex(TimelineId timeline) {
+        monitor.lock();
+        try {
+            Entry entry = inManifest(timeline);
+            return entry == null
+                    ? !expected.containsKey(timeline)
+                    : !entry.deleting() && entry.index().equals(generation());
+        } finally {
+            monitor.unlock();
+        }
+    }
+
+    /**
+     * Is a layer of that name needed by nobody? Then the timeline does not come to name it under
+     * this generation, and its object may be deleted however late. One that another timeline names
+     * is kept: it is the same layer, and a branch of that one may take it over.
+     */
+    boolean giveUp(TimelineId timeline, LayerName name) {
+        RemoteTimeline own = null;
+        List<RemoteTimeline> all;
+        monitor.lock();
+        try {
+            all = List.copyOf(open);
+        } finally {
+            monitor.unlock();
+        }
+        for (RemoteTimeline one : all) {
+            if (one.needs(name)) {
+                return false;
+            }
+            own = one.id().equals(timeline) ? one : own;
+        }
+        return own == null ? giveUpUnlessThere(timeline, name) : own.giveUp(name);
+    }
+
+    private boolean giveUpUnlessThere(TimelineId timeline, LayerName name) {
+        monitor.lock();
+        try {
+            boolean nowhere =
+                    inManifest(timeline) == null
+                            && !expected.containsKey(timeline)
+                            && open.stream().noneMatch(one -> one.id().equals(timeline));
+            if (nowhere) {
+                remember(timeline, name);
+            }
+            return nowhere;
+        } finally {
+            monitor.unlock();
+        }
+    }
+
+    /**
+     * The timeline does not come to name that layer; its caller sees to it that it does not now.
+     */
+    void gaveUp(TimelineId timeline, LayerName name) {
+        monitor.lock();
+        try {
+            remember(timeline, name);
+        } finally {
+            monitor.unlock();
+        }
+    }
+
+    private void remember(TimelineId timeline, LayerName name) {
+        givenUp.computeIfAbsent(timeline, id -> new TreeSet<>(TimelineIndex.BY_NAME)).add(name);
+    }
+
+    boolean wasGivenUp(TimelineId timeline, LayerName name) {
+        monitor.lock();
+        try {
+            TreeSet<LayerName> names = givenUp.get(timeline);
+            return names != null && names.contains(name);
+        } finally {
+            monitor.unlock();
+        }
+    }
+
     // ---- the generation ----
 
     /** The generation that has taken over, or 0. */
@@ -259,13 +372,17 @@ final class RemoteTenant {
     @Nullable Entry entry(TimelineId timeline) {
         monitor.lock();
         try {
-            return manifest.timelines().stream()
-                    .filter(e -> e.id().equals(timeline))
-                    .findFirst()
-                    .orElse(null);
+            return inManifest(timeline);
         } finally {
             monitor.unlock();
         }
+    }
+
+    private @Nullable Entry inManifest(TimelineId timeline) {
+        return manifest.timelines().stream()
+                .filter(e -> e.id().equals(timeline))
+                .findFirst()
+                .orElse(null);
     }
 
     /** Says so of a timeline, in the store and valid when this returns. */

@@ -168,6 +168,47 @@ final class RemoteTimeline implements LayerSource {
         }
     }
 
+    TimelineId id() {
+        return id;
+    }
+
+    /** Does the timeline name that layer, or has it yet to delete it, here or in the store? */
+    boolean needs(LayerName name) {
+        Timeline whose = timeline();
+        return whose == null || whose.stored().withIndex(now -> needs(now, name));
+    }
+
+    private boolean needs(TimelineIndex now, LayerName name) {
+        if (now.names(name) || now.removed().contains(name)) {
+            return true;
+        }
+        monitor.lock();
+        try {
+            return plan.names(name);
+        } finally {
+            monitor.unlock();
+        }
+    }
+
+    /** True if the timeline does not need that layer; then it never will. */
+    boolean giveUp(LayerName name) {
+        Timeline whose = timeline();
+        return whose != null
+                && whose.stored()
+                        .withIndex(now -> {
+                            boolean free = !needs(now, name);
+                            if (free) {
+                                tenant.gaveUp(id, name);
+                            }
+                            return free;
+                        });
+    }
+
+    /** Is the object of that name deleted, perhaps late? Then no layer of ours may be put there. */
+    boolean wasGivenUp(LayerName name) {
+        return tenant.wasGivenUp(id, name);
+    }
+
     /** Bytes of layers of the index that are not in the store. */
     long lagBytes(TimelineIndex index) {
         monitor.lock();
@@ -483,6 +524,11 @@ final class RemoteTimeline implements LayerSource {
     }
 
     @Nullable Timeline timeline() {
-        return timeline;
+        monitor.lock();
+        try {
+            return timeline;
+        } finally {
+            monitor.unlock();
+        }
     }
 }

@@ -394,6 +394,7 @@ final class TimelineLayers {
         committing.lock();
         try {
             checkOpen();
+            files.forEach(file -> checkNotGivenUp(file.name()));
             LayerMap _ = map.replace(List.of(), List.of(), files);
             commit(index.detached(lsns, files.stream().map(LayerFile::descriptor).toList()));
             exchanging.lock();
@@ -404,6 +405,16 @@ final class TimelineLayers {
             }
         } finally {
             committing.unlock();
+        }
+    }
+
+    private void checkNotGivenUp(LayerName name) {
+        if (remote != null && remote.wasGivenUp(name)) {
+            throw PageserverException.of(
+                    ErrorCode.CONFLICT,
+                    "layer %s of timeline %s was left in the store by a former owner and is being deleted there; restart the page server and try again",
+                    name,
+                    index.timeline());
         }
     }
 

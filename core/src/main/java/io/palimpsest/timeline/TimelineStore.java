@@ -242,6 +242,41 @@ public final class TimelineStore {
         return backup == null || backup.tenant(tenant) != null;
     }
 
+    /** See {@link Backup#checkOwnership}. */
+    public void checkOwnership() {
+        if (backup != null) {
+            backup.checkOwnership();
+        }
+    }
+
+    /**
+     * Under which generation this server has a tenant.
+     *
+     * @param fencedBy the generation that has taken it over, 0 if none was seen
+     */
+    public record Ownership(int generation, int fencedBy) {}
+
+    /** Null without a store, or if the tenant is not attached. */
+    public @Nullable Ownership ownership(TenantShardId tenant) {
+        RemoteTenant found = backup == null ? null : backup.tenant(tenant);
+        return found == null ? null : new Ownership(found.generation().value(), found.fencedBy());
+    }
+
+    /**
+     * Deletes what former owners have left in the store.
+     *
+     * @throws PageserverException CONFLICT if the tenant is not attached, PRECONDITION_FAILED if
+     *     another server has it by now, or there is no store
+     */
+    public StoreGarbage.Deleted deleteGarbage(TenantShardId tenant) {
+        RemoteTenant owned = owned(tenant);
+        if (owned == null) {
+            throw PageserverException.of(
+                    ErrorCode.PRECONDITION_FAILED, "no remote_storage is configured");
+        }
+        return StoreGarbage.delete(owned);
+    }
+
     /**
      * What branches in the store need is kept until the next start, if they hang on nothing here
      * any more: it is not known yet whether the store has learned that.

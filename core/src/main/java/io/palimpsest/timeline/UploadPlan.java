@@ -209,6 +209,11 @@ final class UploadPlan {
         return lastValid != null && lastValid.names(name);
     }
 
+    /** Does an index name it that is in the store, or may be at any moment? */
+    boolean names(LayerName name) {
+        return stored != null && stored.names(name) || snapshot != null && snapshot.names(name);
+    }
+
     boolean isPresent(LayerName name) {
         return present.contains(name);
     }

@@ -160,7 +160,8 @@ public final class Main implements Callable<Integer> {
                         config.limits(),
                         config.tenants(),
                         connection == null ? null : remote(connection, environment, config),
-                        config.eviction());
+                        config.eviction(),
+                        config.ownership());
         PageServer pages =
                 PageServer.start(
                         config.pageService(),

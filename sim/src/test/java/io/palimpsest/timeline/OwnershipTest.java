@@ -9,11 +9,15 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.Generation;
+import io.palimpsest.base.LsnRange;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.base.TenantConfig;
 import io.palimpsest.base.TenantId;
 import io.palimpsest.base.TimelineId;
+import io.palimpsest.layer.LayerDescriptor;
+import io.palimpsest.layer.LayerName;
 import io.palimpsest.port.ObjectStore.Condition;
+import io.palimpsest.port.ObjectStore.Content;
 import io.palimpsest.remote.RemoteLimits;
 import io.palimpsest.remote.RemotePath;
 import io.palimpsest.remote.RemoteStore;
@@ -25,7 +29,11 @@ import io.palimpsest.sim.fault.StoreFaults;
 import io.palimpsest.sim.world.Scenario;
 import io.palimpsest.sim.world.Simulation;
 import io.palimpsest.tenant.Tenants;
+import io.palimpsest.value.Keys;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
+import java.util.TreeSet;
 import java.util.function.Consumer;
 import org.junit.jupiter.api.Test;
 
@@ -308,6 +316,151 @@ class OwnershipTest {
                             });
                     String next = RemotePath.manifest(TimelineWorld.TENANT, new Generation(3));
                     assertFalse(world.objects.keys().contains(next));
+                });
+    }
+
+    /** It has nothing to put, and nobody tells it anything. */
+    @Test
+    void aServerThatIsTakenOverFindsOutAndServesOn() {
+        tell(
+                6,
+                world -> {
+                    Machine first = world.first();
+                    Machine second = world.machine("second");
+                    world.serve(
+                            first,
+                            tenants -> {
+                                Timeline root = tenants.timeline(TENANT, ROOT);
+                                awaitStored(first, root);
+                                world.serve(second, other -> other.attach(TENANT));
+                                assertEquals(
+                                        new TimelineStore.Ownership(1, 0),
+                                        tenants.ownership(TENANT));
+                                first.tasks().sleep(61 * SECOND);
+                                assertEquals(
+                                        new TimelineStore.Ownership(1, 2),
+                                        tenants.ownership(TENANT));
+                                assertTrue(
+                                        root.failure() instanceof PageserverException e
+                                                && e.code() == ErrorCode.PRECONDITION_FAILED);
+                                assertNotNull(root.latest().image(Keys.CHECKPOINT));
+                                PageserverException e =
+                                        assertThrows(
+                                                PageserverException.class,
+                                                () -> tenants.deleteGarbage(TENANT));
+                                assertEquals(ErrorCode.PRECONDITION_FAILED, e.code());
+                            });
+                });
+    }
+
+    /** An object that a lost server has put, and that no index came to name. */
+    private static void leave(World world, TimelineId timeline, LayerName like, int generation) {
+        LayerName name =
+                LayerName.delta(
+                        like.keys(),
+                        new LsnRange(like.startLsn(), like.endLsn()),
+                        TimelineWorld.TENANT,
+                        new Generation(generation));
+        String _ =
+                world.objects.put(
+                        RemotePath.layer(TimelineWorld.TENANT, timeline, name),
+                        Content.of(new byte[9]),
+                        Condition.ABSENT);
+    }
+
+    @Test
+    void theOwnerDeletesWhatFormerOnesHaveLeftAndNothingElse() {
+        tell(
+                7,
+                world -> {
+                    Machine first = world.first();
+                    TimelineId nobodys = new TimelineId(100, 9);
+                    List<LayerName> named = new ArrayList<>();
+                    withBranch(world, first);
+                    world.serve(
+                            first,
+                            tenants ->
+                                    tenants.timeline(TENANT, ROOT).durableLayers().stream()
+                                            .map(LayerDescriptor::name)
+                                            .filter(name -> !name.image())
+                                            .forEach(named::add));
+                    LayerName like = named.getFirst();
+                    LayerName upTo =
+                            LayerName.delta(
+                                    like.keys(),
+                                    new LsnRange(like.startLsn(), like.endLsn() + 8),
+                                    TimelineWorld.TENANT,
+                                    new Generation(1));
+                    leave(world, ROOT, upTo, 1);
+                    leave(world, nobodys, upTo, 2);
+                    // The branch may take that one over when it is detached.
+                    world.objects.copy(
+                            RemotePath.layer(TimelineWorld.TENANT, ROOT, like),
+                            RemotePath.layer(TimelineWorld.TENANT, BRANCH, like));
+                    // Of a generation that nobody has yet: it is none of ours to judge.
+                    leave(world, ROOT, upTo, 9);
+                    world.objects.copy(index(ROOT, 2), index(nobodys, 2));
+                    world.objects.copy(index(ROOT, 2), "tenants/foreign");
+                    Machine second = world.machine("second");
+                    TreeSet<String> before = new TreeSet<>(world.objects.keys());
+                    world.serve(
+                            second,
+                            tenants -> {
+                                tenants.attach(TENANT);
+                                // Of both timelines the indexes of both generations, of the one
+                                // that nobody has the index, and two layers.
+                                assertEquals(7L, tenants.deleteGarbage(TENANT).objects());
+                                assertEquals(0L, tenants.deleteGarbage(TENANT).objects());
+                            });
+                    TreeSet<String> gone = new TreeSet<>(before);
+                    gone.removeAll(world.objects.keys());
+                    assertEquals(7, gone.size(), gone.toString());
+                    assertTrue(
+                            gone.stream()
+                                    .allMatch(key ->
+                                            key.contains("/index-0000000")
+                                                    || key.endsWith("-00000001")
+                                                    || key.endsWith("-00000002")),
+                            gone.toString());
+                    named.forEach(name ->
+                            assertTrue(
+                                    world.objects
+                                            .keys()
+                                            .contains(
+                                                    RemotePath.layer(
+                                                            TimelineWorld.TENANT, ROOT, name))));
+                    // And it can still be taken over by the branch.
+                    world.serve(second, tenants -> tenants.detach(TENANT, BRANCH));
+                });
+    }
+
+    /** What is deleted there, perhaps late, is not what a branch comes to be made of. */
+    @Test
+    void whatIsDeletedAsGarbageIsNotTakenOver() {
+        tell(
+                8,
+                world -> {
+                    Machine first = world.first();
+                    withBranch(world, first);
+                    world.serve(
+                            first,
+                            tenants -> {
+                                Timeline branch = tenants.timeline(TENANT, BRANCH);
+                                RemoteTimeline remote =
+                                        Objects.requireNonNull(branch.remote(), "a store");
+                                LayerName name =
+                                        tenants.timeline(TENANT, ROOT)
+                                                .durableLayers()
+                                                .getFirst()
+                                                .name();
+                                assertTrue(remote.giveUp(name));
+                                PageserverException e =
+                                        assertThrows(
+                                                PageserverException.class,
+                                                () -> tenants.detach(TENANT, BRANCH));
+                                assertEquals(ErrorCode.CONFLICT, e.code());
+                            });
+                    world.serve(first, tenants -> tenants.detach(TENANT, BRANCH));
                 });
     }
 }

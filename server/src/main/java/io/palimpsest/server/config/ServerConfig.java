@@ -2,6 +2,7 @@ package io.palimpsest.server.config;
 
 import io.palimpsest.base.EvictionConfig;
 import io.palimpsest.base.Limits;
+import io.palimpsest.base.OwnershipConfig;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.base.TenantConfig;
 import io.palimpsest.port.RedoEngine;
@@ -32,6 +33,7 @@ public record ServerConfig(
         TenantConfig tenants,
         Redo redo,
         EvictionConfig eviction,
+        OwnershipConfig ownership,
         @Nullable StoreSettings remoteStorage) {
     /**
      * Redo by PostgreSQL's own processes.
@@ -100,6 +102,7 @@ public record ServerConfig(
         long compactionTarget = TenantConfig.DEFAULT.compactionTargetBytes();
         long imageThreshold = TenantConfig.DEFAULT.imageCreationThreshold();
         long lease = TenantConfig.DEFAULT.leaseNanos();
+        long generationCheck = OwnershipConfig.DEFAULT.checkPeriodNanos();
         RedoEngine.Mode redo = RedoEngine.Mode.WHERE_NEEDED;
         long redoTimeout = 10_000_000_000L;
         long redoIdleTimeout = 180_000_000_000L;
@@ -155,6 +158,7 @@ public record ServerConfig(
                 "tenant_config.image_creation_threshold",
                 (s, v) -> s.imageThreshold = number(v, 1, 1 << 16));
         KEYS.put("tenant_config.lsn_lease_length", (s, v) -> s.lease = duration(v));
+        KEYS.put("generation_check_period", (s, v) -> s.generationCheck = duration(v));
         DoorConfig.Keys.all((key, take) -> KEYS.put(key, (s, v) -> take.accept(s.doors, v)));
         Eviction.keys((key, take) -> KEYS.put(key, (s, v) -> take.accept(s.eviction, v)));
     }
@@ -219,6 +223,7 @@ public record ServerConfig(
                         settings.redoLibraries,
                         settings.redoPreload),
                 eviction,
+                new OwnershipConfig(settings.generationCheck),
                 remoteStorage);
     }
 

@@ -22,6 +22,8 @@ import io.palimpsest.tenant.Evictor;
 import io.palimpsest.tenant.WarmUp;
 import io.palimpsest.timeline.Lease;
 import io.palimpsest.timeline.LsnAtTime;
+import io.palimpsest.timeline.StoreGarbage;
+import io.palimpsest.timeline.TimelineStore;
 import java.io.IOException;
 import java.time.Instant;
 import java.time.format.DateTimeParseException;
@@ -38,9 +40,10 @@ import org.slf4j.LoggerFactory;
  *   GET  /v1/status                                  {"id": 1}; the one path without a token
  *   POST /v1/reload_auth_validation_keys             {"keys": how many}
  *   GET  /v1/background                              our own: sums of background work
- *   GET  /v1/tenant                                  [{"id": ...}]
+ *   GET  /v1/tenant                                  [{"id", "generation", "mode": "AttachedSingle" or "AttachedStale", ...}]
  *   GET  /v1/store/tenant                            our own: the same of what the object store has
  *   PUT  /v1/tenant/:tenant/location_config          {"mode": "AttachedSingle"}: taken over from the object store
+ *   PUT  /v1/tenant/:tenant/remote_garbage           our own: what former owners have left in the store is deleted now
  *   GET  /v1/tenant/:tenant/timeline                 [timeline]
  *   POST /v1/tenant/:tenant/timeline                 201 timeline; body below
  *   GET  /v1/tenant/:tenant/timeline/:id             timeline, with "compaction"
@@ -151,6 +154,9 @@ final class ManagementRoutes {
         access.toTenant(tenant);
         if (n == 5 && parts.get(4).equals("location_config")) {
             return only("PUT", method, () -> locate(tenant, body));
+        }
+        if (n == 5 && parts.get(4).equals("remote_garbage")) {
+            return only("PUT", method, () -> deleteGarbage(tenant));
         }
         if (n > 8 || !parts.get(4).equals("timeline")) {
             return noSuchPath(path);
@@ -501,10 +507,28 @@ final class ManagementRoutes {
     private Answer tenants() {
         ArrayNode list = JSON.arrayNode();
         for (TenantId tenant : management.tenants()) {
-            ObjectNode state = JSON.objectNode().put("slug", "Active");
-            list.addObject().put("id", tenant.toString()).set("state", state);
+            ObjectNode json = list.addObject().put("id", tenant.toString());
+            json.putObject("state").put("slug", "Active");
+            json.putObject("attachment_status").put("slug", "attached");
+            TimelineStore.Ownership ownership = management.ownership(tenant);
+            if (ownership != null) {
+                boolean stale = ownership.fencedBy() != 0;
+                json.put("generation", ownership.generation());
+                json.put("mode", stale ? "AttachedStale" : "AttachedSingle");
+                if (stale) {
+                    json.put("fenced_by", ownership.fencedBy());
+                }
+            }
         }
         return ok(list);
+    }
+
+    private Answer deleteGarbage(TenantId tenant) {
+        StoreGarbage.Deleted deleted = management.deleteGarbage(tenant);
+        return ok(
+                JSON.objectNode()
+                        .put("deleted_objects", deleted.objects())
+                        .put("deleted_bytes", deleted.bytes()));
     }
 
     private Answer timelines(TenantId tenant) {

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.palimpsest.base.EvictionConfig;
+import io.palimpsest.base.OwnershipConfig;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.base.TenantConfig;
 import io.palimpsest.fixtures.KeyFiles;
@@ -112,6 +113,17 @@ class ServerConfigTest {
                         .eviction());
     }
 
+    @Test
+    void saysHowOftenTheStoreIsAskedWhoOwnsATenant() {
+        assertEquals(
+                OwnershipConfig.DEFAULT,
+                ServerConfig.read("pageserver.toml", "", List.of()).ownership());
+        assertEquals(
+                new OwnershipConfig(5_000_000_000L),
+                ServerConfig.read("pageserver.toml", "", List.of("generation_check_period = '5 s'"))
+                        .ownership());
+    }
+
     @ParameterizedTest
     @ValueSource(
             strings = {
@@ -148,6 +160,7 @@ class ServerConfigTest {
                 "tenant_config.eviction_policy = {threshold = '1 m'}",
                 "tenant_config.min_resident_size_override = -1",
                 "max_get_vectored_keys = 1025",
+                "generation_check_period = '0 s'",
                 "tenant_config = 3",
                 "wait_lsn_timeout",
                 "\u0000"

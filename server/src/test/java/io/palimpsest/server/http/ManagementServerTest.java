@@ -116,6 +116,7 @@ class ManagementServerTest {
         refused(405, "POST is not allowed", "POST", "/v1/status", "");
         refused(400, "tenant id", "GET", "/v1/tenant/xyz/timeline", "");
         refused(404, "tenant " + TENANT, "GET", timelines, "");
+        refused(412, "remote_storage", "PUT", "/v1/tenant/" + TENANT + "/remote_garbage", "");
         refused(404, TIMELINE, "GET", timelines + "/" + TIMELINE, "");
         refused(404, TIMELINE, "PUT", timelines + "/" + TIMELINE + "/checkpoint", "");
         refused(404, "no path", "PUT", timelines + "/" + TIMELINE + "/nonsense", "");

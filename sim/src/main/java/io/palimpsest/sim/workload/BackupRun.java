@@ -5,6 +5,7 @@ import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.EvictionConfig;
 import io.palimpsest.base.Limits;
 import io.palimpsest.base.Lsn;
+import io.palimpsest.base.OwnershipConfig;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.base.Prng;
 import io.palimpsest.base.TenantConfig;
@@ -25,6 +26,8 @@ import io.palimpsest.sim.fault.SimWalSource;
 import io.palimpsest.tenant.Tenants;
 import io.palimpsest.tenant.WarmUp;
 import io.palimpsest.timeline.Droppable;
+import io.palimpsest.timeline.StoreGarbage;
+import io.palimpsest.timeline.StoreReview;
 import io.palimpsest.timeline.TenantRestore;
 import io.palimpsest.timeline.Timeline;
 import io.palimpsest.timeline.WalReceiver;
@@ -45,12 +48,16 @@ final class BackupRun {
             WalSource.parse("host=postgres port=" + SimPostgres.PORT + " user=sim", "sim");
     private static final long CATCH_UP_NANOS = 3600 * SECOND;
 
+    /** After that nothing is carried out that was asked for before. */
+    private static final long LATEST_NANOS = 1000 * SECOND;
+
     private final Prng random;
     private final Machine source;
     private final SimObjectStore store;
     private final Limits limits;
     private final TenantConfig config;
     private final EvictionConfig eviction;
+    private final OwnershipConfig ownership;
     private final RemoteLimits remoteLimits;
     private final ReferencePageserver reference = new ReferencePageserver();
     private final SimWalSource wal = new SimWalSource(START_LSN);
@@ -122,6 +129,7 @@ final class BackupRun {
                         random.nextBoolean() ? 0 : Long.MAX_VALUE,
                         50 * MILLIS << random.nextInt(8),
                         random.nextInt(3) - 1);
+        ownership = new OwnershipConfig(SECOND + random.nextLong(10 * SECOND));
         records = 50 + random.nextInt(250);
         pauseNanos = 1L + random.nextLong(100 * MILLIS);
         workload =
@@ -183,7 +191,8 @@ final class BackupRun {
     }
 
     private Tenants load(Machine machine) {
-        return Tenants.load(machine.environment(), limits, config, remote(machine), eviction);
+        return Tenants.load(
+                machine.environment(), limits, config, remote(machine), eviction, ownership);
     }
 
     /** Somebody who owns nothing. */
@@ -223,6 +232,8 @@ final class BackupRun {
                 Check.that(
                         !last, "the last server is fenced: %s", String.valueOf(timeline.failure()));
                 machine.tracer().info("backup-fenced", String.valueOf(timeline.failure()));
+                // What it has got it serves on.
+                compareSome(timeline);
                 return;
             }
             WalReceiver receiver = tenants.receiver(TENANT, MAIN);
@@ -475,6 +486,7 @@ final class BackupRun {
         warmUp(machine, tenants, timeline);
         compareAll(machine, timeline);
         checkBranches(machine, tenants, false);
+        checkNothingIsLeft(machine, tenants);
         tenants.close();
     }
 
@@ -513,6 +525,20 @@ final class BackupRun {
             machine.node().simulation().probe("backup-restored-by-copies");
         }
         tenants.close();
+    }
+
+    /** When nothing late is to come any more there is in the store what the indexes name. */
+    private void checkNothingIsLeft(Machine machine, Tenants tenants) {
+        machine.tasks().sleep(LATEST_NANOS);
+        StoreGarbage.Deleted _ = tenants.deleteGarbage(TENANT);
+        StoreReview review = new StoreReview(remote(machine));
+        for (TenantShardId tenant : review.list()) {
+            review.review(tenant);
+        }
+        for (StoreReview.Finding finding : review.findings()) {
+            Check.that(
+                    finding.kind() == StoreReview.Kind.REMOVED, "left in the store: %s", finding);
+        }
     }
 
     /** All comes at once, and whatever leaves again comes again. */

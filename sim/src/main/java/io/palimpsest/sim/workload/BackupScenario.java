@@ -50,6 +50,7 @@ public final class BackupScenario implements Scenario {
                 "tenant-fenced",
                 "backup-scrub-deleted",
                 "backup-restored-by-copies",
+                "store-garbage-deleted",
                 "layer-fetched",
                 "layer-read-away",
                 "backup-layer-evicted",

@@ -1,0 +1,16 @@
+package io.palimpsest.base;
+
+/**
+ * How a server finds out whether its tenants are still its own. Without an object store nobody else
+ * can have them.
+ *
+ * @param checkPeriodNanos how often the store is asked; a server that puts something there finds
+ *     out at once
+ */
+public record OwnershipConfig(long checkPeriodNanos) {
+    public static final OwnershipConfig DEFAULT = new OwnershipConfig(60_000_000_000L);
+
+    public OwnershipConfig {
+        Check.that(checkPeriodNanos > 0, "checkPeriodNanos %d", checkPeriodNanos);
+    }
+}

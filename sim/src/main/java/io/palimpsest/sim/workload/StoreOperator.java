@@ -27,7 +27,8 @@ final class StoreOperator {
     /** Until {@link #stop}. */
     void scrub(Prng random) {
         while (scrubs) {
-            machine.tasks().sleep(random.nextLong(LONGEST_PAUSE_NANOS));
+            // Often soon again: what a branch that is being deleted has left is there for a moment.
+            machine.tasks().sleep(random.nextLong(1 + random.nextLong(LONGEST_PAUSE_NANOS)));
             try {
                 scrub();
             } catch (PageserverException e) {

@@ -48,7 +48,6 @@ public final class BackupScenario implements Scenario {
                 "backup-branch-detached",
                 "tenant-attached",
                 "tenant-fenced",
-                "backup-scrub-deleted",
                 "backup-restored-by-copies",
                 "store-garbage-deleted",
                 "layer-fetched",

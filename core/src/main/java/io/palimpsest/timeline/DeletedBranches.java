@@ -10,6 +10,7 @@ import io.palimpsest.timeline.StoreReview.Finding;
 import io.palimpsest.timeline.StoreReview.Kind;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.SortedSet;
 import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 
@@ -82,7 +83,7 @@ public final class DeletedBranches {
      * @return why nobody can say; null if it can be said
      */
     private static @Nullable String read(
-            RemoteStore store, TenantShardId tenant, TreeSet<TimelineId> deleting) {
+            RemoteStore store, TenantShardId tenant, SortedSet<TimelineId> deleting) {
         GenerationClaim.Newest newest = GenerationClaim.look(store, tenant);
         TenantManifest manifest = newest.manifest();
         if (manifest == null

@@ -20,6 +20,7 @@ import io.palimpsest.remote.TenantManifest.Entry;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
+import java.util.SortedSet;
 import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 
@@ -105,7 +106,7 @@ public final class TenantRestore {
     private static TimelineIndex read(RemoteStore readPast, TenantManifest manifest, Entry entry) {
         TenantShardId tenant = manifest.tenant();
         TreeSet<Generation> generations =
-                new TreeSet<>(Comparator.comparing(Generation::value).reversed());
+                new TreeSet<>(Comparator.comparingInt(Generation::value).reversed());
         generations.add(manifest.generation());
         generations.add(entry.index());
         for (Generation generation : generations) {
@@ -173,7 +174,7 @@ public final class TenantRestore {
         GenerationClaim.Claim claim = GenerationClaim.claim(store, tenant, ids, clock);
         Generation generation = claim.manifest().generation();
         // Read after the claim: from now on nobody deletes what these indexes name.
-        TreeSet<String> named = named();
+        SortedSet<String> named = named();
         List<Entry> entries = new ArrayList<>();
         int layers = 0;
         int copied = 0;
@@ -212,7 +213,7 @@ public final class TenantRestore {
     }
 
     /** Keys of all layers that the newest indexes name; none of those that cannot be read. */
-    private TreeSet<String> named() {
+    private SortedSet<String> named() {
         TreeSet<String> named = new TreeSet<>();
         try {
             for (StoredTenant.Branch branch : StoredTenant.read(store, tenant).branches()) {

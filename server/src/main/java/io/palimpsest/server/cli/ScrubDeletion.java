@@ -16,6 +16,7 @@ import java.io.PrintWriter;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.SortedSet;
 import java.util.TreeSet;
 
 /** What a scrub may delete, because it is provably nobody's; and what became of it. */
@@ -73,7 +74,7 @@ final class ScrubDeletion {
         }
     }
 
-    private static TreeSet<TenantShardId> tenants(List<Finding> findings) {
+    private static SortedSet<TenantShardId> tenants(List<Finding> findings) {
         TreeSet<TenantShardId> tenants = new TreeSet<>();
         for (Finding finding : findings) {
             switch (RemoteKey.of(finding.key())) {

@@ -54,7 +54,7 @@ final class S3Versions {
         found.sort(
                 Comparator.comparing((Ranked r) -> r.version.key())
                         .thenComparing(r -> !r.newest)
-                        .thenComparing(r -> -r.version.modifiedMillis()));
+                        .thenComparingLong(r -> -r.version.modifiedMillis()));
         return new Page(
                 found.stream().map(Ranked::version).toList(),
                 Boolean.TRUE.equals(answer.isTruncated())

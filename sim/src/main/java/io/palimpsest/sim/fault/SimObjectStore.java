@@ -300,7 +300,7 @@ public final class SimObjectStore implements ObjectStore, ObjectVersions {
         return new Page(found, null);
     }
 
-    private TreeMap<String, ArrayDeque<Kept>> requireKept() {
+    private NavigableMap<String, ArrayDeque<Kept>> requireKept() {
         if (kept == null) {
             throw failed(ErrorCode.UNSUPPORTED, "versions", "", "none are kept");
         }

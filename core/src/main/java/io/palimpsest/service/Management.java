@@ -157,18 +157,27 @@ public final class Management {
                 found.damaged().names().stream().map(LayerName::toString).toList());
     }
 
+    /** How much of the compaction that could be done is. */
+    public enum Extent {
+        /** What the thresholds say. */
+        DUE,
+        /** All L0s are merged, however few there are. */
+        MERGES,
+        /** Images too, and history is dropped, whether it pays or not. */
+        ALL
+    }
+
     /**
-     * Compacts a timeline now, and returns when nothing is left to do.
+     * Compacts a timeline now, and returns when nothing of that is left to do.
      *
-     * @param all whether it pays or not, else by its thresholds
      * @throws PageserverException CORRUPTION naming damaged layers that all was done without
      */
-    public void compact(TenantId tenant, TimelineId timeline, boolean all) {
+    public void compact(TenantId tenant, TimelineId timeline, Extent extent) {
         Timeline found = tenants.timeline(tenant, timeline);
-        if (all) {
-            tenants.housekeeper().compactNow(found);
-        } else {
-            tenants.housekeeper().runToQuiescence(found);
+        switch (extent) {
+            case DUE -> tenants.housekeeper().runToQuiescence(found);
+            case MERGES -> tenants.housekeeper().mergeNow(found);
+            case ALL -> tenants.housekeeper().compactNow(found);
         }
     }
 

@@ -219,6 +219,22 @@ public final class Housekeeper implements Housekeeping {
         requireWhole(timeline);
     }
 
+    /**
+     * Merges all L0s, however few there are; images and history are left to the thresholds. Fails
+     * as {@link #compactNow} does.
+     */
+    public void mergeNow(Timeline timeline) {
+        TenantConfig config = eager(timeline.config());
+        ask(
+                timeline,
+                chores -> {
+                    while (jobs.compact(chores, Kind.MERGE, config, true)) {
+                        mergeMeanwhile();
+                    }
+                });
+        requireWhole(timeline);
+    }
+
     private static void requireWhole(Timeline timeline) {
         Set<LayerName> damaged = timeline.damaged().names();
         if (!damaged.isEmpty()) {

@@ -49,7 +49,7 @@ import org.slf4j.LoggerFactory;
  *   GET  /v1/tenant/:tenant/timeline/:id             timeline, with "compaction"
  *   DELETE .../timeline/:id                          202; 412 if it has branches
  *   PUT  .../timeline/:id/checkpoint                 what has arrived is made durable
- *   PUT  .../timeline/:id/compact                    by thresholds; all there is, with ?force_l0_compaction=true,
+ *   PUT  .../timeline/:id/compact                    by thresholds; all L0s, with ?force_l0_compaction=true; all there is, with
  *                                                    force_image_layer_creation or enhanced_gc_bottom_most_compaction
  *   PUT  .../timeline/:id/reset_compaction           our own: what failed too often, or was left out, is tried again
  *   PUT  .../timeline/:id/do_gc                      {"gc_horizon"?} to {"layers_total", "layers_removed", ...}
@@ -318,10 +318,15 @@ final class ManagementRoutes {
             throw PageserverException.badRequest("dry_run: there is none here");
         }
         boolean all =
-                flag(query, "force_l0_compaction")
-                        || flag(query, "force_image_layer_creation")
+                flag(query, "force_image_layer_creation")
                         || flag(query, "enhanced_gc_bottom_most_compaction");
-        management.compact(tenant, timeline, all);
+        boolean merges = flag(query, "force_l0_compaction");
+        management.compact(
+                tenant,
+                timeline,
+                all
+                        ? Management.Extent.ALL
+                        : merges ? Management.Extent.MERGES : Management.Extent.DUE);
         return ok(JSON.nullNode());
     }
 

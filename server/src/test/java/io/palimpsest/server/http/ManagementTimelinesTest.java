@@ -180,6 +180,9 @@ class ManagementTimelinesTest {
         assertEquals(3, root.l0Count(), "three are not worth it");
         send(200, "PUT", "/" + ROOT + "/compact?force_l0_compaction=true", "");
         assertEquals(0, root.l0Count());
+        assertEquals(0, images(root), "one layer is not worth an image");
+        send(200, "PUT", "/" + ROOT + "/compact?force_image_layer_creation=true", "");
+        assertTrue(images(root) > 0);
         send(400, "PUT", "/" + ROOT + "/compact?dry_run=true", "");
         send(405, "GET", "/" + ROOT + "/compact", "");
 
@@ -195,6 +198,10 @@ class ManagementTimelinesTest {
         send(400, "PUT", "/" + ROOT + "/do_gc", "{\"gc_horizon\":-1}");
         JsonNode refused = send(406, "POST", "/" + ROOT + "/lsn_lease", "{\"lsn\":\"0/3000120\"}");
         assertTrue(refused.get("msg").textValue().contains("kept from 0/3000138"));
+    }
+
+    private static long images(Timeline timeline) {
+        return timeline.durableLayers().stream().filter(d -> d.name().image()).count();
     }
 
     private Timeline rootWithOneLayer() throws Exception {

@@ -33,6 +33,9 @@ import org.jspecify.annotations.Nullable;
  * hold and no open file.
  */
 public final class LayerFile implements AutoCloseable {
+    // Why this file is long: holders, the open reader, its slot and where the file is are one state
+    // that each of the methods changes without a lock; what is read is LayerReader's business.
+
     private static final VarHandle HOLDERS;
     private static final VarHandle READER;
 
@@ -40,6 +43,9 @@ public final class LayerFile implements AutoCloseable {
     private static final int EVICTING = -1;
 
     private static final int OPENS = 100;
+
+    /** How often what comes damaged from afar is opened and read. */
+    private static final int READS = 3;
 
     static {
         try {
@@ -217,9 +223,14 @@ public final class LayerFile implements AutoCloseable {
 
     /** Who wrote it, as it says itself. Opens the file. */
     public TenantShardId tenant() {
-        LayerReader r = hold();
-        release();
-        return r.header().tenant();
+        if (!acquire()) {
+            throw removed(path());
+        }
+        try {
+            return whole().header().tenant();
+        } finally {
+            release();
+        }
     }
 
     /**
@@ -227,9 +238,14 @@ public final class LayerFile implements AutoCloseable {
      * the file.
      */
     public TimelineId timeline() {
-        LayerReader r = hold();
-        release();
-        return r.header().timeline();
+        if (!acquire()) {
+            throw removed(path());
+        }
+        try {
+            return whole().header().timeline();
+        } finally {
+            release();
+        }
     }
 
     /** Opens the file. */
@@ -384,11 +400,16 @@ public final class LayerFile implements AutoCloseable {
     /** The open file, or what stands for it while it is away; the caller holds this. */
     private LayerReader reader() {
         LayerReader open = reader;
-        if (open == null || resident && open.away()) {
+        if (open == null || isOutdated(open)) {
             open = openNow(false);
         }
         touch();
         return open;
+    }
+
+    /** Is there something better to be had than these parts? */
+    private boolean isOutdated(LayerReader open) {
+        return open.away() && (resident || open.suspected());
     }
 
     /** The open file, which is on the disk; the caller holds this. */
@@ -418,7 +439,7 @@ public final class LayerFile implements AutoCloseable {
             return open(path, input);
         }
         LayerReader parts = reader;
-        return parts == null ? openParts(path) : parts;
+        return parts == null || parts.suspected() ? openParts(path) : parts;
     }
 
     private LayerReader open(String path, Disk.Input input) {
@@ -454,15 +475,26 @@ public final class LayerFile implements AutoCloseable {
         if (closed || source == null) {
             throw missing(path);
         }
-        LayerSource.Parts parts = source.open(descriptor, this::bring);
-        LayerReader open =
-                LayerReader.again(
-                        parts,
-                        () ->
-                                new LayerReader(
-                                        parts, parts, parts.name(), descriptor.name(), cache, id));
-        checkComplete(open);
-        return install(open);
+        for (int attempt = 1; ; attempt++) {
+            LayerSource.Parts parts = source.open(descriptor, this::bring);
+            try {
+                // Under a number of its own: blocks in the cache were checked by who opened it.
+                LayerReader open =
+                        new LayerReader(
+                                parts,
+                                parts,
+                                parts.name(),
+                                descriptor.name(),
+                                cache,
+                                cache.register());
+                checkComplete(open);
+                return install(open);
+            } catch (PageserverException e) {
+                if (e.code() != ErrorCode.CORRUPTION || attempt == READS) {
+                    throw e;
+                }
+            }
+        }
     }
 
     /** Null if it is not on the disk, and is not to be brought there. */
@@ -513,7 +545,7 @@ public final class LayerFile implements AutoCloseable {
     private LayerReader install(LayerReader open) {
         while (true) {
             LayerReader found = reader;
-            if (found != null && (open.away() || !found.away())) {
+            if (found != null && (open.away() && !found.suspected() || !found.away())) {
                 return found;
             }
             if (READER.compareAndSet(this, found, open)) {
@@ -571,16 +603,36 @@ public final class LayerFile implements AutoCloseable {
         if (!acquire()) {
             return Collected.STALE;
         }
+        int before = r.count();
         try {
-            if (!mayBlock && reader == null) {
-                return Collected.NOT_READY;
+            for (int attempt = 1; ; attempt++) {
+                LayerReader open = reader;
+                if (!mayBlock && (open == null || isOutdated(open))) {
+                    return Collected.NOT_READY;
+                }
+                open = reader();
+                try {
+                    return open.search(r, floor, mayBlock);
+                } catch (PageserverException e) {
+                    throwUnlessAgain(e, open, attempt);
+                    r.truncate(before);
+                }
             }
-            return reader().search(r, floor, mayBlock);
         } catch (PageserverException e) {
             return staleOr(e);
         } finally {
             release();
         }
+    }
+
+    /**
+     * Damage on the way is gone when parts are opened and read once more, damage over there is not.
+     */
+    private static void throwUnlessAgain(PageserverException e, LayerReader open, int attempt) {
+        if (!open.away() || e.code() != ErrorCode.CORRUPTION || attempt == READS) {
+            throw e;
+        }
+        open.suspect();
     }
 
     /** That a layer that was removed meanwhile is gone says nothing about the data. */
@@ -602,8 +654,16 @@ public final class LayerFile implements AutoCloseable {
             return Collected.STALE;
         }
         try {
-            reader().scan(range, floor, lsn, into);
-            return Collected.MORE;
+            for (int attempt = 1; ; attempt++) {
+                LayerReader open = reader();
+                try {
+                    open.scan(range, floor, lsn, into);
+                    return Collected.MORE;
+                } catch (PageserverException e) {
+                    // What was offered has passed all checks; it is offered again.
+                    throwUnlessAgain(e, open, attempt);
+                }
+            }
         } catch (PageserverException e) {
             return staleOr(e);
         } finally {

@@ -4,14 +4,13 @@ import static io.palimpsest.layer.LayerFormat.wrong;
 
 import io.palimpsest.base.Bytes;
 import io.palimpsest.base.Check;
-import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.Key;
 import io.palimpsest.base.KeyRange;
 import io.palimpsest.base.Lsn;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.port.Disk;
 import io.palimpsest.value.StoredValue;
-import java.util.function.Supplier;
+import java.util.Arrays;
 import java.util.zip.CRC32C;
 import org.jspecify.annotations.Nullable;
 
@@ -24,9 +23,6 @@ import org.jspecify.annotations.Nullable;
  * 16 KiB); the rest comes through the block cache.
  */
 final class LayerReader {
-    /** How often what comes damaged from afar is read. */
-    private static final int READS = 3;
-
     private final Disk.Input input;
 
     /** The same if it is not a file on the disk, else null. */
@@ -39,6 +35,7 @@ final class LayerReader {
     private final LayerHeader header;
     private final LayerFooter footer;
     private final byte[] root;
+    private volatile boolean suspected;
 
     /**
      * Checks header, footer, index root, and that they are what the name says. The caller closes
@@ -74,9 +71,23 @@ final class LayerReader {
         input.read(footerPosition, b, 0, b.length);
         footer = LayerFooter.read(path, footerPosition, b);
         checkName(footerPosition);
-        byte[] block = new byte[(int) (footerPosition - footer.rootPosition())];
-        input.read(footer.rootPosition(), block, 0, block.length);
-        root = cache.decoder().decode(path, footer.rootPosition(), block, LayerFormat.TYPE_ROOT);
+        // With the footer once more: what comes from afar at once is of one file, and that the
+        // footer is of this one was seen.
+        byte[] tail = new byte[(int) (size - footer.rootPosition())];
+        input.read(footer.rootPosition(), tail, 0, tail.length);
+        int rootBytes = tail.length - LayerFooter.BYTES;
+        if (!Arrays.equals(tail, rootBytes, tail.length, b, 0, b.length)) {
+            throw wrong(path, footerPosition, "the footer", "as it was read before", "another one");
+        }
+        root =
+                cache.decoder()
+                        .decode(
+                                path,
+                                footer.rootPosition(),
+                                tail,
+                                0,
+                                rootBytes,
+                                LayerFormat.TYPE_ROOT);
         if (root.length != (long) footer.indexBlocks() * LayerFormat.ROW_BYTES) {
             throw wrong(
                     path,
@@ -133,24 +144,6 @@ final class LayerReader {
         }
     }
 
-    /**
-     * Reads once more what has come damaged from afar: damage on the way is gone then, damage over
-     * there is not.
-     */
-    static <T extends @Nullable Object> T again(
-            LayerSource.@Nullable Parts parts, Supplier<T> read) {
-        for (int attempt = 1; ; attempt++) {
-            try {
-                return read.get();
-            } catch (PageserverException e) {
-                if (parts == null || e.code() != ErrorCode.CORRUPTION || attempt == READS) {
-                    throw e;
-                }
-                parts.forget();
-            }
-        }
-    }
-
     LayerHeader header() {
         return header;
     }
@@ -158,6 +151,16 @@ final class LayerReader {
     /** Is its file not on the disk? */
     boolean away() {
         return parts != null;
+    }
+
+    /** What it was opened with may be what is damaged. */
+    void suspect() {
+        suspected = true;
+    }
+
+    /** Is another one to be opened in its place? */
+    boolean suspected() {
+        return suspected;
     }
 
     LayerFooter footer() {
@@ -264,14 +267,11 @@ final class LayerReader {
         }
         int bytes = KeyFilter.blockBytes(i, lines);
         byte[] decoded =
-                again(
-                        parts,
-                        () ->
-                                decoded(
-                                        position,
-                                        LayerFormat.FRAME_BYTES + bytes,
-                                        LayerFormat.TYPE_FILTER,
-                                        mayBlock));
+                decoded(
+                        position,
+                        LayerFormat.FRAME_BYTES + bytes,
+                        LayerFormat.TYPE_FILTER,
+                        mayBlock);
         if (decoded == null) {
             return null;
         }
@@ -360,8 +360,7 @@ final class LayerReader {
                 last++;
             }
             if (last > row) {
-                int end = last;
-                return again(parts, () -> together(shared, rows, row, end));
+                return together(shared, rows, row, last);
             }
         }
         return load(shared, rows, row, type, mayBlock, true);
@@ -421,21 +420,11 @@ final class LayerReader {
             boolean keep) {
         long position = LayerFormat.position(rows, row);
         int length = LayerFormat.length(rows, row);
-        byte[] decoded =
-                parts == null
-                        ? decoded(position, length, type, mayBlock)
-                        : again(
-                                parts,
-                                () -> {
-                                    byte[] b = decoded(position, length, type, mayBlock);
-                                    if (b != null) {
-                                        checkFirst(rows, row, b, type);
-                                    }
-                                    return b;
-                                });
+        byte[] decoded = decoded(position, length, type, mayBlock);
         if (decoded == null) {
             return null;
         }
+        checkFirst(rows, row, decoded, type);
         if (type == LayerFormat.TYPE_INDEX) {
             checkRows(decoded, position, LayerHeader.BYTES, footer.indexPosition());
         }
@@ -457,8 +446,8 @@ final class LayerReader {
 
     /**
      * A checksum holds for a position, in whatever file. That a file on the disk is the right one
-     * was seen when it was opened; what comes from afar could be of another one each time, so it
-     * must begin as the index says.
+     * was seen when it was opened; what comes from afar could be of another one each time, the
+     * header too, so it must begin as the index says.
      */
     private void checkFirst(byte[] rows, int row, byte[] decoded, int type) {
         if (parts == null) {

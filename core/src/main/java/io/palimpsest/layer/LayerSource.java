@@ -16,9 +16,6 @@ public interface LayerSource {
     interface Parts extends Disk.Input {
         /** What errors call it. */
         String name();
-
-        /** What was read is damaged: it is asked for again when it is next read. */
-        void forget();
     }
 
     /**

@@ -28,9 +28,6 @@ public final class RemoteObject implements LayerSource.Parts {
         final int length;
         byte @Nullable [] bytes;
 
-        /** What has come since it was asked for is not to be kept. */
-        boolean forgotten;
-
         Part(long from, int length) {
             this.from = from;
             this.length = length;
@@ -135,7 +132,7 @@ public final class RemoteObject implements LayerSource.Parts {
         } finally {
             monitor.lock();
             try {
-                if (came && !part.forgotten) {
+                if (came) {
                     part.bytes = bytes;
                     shed();
                 } else {
@@ -178,23 +175,11 @@ public final class RemoteObject implements LayerSource.Parts {
     private @Nullable Part find(long position, int length) {
         for (Iterator<Part> i = parts.descendingIterator(); i.hasNext(); ) {
             Part part = i.next();
-            if (!part.forgotten && part.covers(position, length)) {
+            if (part.covers(position, length)) {
                 return part;
             }
         }
         return null;
-    }
-
-    @Override
-    public void forget() {
-        monitor.lock();
-        try {
-            parts.removeIf(part -> part.bytes != null);
-            // What is on its way may have been damaged as well, by the same cause.
-            parts.forEach(part -> part.forgotten = true);
-        } finally {
-            monitor.unlock();
-        }
     }
 
     private static void copy(byte[] from, int at, byte[] into, int offset, int length) {

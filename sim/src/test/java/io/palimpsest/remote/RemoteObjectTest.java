@@ -161,9 +161,6 @@ class RemoteObjectTest {
                                                         int length = random.nextInt(2 * PART);
                                                         int at = random.nextInt(20_000 - length);
                                                         read(w, object, at, length);
-                                                        if (random.nextInt(8) == 0) {
-                                                            object.forget();
-                                                        }
                                                     }
                                                 }));
                     }
@@ -234,25 +231,6 @@ class RemoteObjectTest {
                     read(w, object, 5050, 100);
                     w.store.outage(0);
                     read(w, object, 9000, 100);
-                });
-    }
-
-    @Test
-    void whatIsForgottenIsAskedForAgain() {
-        each(
-                1,
-                20_000,
-                w -> {
-                    RemoteObject object = w.object(limits(1));
-                    w.store.rot(KEY, 4000, 3);
-                    byte[] b = new byte[1];
-                    object.read(4000, b, 0, 1);
-                    assertEquals(w.content[4000] ^ 8, b[0]);
-                    w.store.rot(KEY, 4000, 3);
-                    object.read(4000, b, 0, 1);
-                    assertEquals(w.content[4000] ^ 8, b[0], "it was kept");
-                    object.forget();
-                    read(w, object, 4000, 1);
                 });
     }
 

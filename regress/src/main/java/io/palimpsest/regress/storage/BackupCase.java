@@ -174,6 +174,11 @@ final class BackupCase {
                         PostgresBinaries.fetch(MAJOR), home.resolve("other"), Map.of())) {
             other.start();
             management.importFrom(OTHER, TIMELINE, other.conninfo(), "bench");
+            // It can be read once the end of the base backup has come.
+            await(
+                    OTHER,
+                    "last_record_lsn",
+                    management.lsn(OTHER, TIMELINE, "applied_gc_cutoff_lsn"));
         }
     }
 
@@ -278,8 +283,12 @@ final class BackupCase {
     }
 
     private void await(String field, long lsn) {
+        await(TENANT, field, lsn);
+    }
+
+    private void await(TenantId tenant, String field, long lsn) {
         long deadline = System.nanoTime() + 600_000_000_000L;
-        while (management.lsn(TENANT, TIMELINE, field) < lsn) {
+        while (management.lsn(tenant, TIMELINE, field) < lsn) {
             if (System.nanoTime() > deadline) {
                 throw new IllegalStateException(field + " does not get to the end");
             }

@@ -130,9 +130,16 @@ public final class GenerationClaim {
                     return found;
                 }
                 throw PageserverException.corruption(
-                        "%s: found the manifest of tenant %s, generation %s",
+                        "%s: expected its manifest, found that of tenant %s, generation %s",
                         key, found.tenant(), found.generation());
             } catch (PageserverException e) {
+                if (e.code() == ErrorCode.NOT_FOUND) {
+                    throw new PageserverException(
+                            ErrorCode.CORRUPTION,
+                            key
+                                    + ": no such object, though a later generation was claimed; put it back from a copy",
+                            e);
+                }
                 if (e.code() != ErrorCode.CORRUPTION || attempt == READS) {
                     throw e;
                 }

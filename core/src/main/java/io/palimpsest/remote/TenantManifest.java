@@ -105,12 +105,16 @@ public record TenantManifest(
     public static TenantManifest decode(byte[] bytes, String key) {
         String text = new String(bytes, StandardCharsets.UTF_8);
         int last = text.lastIndexOf("crc32c ");
-        if (last < 0
-                || !text.substring(last)
-                        .equals("crc32c " + checksum(text.substring(0, last)) + "\n")) {
+        if (last < 0 || !text.endsWith("\n")) {
             throw PageserverException.corruption(
-                    "%s: the last of its %d bytes are not the checksum of all before",
+                    "%s: expected a checksum in the last line, found none in %d bytes",
                     key, bytes.length);
+        }
+        String expected = "crc32c " + checksum(text.substring(0, last)) + "\n";
+        if (!text.substring(last).equals(expected)) {
+            throw PageserverException.corruption(
+                    "%s: expected the checksum of all before in the last line, '%s', found '%.15s'",
+                    key, expected.strip(), text.substring(last).strip());
         }
         TenantManifest found;
         try {
@@ -129,7 +133,8 @@ public record TenantManifest(
     private static TenantManifest parse(String[] lines, String key) {
         if (!lines[0].equals(MAGIC)) {
             throw PageserverException.corruption(
-                    "%s: expected '%s' in the first line: another format version?", key, MAGIC);
+                    "%s: expected '%s' in the first line, found '%s': another format version?",
+                    key, MAGIC, lines[0]);
         }
         List<Entry> entries = new ArrayList<>();
         for (int i = 6; i < lines.length - 1; i++) {

@@ -26,7 +26,7 @@ final class RemoteIndex {
                 || !index.timeline().equals(timeline)
                 || !index.generation().equals(generation)) {
             throw PageserverException.corruption(
-                    "%s: found the index of timeline %s of tenant %s, generation %s",
+                    "%s: expected its index, found that of timeline %s of tenant %s, generation %s",
                     key, index.timeline(), index.tenant(), index.generation());
         }
         return index;

@@ -109,18 +109,22 @@ final class TimelineIndexText {
         int last = text.lastIndexOf("crc32c ");
         if (last < 0 || !text.endsWith("\n")) {
             throw PageserverException.corruption(
-                    "%s: no checksum in the last line: the file is torn", path);
+                    "%s: expected a checksum in the last line, found none in %d bytes: the file is torn",
+                    path, bytes.length);
         }
         String found = text.substring(last + 7, text.length() - 1);
         String expected = checksum(bytes, last);
         if (!found.equals(expected)) {
             throw PageserverException.corruption(
-                    "%s: checksum is %s, expected %s", path, found, expected);
+                    "%s: expected the checksum %s of the %d bytes before it, found %.8s",
+                    path, expected, last, found);
         }
         Lines lines = new Lines(text.substring(0, last).split("\n"), path);
-        if (!lines.next().equals(MAGIC)) {
+        String magic = lines.next();
+        if (!magic.equals(MAGIC)) {
             throw PageserverException.corruption(
-                    "%s: expected '%s' in the first line: another format version?", path, MAGIC);
+                    "%s: expected '%s' in the first line, found '%s': another format version?",
+                    path, MAGIC, magic);
         }
         Identity identity =
                 new Identity(

@@ -88,7 +88,7 @@ class LocalDamageTest {
         scene.assertLoggedOnce("layer-missing", gone);
         broken(noIndex, "index", "layers beside it");
         assertEquals(kept, layers(noIndex).size());
-        broken(flippedIndex, "index: checksum is", "expected");
+        broken(flippedIndex, "index: expected the checksum", "found");
         broken(wildIndex, "index");
         broken(tornIndex, "index", "torn");
         broken(emptyIndex, "index", "torn");

@@ -6,9 +6,11 @@ import io.palimpsest.base.PageserverException;
 import io.palimpsest.base.Prng;
 import io.palimpsest.port.ObjectStore;
 import io.palimpsest.port.ObjectVersions;
+import io.palimpsest.remote.RemoteKey;
 import io.palimpsest.sim.world.Simulation;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.NavigableMap;
@@ -52,6 +54,13 @@ public final class SimObjectStore implements ObjectStore, ObjectVersions {
         }
     }
 
+    /**
+     * An object that is not what was put.
+     *
+     * @param now what it is; null if it is gone
+     */
+    private record Damaged(Damage kind, StoredObject truth, @Nullable StoredObject now) {}
+
     /** What was there before a change, for lists of a while ago. */
     private record Change(long time, String key, @Nullable StoredObject before) {}
 
@@ -66,6 +75,7 @@ public final class SimObjectStore implements ObjectStore, ObjectVersions {
     private long versions;
     private final TreeMap<String, StoredObject> objects = new TreeMap<>();
     private final ArrayDeque<Change> changes = new ArrayDeque<>();
+    private final TreeMap<String, Damaged> damaged = new TreeMap<>();
 
     /** By key the newest first; null if the store keeps no versions. */
     private @Nullable TreeMap<String, ArrayDeque<Kept>> kept;
@@ -100,6 +110,74 @@ public final class SimObjectStore implements ObjectStore, ObjectVersions {
     public void rot(String key, int position, int bit) {
         StoredObject object = find(key);
         object.rot.merge(position, 1 << bit, (a, b) -> a ^ b);
+    }
+
+    /**
+     * Damages an object that is not damaged yet, until it is put again, deleted, or {@link
+     * #repair}ed.
+     */
+    public void damage(String key, Damage kind) {
+        Check.that(!damaged.containsKey(key), "%s is damaged already", key);
+        StoredObject truth = find(key);
+        StoredObject now = damaged(key, truth, kind);
+        if (now == null) {
+            objects.remove(key);
+        } else {
+            objects.put(key, now);
+        }
+        damaged.put(key, new Damaged(kind, truth, now));
+        simulation.trace().note(key);
+    }
+
+    private @Nullable StoredObject damaged(String key, StoredObject truth, Damage kind) {
+        if (kind == Damage.VANISHED) {
+            return null;
+        }
+        byte[] bytes = truth.bytes;
+        if (kind == Damage.SWAPPED) {
+            bytes = another(key, truth).bytes;
+        } else if (kind == Damage.TRUNCATED) {
+            bytes = Arrays.copyOf(bytes, random.nextInt(bytes.length));
+        }
+        if (Arrays.equals(bytes, truth.bytes)) {
+            bytes = bytes.clone();
+            int at = random.nextInt(bytes.length);
+            for (int end = Math.min(at + 1 + random.nextInt(3), bytes.length); at < end; at++) {
+                bytes[at] ^= (byte) (1 << random.nextInt(8));
+            }
+        }
+        CRC32C crc = new CRC32C();
+        crc.update(bytes);
+        // Whoever writes it over leaves another version, a rotten medium does not.
+        boolean written = kind != Damage.ROTTEN && random.nextBoolean();
+        return new StoredObject(
+                bytes,
+                kind == Damage.ROTTEN ? truth.crc32c : (int) crc.getValue(),
+                written ? ++versions : truth.version,
+                truth.modifiedMillis);
+    }
+
+    /** The keys of what is damaged. */
+    public List<String> damaged() {
+        return new ArrayList<>(damaged.keySet());
+    }
+
+    /** Puts the true object back, if it is still damaged. */
+    public void repair(String key) {
+        Damaged was = damaged.remove(key);
+        if (was != null) {
+            objects.put(key, was.truth);
+            simulation.trace().note(key);
+        }
+    }
+
+    /** Somebody is told what is not what was put. */
+    private void meet(String key) {
+        Damaged met = damaged.get(key);
+        if (met != null) {
+            String what = RemoteKey.of(key).getClass().getSimpleName().toLowerCase(Locale.ROOT);
+            simulation.probe("met-" + met.kind.name().toLowerCase(Locale.ROOT) + "-" + what);
+        }
     }
 
     /** The keys of all that is really there. */
@@ -153,6 +231,7 @@ public final class SimObjectStore implements ObjectStore, ObjectVersions {
     public Stored get(String key, Sink sink) {
         ObjectStore.requireKey(key);
         begin("get", key);
+        meet(key);
         return answer(key, find(key), sink);
     }
 
@@ -204,6 +283,7 @@ public final class SimObjectStore implements ObjectStore, ObjectVersions {
         ObjectStore.requireKey(key);
         Check.that(position >= 0 && length >= 0, "range %d, %d", position, length);
         begin("get", key);
+        meet(key);
         StoredObject object = find(key);
         maybeRot(object);
         if (FaultPlan.strikes(faults.swapped(), random)) {
@@ -375,6 +455,7 @@ public final class SimObjectStore implements ObjectStore, ObjectVersions {
         if (object != null) {
             requireRoom(key);
         }
+        damaged.remove(key);
         StoredObject before = object == null ? objects.remove(key) : objects.put(key, object);
         if (kept != null && (object != null || before != null)) {
             Version version =

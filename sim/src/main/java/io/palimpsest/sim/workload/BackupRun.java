@@ -81,10 +81,14 @@ final class BackupRun {
     /** Those whose deletion was confirmed. */
     private final TreeSet<TimelineId> deleted = new TreeSet<>();
 
-    BackupRun(Prng random, Machine source, SimObjectStore store) {
+    /** Damages what is in the store; null if nobody does. */
+    private final @Nullable StoreVandal vandal;
+
+    BackupRun(Prng random, Machine source, SimObjectStore store, @Nullable StoreVandal vandal) {
         this.random = random;
         this.source = source;
         this.store = store;
+        this.vandal = vandal;
         PgVersion version = PgVersion.ofMajor(14 + random.nextInt(5));
         limits =
                 new Limits(
@@ -172,6 +176,20 @@ final class BackupRun {
         store.outage(0);
     }
 
+    /** Damages what is in the store until {@link #noMoreDamage}. */
+    void damage() {
+        if (vandal != null) {
+            vandal.run(source.tasks());
+        }
+    }
+
+    /** All is as it was put, from now on. */
+    void noMoreDamage() {
+        if (vandal != null) {
+            vandal.stop();
+        }
+    }
+
     void rival() {
         rivals = true;
     }
@@ -202,19 +220,25 @@ final class BackupRun {
 
     /** A page server's life. It ends by itself if it is the last one, or another has taken over. */
     void serve(Machine machine, boolean last) {
-        Tenants tenants = load(machine);
-        Timeline timeline = timeline(machine, tenants);
-        if (timeline != null) {
-            noteMade(timeline);
-            Check.that(
-                    timeline.lastRecordLsn() >= wal.keptFrom(),
-                    "it begins at %s, but %s was acknowledged",
-                    Lsn.toString(timeline.lastRecordLsn()),
-                    Lsn.toString(wal.keptFrom()));
-            checkBranches(machine, tenants, rivals && !last);
-            follow(machine, tenants, timeline, last);
-        }
-        tenants.close();
+        boolean again;
+        do {
+            Tenants tenants = load(machine);
+            Timeline timeline = timeline(machine, tenants, last);
+            again = timeline != null && serve(machine, tenants, timeline, last);
+            tenants.close();
+        } while (again);
+    }
+
+    /** False if the life is over, true if somebody restarts the server because it asks for that. */
+    private boolean serve(Machine machine, Tenants tenants, Timeline timeline, boolean last) {
+        noteMade(timeline);
+        Check.that(
+                timeline.lastRecordLsn() >= wal.keptFrom(),
+                "it begins at %s, but %s was acknowledged",
+                Lsn.toString(timeline.lastRecordLsn()),
+                Lsn.toString(wal.keptFrom()));
+        checkBranches(machine, tenants, rivals && !last);
+        return follow(machine, tenants, timeline, last);
     }
 
     /**
@@ -225,7 +249,7 @@ final class BackupRun {
         made |= timeline.remoteConsistentLsn() > 0 || wal.keptFrom() > START_LSN;
     }
 
-    private void follow(Machine machine, Tenants tenants, Timeline timeline, boolean last) {
+    private boolean follow(Machine machine, Tenants tenants, Timeline timeline, boolean last) {
         long deadline = machine.clock().monotonicNanos() + CATCH_UP_NANOS;
         while (!last || records > 0 || timeline.lastRecordLsn() < wal.end()) {
             if (fenced(timeline)) {
@@ -233,22 +257,24 @@ final class BackupRun {
                         !last, "the last server is fenced: %s", String.valueOf(timeline.failure()));
                 machine.tracer().info("backup-fenced", String.valueOf(timeline.failure()));
                 // What it has got it serves on.
-                compareSome(timeline);
-                return;
+                compareSome(machine, timeline);
+                return false;
             }
             WalReceiver receiver = tenants.receiver(TENANT, MAIN);
             boolean broken = receiver == null || receiver.state() == WalReceiver.State.BROKEN;
             if (broken && rivals && !last) {
                 // The source has given to the other one what this one has not got.
-                return;
+                return false;
             }
-            Check.that(
-                    !broken || fenced(timeline),
-                    "WAL receiver: %s",
-                    receiver == null ? "none" : receiver.status());
+            if (broken && !fenced(timeline)) {
+                String status = receiver == null ? "none" : receiver.status();
+                Check.that(vandal != null && vandal.excuses(status), "WAL receiver: %s", status);
+                machine.node().simulation().probe("backup-restarted");
+                return true;
+            }
             evictSome(machine, tenants, timeline);
             noteMade(timeline);
-            compareSome(timeline);
+            compareSome(machine, timeline);
             if (random.nextInt(8) == 0) {
                 changeBranches(machine, tenants, timeline);
             }
@@ -263,6 +289,7 @@ final class BackupRun {
         }
         compareAll(machine, timeline);
         checkBranches(machine, tenants, rivals && !last);
+        return false;
     }
 
     private boolean fenced(Timeline timeline) {
@@ -280,8 +307,12 @@ final class BackupRun {
     }
 
     /** The timeline, wherever it comes from; null if somebody else has taken the tenant over. */
-    private @Nullable Timeline timeline(Machine machine, Tenants tenants) {
+    private @Nullable Timeline timeline(Machine machine, Tenants tenants, boolean last) {
+        long deadline = machine.clock().monotonicNanos() + CATCH_UP_NANOS;
         while (true) {
+            Check.that(
+                    !last || machine.clock().monotonicNanos() < deadline,
+                    "the timeline that was confirmed does not come");
             try {
                 try {
                     return tenants.timeline(TENANT, MAIN);
@@ -306,7 +337,7 @@ final class BackupRun {
                         Check.that(rivals, "fenced by nobody: %s", String.valueOf(e.getMessage()));
                         return null;
                     }
-                    default -> throw e;
+                    default -> requireDamage(machine, e);
                 }
             }
             machine.tasks().sleep(SECOND);
@@ -342,12 +373,12 @@ final class BackupRun {
             }
         } catch (PageserverException e) {
             if (e.code() != ErrorCode.CONFLICT && e.code() != ErrorCode.IO) {
-                requireExcused(e);
+                requireExcused(machine, e);
             }
         }
     }
 
-    private void compareSome(Timeline timeline) {
+    private void compareSome(Machine machine, Timeline timeline) {
         long oldest = timeline.oldestReadableLsn();
         long last = timeline.lastRecordLsn();
         if (last < oldest) {
@@ -357,7 +388,7 @@ final class BackupRun {
         try {
             reference.compareSome(timeline, random.nextInt(1 << 20), lsn);
         } catch (PageserverException e) {
-            requireExcused(e);
+            requireExcused(machine, e);
         }
     }
 
@@ -365,13 +396,21 @@ final class BackupRun {
      * The store is away, the history was collected meanwhile, or a layer that is not here any more
      * is not there either, since another server has the tenant.
      */
-    private void requireExcused(PageserverException e) {
+    private void requireExcused(Machine machine, PageserverException e) {
         switch (e.code()) {
             case UNAVAILABLE, THROTTLED, LSN_OUT_OF_RANGE -> {}
             case PRECONDITION_FAILED ->
                     Check.that(rivals, "fenced by nobody: %s", String.valueOf(e.getMessage()));
-            default -> throw e;
+            default -> requireDamage(machine, e);
         }
+    }
+
+    private void requireDamage(Machine machine, PageserverException e) {
+        boolean damaged = e.code() == ErrorCode.CORRUPTION;
+        if (!damaged || vandal == null || !vandal.excuses(String.valueOf(e.getMessage()))) {
+            throw e;
+        }
+        machine.node().simulation().probe("store-damage-told");
     }
 
     private void changeBranches(Machine machine, Tenants tenants, Timeline timeline) {
@@ -420,7 +459,7 @@ final class BackupRun {
                         SHUTTING_DOWN,
                         PRECONDITION_FAILED,
                         IO -> {}
-                default -> throw e;
+                default -> requireDamage(machine, e);
             }
         }
     }
@@ -441,7 +480,7 @@ final class BackupRun {
                     continue;
                 }
                 if (e.code() != ErrorCode.NOT_FOUND || !overtaken) {
-                    requireExcused(e);
+                    requireExcused(machine, e);
                 }
             }
         }
@@ -467,7 +506,7 @@ final class BackupRun {
             try {
                 pages += reference.compareAll(timeline, lsn);
             } catch (PageserverException e) {
-                requireExcused(e);
+                requireExcused(machine, e);
             }
         }
         machine.tracer().info("compared", pages + " pages");

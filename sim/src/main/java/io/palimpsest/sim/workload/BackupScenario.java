@@ -2,6 +2,7 @@ package io.palimpsest.sim.workload;
 
 import io.palimpsest.base.Prng;
 import io.palimpsest.port.Tasks;
+import io.palimpsest.sim.fault.Damage;
 import io.palimpsest.sim.fault.FaultPlan;
 import io.palimpsest.sim.fault.Machine;
 import io.palimpsest.sim.fault.SimNet;
@@ -11,6 +12,7 @@ import io.palimpsest.sim.world.Scenario;
 import io.palimpsest.sim.world.Simulation;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 
 /**
  * Page servers with an object store follow a Postgres, one after the other and at times two at
@@ -30,37 +32,83 @@ public final class BackupScenario implements Scenario {
     private static final long MILLIS = 1_000_000L;
     private static final long SECOND = 1000 * MILLIS;
 
+    /** What no simulation of many seeds may do without. */
+    private static final List<String> REACHED =
+            List.of(
+                    "backup-machine-lost",
+                    "backup-two-servers",
+                    "backup-warm-up",
+                    "backup-fenced",
+                    "backup-branch",
+                    "backup-branch-archived",
+                    "backup-branch-deleted",
+                    "backup-branch-detached",
+                    "tenant-attached",
+                    "tenant-fenced",
+                    "backup-restored-by-copies",
+                    "store-garbage-deleted",
+                    "layer-fetched",
+                    "layer-read-away",
+                    "backup-layer-evicted",
+                    "layers-collected",
+                    "history-dropped",
+                    "store-unavailable",
+                    "store-throttled",
+                    "store-conflict",
+                    "store-corruption",
+                    "store-late-put",
+                    "store-late-delete");
+
+    /** What goes wrong with the store beside what stores do. */
+    private enum Variant {
+        BACKUP("backup", REACHED),
+        ROT("store-rot", reachedByRot());
+
+        private final String scenario;
+        private final List<String> mustReach;
+
+        Variant(String scenario, List<String> mustReach) {
+            this.scenario = scenario;
+            this.mustReach = mustReach;
+        }
+
+        /** Somebody has read each kind of object damaged in each way, and said so. */
+        private static List<String> reachedByRot() {
+            List<String> all = new ArrayList<>();
+            for (Damage damage : Damage.values()) {
+                for (String object : List.of("manifest", "index", "layer")) {
+                    all.add("met-" + damage.name().toLowerCase(Locale.ROOT) + "-" + object);
+                }
+            }
+            all.add("store-damage-told");
+            all.add("backup-restarted");
+            return List.copyOf(all);
+        }
+    }
+
+    private final Variant variant;
+
+    private BackupScenario(Variant variant) {
+        this.variant = variant;
+    }
+
+    public static BackupScenario faults() {
+        return new BackupScenario(Variant.BACKUP);
+    }
+
+    /** What was put is damaged, and put right again some time later. */
+    public static BackupScenario rot() {
+        return new BackupScenario(Variant.ROT);
+    }
+
     @Override
     public String name() {
-        return "backup";
+        return variant.scenario;
     }
 
     @Override
     public List<String> mustReach() {
-        return List.of(
-                "backup-machine-lost",
-                "backup-two-servers",
-                "backup-warm-up",
-                "backup-fenced",
-                "backup-branch",
-                "backup-branch-archived",
-                "backup-branch-deleted",
-                "backup-branch-detached",
-                "tenant-attached",
-                "tenant-fenced",
-                "backup-restored-by-copies",
-                "store-garbage-deleted",
-                "layer-fetched",
-                "layer-read-away",
-                "backup-layer-evicted",
-                "layers-collected",
-                "history-dropped",
-                "store-unavailable",
-                "store-throttled",
-                "store-conflict",
-                "store-corruption",
-                "store-late-put",
-                "store-late-delete");
+        return variant.mustReach;
     }
 
     @Override
@@ -70,17 +118,23 @@ public final class BackupScenario implements Scenario {
         SimNet net = new SimNet(s, plan);
         SimObjectStore store = new SimObjectStore(s, StoreFaults.rough(s.random("store faults")));
         Machine source = new Machine(net, "postgres", FaultPlan.quiet());
+        boolean rot = variant == Variant.ROT;
         Prng restoring = s.random("restore");
-        boolean versions = restoring.nextInt(3) == 0;
+        boolean versions = !rot && restoring.nextInt(3) == 0;
         if (versions) {
             store.keepVersions();
         }
-        BackupRun run = new BackupRun(random, source, store);
+        Prng chaos = s.random("damage");
+        boolean rivals = !rot || chaos.nextBoolean();
+        StoreVandal vandal = rot ? new StoreVandal(store, chaos, !rivals) : null;
+        BackupRun run = new BackupRun(random, source, store, vandal);
         source.start("postmaster", run::servePostgres);
         source.start("workload", run::write);
+        Tasks.Task damaging = rot ? source.start("damage", run::damage) : null;
         Machine tools = new Machine(net, "tools", FaultPlan.quiet());
         StoreOperator operator = run.operator(tools);
-        Tasks.Task scrubbing = tools.start("scrub", () -> operator.scrub(s.random("scrub")));
+        Tasks.Task scrubbing =
+                rot ? null : tools.start("scrub", () -> operator.scrub(s.random("scrub")));
         List<Machine> machines = new ArrayList<>();
         machines.add(new Machine(net, "pageserver-0", plan));
         List<Tasks.Task> running = new ArrayList<>();
@@ -95,7 +149,7 @@ public final class BackupScenario implements Scenario {
                         () -> run.outage(random.nextLong(120 * SECOND)));
             }
             long lasts = random.nextLong(1 + random.nextLong(40 * SECOND));
-            if (random.nextInt(3) == 0) {
+            if (random.nextInt(3) == 0 && rivals) {
                 // Nobody has told the old one that there is a new one.
                 s.probe("backup-two-servers");
                 run.rival();
@@ -116,9 +170,15 @@ public final class BackupScenario implements Scenario {
         Machine last = machines.getLast();
         running.forEach(Tasks.Task::join);
         store.faults(StoreFaults.quiet());
+        if (damaging != null) {
+            run.noMoreDamage();
+            damaging.join();
+        }
         last.start("pageserver", () -> run.serve(last, true)).join();
         operator.stop();
-        scrubbing.join();
+        if (scrubbing != null) {
+            scrubbing.join();
+        }
         last.checkIdle();
         run.stopPostgres();
         Machine empty = new Machine(net, "empty", plan);

@@ -12,7 +12,8 @@ public final class Scenarios {
                     new PowerLossScenario(),
                     StorageScenario.faults(),
                     StorageScenario.bitRot(),
-                    new BackupScenario());
+                    BackupScenario.faults(),
+                    BackupScenario.rot());
 
     private Scenarios() {}
 

@@ -15,6 +15,7 @@ import io.palimpsest.sim.world.Scenario;
 import io.palimpsest.sim.world.Simulation;
 import java.io.ByteArrayOutputStream;
 import java.util.Arrays;
+import java.util.HexFormat;
 import java.util.List;
 import java.util.TreeMap;
 import org.junit.jupiter.api.Test;
@@ -83,6 +84,45 @@ class SimObjectStoreTest {
                     assertEquals(1, store.head("k").length());
                     assertEquals(List.of("k"), store.keys());
                 });
+    }
+
+    @Test
+    void damageIsThereUntilItIsRepairedOrPutOver() {
+        for (Damage kind : Damage.values()) {
+            TreeMap<String, Integer> fates = new TreeMap<>();
+            each(
+                    StoreFaults.quiet(),
+                    (s, store) -> {
+                        put(store, "k", 5, 1);
+                        put(store, "l", 6, 2);
+                        store.damage("k", kind);
+                        assertEquals(List.of("k"), store.damaged());
+                        fates.merge(
+                                fate(() -> assertNotEquals("0101010101", text(store))),
+                                1,
+                                Integer::sum);
+                        boolean over = s.random("test").nextBoolean();
+                        if (over) {
+                            put(store, "k", 5, 1);
+                        }
+                        store.repair("k");
+                        assertEquals("0101010101", text(store));
+                        assertEquals(List.of(), store.damaged());
+                    });
+            String fate =
+                    switch (kind) {
+                        case ROTTEN -> "CORRUPTION";
+                        case VANISHED -> "NOT_FOUND";
+                        case FALSIFIED, TRUNCATED, SWAPPED -> "fine";
+                    };
+            assertEquals(List.of(fate), List.copyOf(fates.keySet()), kind.toString());
+        }
+    }
+
+    private static String text(ObjectStore store) {
+        ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+        Stored _ = store.get("k", bytes::write);
+        return HexFormat.of().formatHex(bytes.toByteArray());
     }
 
     @Test

@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.palimpsest.sim.world.Outcome;
 import io.palimpsest.sim.world.Simulation;
+import java.util.List;
 import java.util.TreeMap;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -17,7 +18,7 @@ class BackupTest {
     void whatWasConfirmedComesBackFromTheStoreAlone() {
         TreeMap<String, Long> probes = new TreeMap<>();
         for (long seed = 0; seed < SEEDS; seed++) {
-            Outcome outcome = Simulation.run(new BackupScenario(), seed);
+            Outcome outcome = Simulation.run(BackupScenario.faults(), seed);
             outcome.check();
             outcome.probes().forEach((k, v) -> probes.merge(k, v, Long::sum));
         }
@@ -29,10 +30,27 @@ class BackupTest {
         }
     }
 
+    @Test
+    void whatIsDamagedInTheStoreIsToldAndNeverServed() {
+        TreeMap<String, Long> probes = new TreeMap<>();
+        for (long seed = 1; seed <= 8; seed++) {
+            Outcome outcome = Simulation.run(BackupScenario.rot(), seed);
+            outcome.check();
+            outcome.probes().forEach((k, v) -> probes.merge(k, v, Long::sum));
+        }
+        for (String object : List.of("manifest", "index", "layer")) {
+            assertTrue(
+                    probes.keySet().stream()
+                            .anyMatch(p -> p.startsWith("met-") && p.endsWith(object)),
+                    "nobody has read a damaged " + object + ": " + probes);
+        }
+        assertTrue(probes.getOrDefault("store-damage-told", 0L) > 0, "never told: " + probes);
+    }
+
     /** A former owner replaced its index once more after the tenant was taken over. */
     @ParameterizedTest
     @ValueSource(longs = {261, 353})
     void whatAFormerOwnerStillPutsIsNotTakenForOurs(long seed) {
-        Simulation.run(new BackupScenario(), seed).check();
+        Simulation.run(BackupScenario.faults(), seed).check();
     }
 }

@@ -6,9 +6,11 @@ package io.palimpsest.base;
  *
  * @param checkPeriodNanos how often the store is asked; a server that puts something there finds
  *     out at once
+ * @param takeOver somebody answers for no other server having them, also where the store cannot say
+ *     so
  */
-public record OwnershipConfig(long checkPeriodNanos) {
-    public static final OwnershipConfig DEFAULT = new OwnershipConfig(60_000_000_000L);
+public record OwnershipConfig(long checkPeriodNanos, boolean takeOver) {
+    public static final OwnershipConfig DEFAULT = new OwnershipConfig(60_000_000_000L, false);
 
     public OwnershipConfig {
         Check.that(checkPeriodNanos > 0, "checkPeriodNanos %d", checkPeriodNanos);

@@ -9,6 +9,7 @@ import io.palimpsest.port.Ids;
 import io.palimpsest.port.ObjectStore;
 import io.palimpsest.port.ObjectStore.Content;
 import java.util.List;
+import java.util.OptionalInt;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -49,10 +50,25 @@ public final class GenerationClaim {
         return new Newest(claimed, completeUpTo(store, tenant, claimed));
     }
 
-    /** Takes the tenant over from whoever has it. */
-    public static Claim claim(RemoteStore store, TenantShardId tenant, Ids ids, Clock clock) {
+    /**
+     * Takes the tenant over from whoever has it.
+     *
+     * @param wanted the generation, if somebody has given it out; else the next
+     * @throws PageserverException CONFLICT if that is not the next one
+     */
+    public static Claim claim(
+            RemoteStore store, TenantShardId tenant, OptionalInt wanted, Ids ids, Clock clock) {
         int newest = newest(store, tenant);
         while (true) {
+            if (wanted.orElse(newest + 1) != newest + 1) {
+                throw PageserverException.of(
+                        ErrorCode.CONFLICT,
+                        "tenant %s cannot be attached under generation %d: the newest is %d, and the next is %d",
+                        tenant,
+                        wanted.getAsInt(),
+                        newest,
+                        newest + 1);
+            }
             TenantManifest bare =
                     new TenantManifest(
                             tenant,

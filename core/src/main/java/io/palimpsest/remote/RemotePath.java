@@ -4,6 +4,7 @@ import io.palimpsest.base.Generation;
 import io.palimpsest.base.TenantShardId;
 import io.palimpsest.base.TimelineId;
 import io.palimpsest.layer.LayerName;
+import java.util.Locale;
 
 /**
  * What is stored under which key:
@@ -18,6 +19,11 @@ public final class RemotePath {
     public static final String TENANTS = "tenants";
 
     private RemotePath() {}
+
+    /** An object that is put to see what a store does, and deleted at once. */
+    static String probe(long random) {
+        return String.format(Locale.ROOT, "palimpsest-store-check/%016x", random);
+    }
 
     /** What all keys of a tenant start with, but for the '/' that follows. */
     public static String tenant(TenantShardId tenant) {

@@ -26,6 +26,7 @@ import io.palimpsest.timeline.WalSource;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.OptionalInt;
 import java.util.OptionalLong;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
@@ -45,7 +46,12 @@ public final class Management {
 
     /** Takes a tenant over from the object store; see {@link Tenants#attach}. */
     public void attach(TenantId tenant) {
-        tenants.attach(tenant);
+        attach(tenant, OptionalInt.empty());
+    }
+
+    /** The same under a generation that was given out. */
+    public void attach(TenantId tenant, OptionalInt generation) {
+        tenants.attach(tenant, generation);
     }
 
     /** Under which generation a tenant is here; null without an object store. */

@@ -8,9 +8,9 @@ import io.palimpsest.port.Tasks;
 import io.palimpsest.port.Tasks.Lane;
 import io.palimpsest.port.Tasks.Monitor;
 import java.util.List;
+import java.util.OptionalInt;
 import java.util.TreeMap;
 import java.util.TreeSet;
-import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -21,7 +21,7 @@ final class Attachments {
     private static final long PAUSE = 5_000_000_000L;
 
     private final Environment environment;
-    private final Consumer<TenantShardId> attach;
+    private final Attach attach;
     private final Monitor monitor;
 
     /** Why a tenant is not here yet. */
@@ -34,10 +34,12 @@ final class Attachments {
     private Tasks.@Nullable Task task;
     private boolean stopped;
 
-    /**
-     * @param attach attaches a tenant and opens its timelines, or throws
-     */
-    Attachments(Environment environment, Consumer<TenantShardId> attach) {
+    /** Attaches a tenant and opens its timelines, or throws. */
+    interface Attach {
+        void run(TenantShardId tenant, OptionalInt generation);
+    }
+
+    Attachments(Environment environment, Attach attach) {
         this.environment = environment;
         this.attach = attach;
         this.monitor = environment.tasks().monitor("attachments");
@@ -49,7 +51,7 @@ final class Attachments {
      */
     void attachOrLater(TenantShardId tenant) {
         try {
-            attachNow(tenant);
+            attachNow(tenant, OptionalInt.empty());
         } catch (PageserverException e) {
             boolean lost = e.code() == ErrorCode.PRECONDITION_FAILED;
             environment
@@ -80,9 +82,10 @@ final class Attachments {
     /**
      * Attaches it.
      *
+     * @param generation that it is to have, if somebody has given one out
      * @throws PageserverException CONFLICT if somebody else is at it; or why it could not be done
      */
-    void attachNow(TenantShardId tenant) {
+    void attachNow(TenantShardId tenant, OptionalInt generation) {
         monitor.lock();
         try {
             if (stopped || !underWay.add(tenant)) {
@@ -94,7 +97,7 @@ final class Attachments {
         }
         boolean done = false;
         try {
-            attach.accept(tenant);
+            attach.run(tenant, generation);
             done = true;
         } finally {
             monitor.lock();

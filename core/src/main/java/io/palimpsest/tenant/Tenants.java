@@ -26,6 +26,7 @@ import io.palimpsest.timeline.WalReceiver;
 import io.palimpsest.timeline.WalSource;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.OptionalInt;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -35,6 +36,8 @@ import org.jspecify.annotations.Nullable;
  * keep the others from being served: asking for it gives the reason.
  */
 public final class Tenants {
+    // Why this file is long: it is the one face of all tenants to the services; most methods hand on
+    // to the classes whose fields follow, and what is left is who may do what beside whom.
     private final Environment environment;
     private final Housekeeper housekeeper;
     private final Evictor evictor;
@@ -64,7 +67,15 @@ public final class Tenants {
         BlockCache cache = new BlockCache(limits);
         this.warmUps = new WarmUps(environment);
         this.evictor = new Evictor(environment, eviction, cache, this::open);
-        this.store = new TimelineStore(environment, limits, config, cache, housekeeper, remote);
+        this.store =
+                new TimelineStore(
+                        environment,
+                        limits,
+                        config,
+                        cache,
+                        housekeeper,
+                        remote,
+                        ownership.takeOver());
         this.ownership = new OwnershipWatch(environment, ownership, store);
         this.table = new TimelineTable(environment.tasks().monitor("tenants"));
         this.archiving = environment.tasks().monitor("archiving");
@@ -109,9 +120,10 @@ public final class Tenants {
         Tenants tenants = new Tenants(environment, limits, config, remote, eviction, ownership);
         environment.disk().createDirectories(TimelineStore.ROOT);
         tenants.housekeeper.start();
+        tenants.store.begin();
         for (TenantShardId id : tenants.store.tenantsOnDisk()) {
             if (remote == null) {
-                tenants.open(id);
+                tenants.open(id, OptionalInt.empty());
             } else {
                 tenants.attachments.attachOrLater(id);
             }
@@ -124,8 +136,8 @@ public final class Tenants {
     }
 
     /** Opens what there is of a tenant and begins to receive WAL where there is a source. */
-    private void open(TenantShardId id) {
-        store.attach(id);
+    private void open(TenantShardId id, OptionalInt generation) {
+        store.attach(id, generation);
         new TenantLoading(store, table, environment.tracer(), id).run();
         for (Timeline timeline : timelines(id.tenant())) {
             if (timeline.layerCount() > 0) {
@@ -157,20 +169,39 @@ public final class Tenants {
      * @throws PageserverException NOT_FOUND if the store has nothing of it
      */
     public void attach(TenantId tenant) {
+        attach(tenant, OptionalInt.empty());
+    }
+
+    /**
+     * The same.
+     *
+     * @param generation that it is to have, given out by somebody who answers for nobody else
+     *     having it
+     * @throws PageserverException CONFLICT if that is not the next one
+     */
+    public void attach(TenantId tenant, OptionalInt generation) {
         TenantShardId id = TenantShardId.unsharded(tenant);
         if (!store.hasStore()) {
             throw PageserverException.of(
                     ErrorCode.PRECONDITION_FAILED,
                     "no remote_storage is configured to attach a tenant from");
         }
-        if (store.isAttached(id)) {
+        TimelineStore.Ownership here = store.ownership(id);
+        if (here != null) {
+            if (generation.orElse(here.generation()) != here.generation()) {
+                throw PageserverException.of(
+                        ErrorCode.CONFLICT,
+                        "tenant %s is attached under generation %d already",
+                        tenant,
+                        here.generation());
+            }
             return;
         }
         if (!store.storeHas(id)) {
             throw PageserverException.of(
                     ErrorCode.NOT_FOUND, "the store has nothing of tenant %s", tenant);
         }
-        attachments.attachNow(id);
+        attachments.attachNow(id, generation);
     }
 
     /** Null without a store, or if the tenant is not attached. */
@@ -201,7 +232,7 @@ public final class Tenants {
                     "tenant %s is in the store but not attached here; attach it first, or use another id",
                     tenant);
         }
-        attachments.attachNow(id);
+        attachments.attachNow(id, OptionalInt.empty());
     }
 
     /** A timeline with its WAL receiver, if there is a source and it is not archived. */

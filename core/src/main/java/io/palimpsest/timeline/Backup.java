@@ -8,6 +8,7 @@ import io.palimpsest.layer.BlockCache;
 import io.palimpsest.port.Environment;
 import io.palimpsest.port.ObjectStore;
 import io.palimpsest.port.Tasks.Monitor;
+import io.palimpsest.remote.AtomicCreation;
 import io.palimpsest.remote.GenerationClaim;
 import io.palimpsest.remote.RemotePath;
 import io.palimpsest.remote.RemoteStore;
@@ -16,6 +17,7 @@ import io.palimpsest.remote.TenantManifest.Entry;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
+import java.util.OptionalInt;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
@@ -37,6 +39,8 @@ final class Backup {
     private final RemoteStore store;
     private final BlockCache cache;
     private final Uploads uploads;
+    private final AtomicCreation atomic;
+    private final boolean takeOver;
     private final Downloads downloads;
     private final Monitor monitor;
     private final TreeMap<TenantShardId, RemoteTenant> tenants = new TreeMap<>();
@@ -44,13 +48,23 @@ final class Backup {
     /** Claims of attempts to attach that failed. */
     private final TreeMap<TenantShardId, GenerationClaim.Claim> unused = new TreeMap<>();
 
-    Backup(Environment environment, RemoteStore store, BlockCache cache) {
+    /**
+     * @param takeOver claims are made also where the store does not create atomically
+     */
+    Backup(Environment environment, RemoteStore store, BlockCache cache, boolean takeOver) {
         this.environment = environment;
         this.store = store;
         this.cache = cache;
+        this.takeOver = takeOver;
+        this.atomic = new AtomicCreation(environment, store);
         this.uploads = new Uploads(environment, UPLOAD_TASKS);
         this.downloads = new Downloads(environment, DOWNLOAD_TASKS);
         this.monitor = environment.tasks().monitor("backup");
+    }
+
+    /** Finds out what will be needed of the store. Returns at once. */
+    void begin() {
+        atomic.begin();
     }
 
     Uploads uploads() {
@@ -82,17 +96,28 @@ final class Backup {
      * tenant. The claim of an attempt that failed is used again, so that trying again costs the
      * store nothing that stays.
      *
-     * @throws PageserverException PRECONDITION_FAILED if another server has claimed it since, which
-     *     is not to be tried again by itself; or as the store has it
+     * @param wanted the generation, if somebody has given it out; he answers for nobody else having
+     *     it
+     * @throws PageserverException PRECONDITION_FAILED if another server has claimed it since, or
+     *     the store cannot say so, which is not to be tried again by itself; CONFLICT if the
+     *     generation is not the next one; or as the store has it
      */
-    void attach(TenantShardId tenant, TimelineStore files) {
+    void attach(TenantShardId tenant, OptionalInt wanted, TimelineStore files) {
+        if (!takeOver && wanted.isEmpty()) {
+            atomic.require();
+        }
         LocalGeneration last =
                 LocalGeneration.read(environment.disk(), TimelineStore.ROOT + "/" + tenant);
         GenerationClaim.Claim kept = unused(tenant, null);
+        if (kept != null
+                && wanted.isPresent()
+                && kept.manifest().generation().value() != wanted.getAsInt()) {
+            kept = null;
+        }
         GenerationClaim.Claim claim =
                 kept == null
                         ? GenerationClaim.claim(
-                                store, tenant, environment.ids(), environment.clock())
+                                store, tenant, wanted, environment.ids(), environment.clock())
                         : kept;
         RemoteTenant remote =
                 new RemoteTenant(
@@ -260,6 +285,7 @@ final class Backup {
         }
         uploads.stop();
         downloads.stop();
+        atomic.close();
     }
 
     /**

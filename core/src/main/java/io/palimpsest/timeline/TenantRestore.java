@@ -20,6 +20,7 @@ import io.palimpsest.remote.TenantManifest.Entry;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
+import java.util.OptionalInt;
 import java.util.SortedSet;
 import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
@@ -171,7 +172,8 @@ public final class TenantRestore {
                         branch.lost().getFirst());
             }
         }
-        GenerationClaim.Claim claim = GenerationClaim.claim(store, tenant, ids, clock);
+        GenerationClaim.Claim claim =
+                GenerationClaim.claim(store, tenant, OptionalInt.empty(), ids, clock);
         Generation generation = claim.manifest().generation();
         // Read after the claim: from now on nobody deletes what these indexes name.
         SortedSet<String> named = named();

@@ -17,6 +17,7 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import java.util.Map;
+import java.util.OptionalInt;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
@@ -53,12 +54,13 @@ public final class TimelineStore {
             TenantConfig config,
             BlockCache cache,
             Housekeeping housekeeping) {
-        this(environment, limits, config, cache, housekeeping, null);
+        this(environment, limits, config, cache, housekeeping, null, false);
     }
 
     /**
      * @param housekeeping who does the timelines' background work
      * @param remote where everything is to be put too, or null
+     * @param takeOver somebody answers for no other server having these tenants
      */
     public TimelineStore(
             Environment environment,
@@ -66,8 +68,9 @@ public final class TimelineStore {
             TenantConfig config,
             BlockCache cache,
             Housekeeping housekeeping,
-            @Nullable RemoteStore remote) {
-        backup = remote == null ? null : new Backup(environment, remote, cache);
+            @Nullable RemoteStore remote,
+            boolean takeOver) {
+        backup = remote == null ? null : new Backup(environment, remote, cache, takeOver);
         surroundings = new Surroundings(environment, limits, config, cache, housekeeping);
         this.environment = environment;
         tree = new TimelineTree(surroundings);
@@ -223,11 +226,19 @@ public final class TimelineStore {
     /**
      * With a store: claims the tenant there, and makes its directory here what is to be opened.
      *
-     * @throws PageserverException as the store has it; then it can be tried again
+     * @param generation that it is to have, if somebody has given one out
+     * @throws PageserverException see {@link Backup#attach}
      */
-    public void attach(TenantShardId tenant) {
+    public void attach(TenantShardId tenant, OptionalInt generation) {
         if (backup != null && backup.tenant(tenant) == null) {
-            backup.attach(tenant, this);
+            backup.attach(tenant, generation, this);
+        }
+    }
+
+    /** With a store: finds out what attaching will need to know of it. Returns at once. */
+    public void begin() {
+        if (backup != null) {
+            backup.begin();
         }
     }
 

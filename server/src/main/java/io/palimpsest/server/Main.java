@@ -28,6 +28,7 @@ import java.nio.channels.FileLock;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
@@ -67,6 +68,12 @@ public final class Main implements Callable<Integer> {
                     "A TOML fragment that overrides pageserver.toml, e.g. \"listen_pg_addr='0.0.0.0:6400'\". Repeatable.")
     private List<String> overrides = List.of();
 
+    @Option(
+            names = "--take-over",
+            description =
+                    "No other page server has these tenants: own them also where the object store cannot say so. The same as -c \"take_over=true\".")
+    private boolean takeOver;
+
     @Option(names = "--check-config", description = "Check the configuration and exit.")
     private boolean checkConfig;
 
@@ -83,7 +90,7 @@ public final class Main implements Callable<Integer> {
                     ServerConfig.read(
                             file.toString(),
                             Files.exists(file) ? Files.readString(file) : "",
-                            overrides);
+                            allOverrides());
         } catch (PageserverException e) {
             System.err.println("pageserver: " + e.getMessage());
             return 2;
@@ -120,6 +127,14 @@ public final class Main implements Callable<Integer> {
             System.err.println("pageserver: " + e.getMessage());
             return 1;
         }
+    }
+
+    private List<String> allOverrides() {
+        List<String> all = new ArrayList<>(overrides);
+        if (takeOver) {
+            all.add("take_over=true");
+        }
+        return all;
     }
 
     private Integer run(ServerConfig config) throws InterruptedException {

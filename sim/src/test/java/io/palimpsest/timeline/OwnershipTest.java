@@ -8,8 +8,10 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.palimpsest.base.ErrorCode;
+import io.palimpsest.base.EvictionConfig;
 import io.palimpsest.base.Generation;
 import io.palimpsest.base.LsnRange;
+import io.palimpsest.base.OwnershipConfig;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.base.TenantConfig;
 import io.palimpsest.base.TenantId;
@@ -33,9 +35,11 @@ import io.palimpsest.value.Keys;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
+import java.util.OptionalInt;
 import java.util.TreeSet;
 import java.util.function.Consumer;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.function.Executable;
 
 /** Who owns a tenant in the store, step by step: what {@code make sim} finds only by chance. */
 class OwnershipTest {
@@ -87,6 +91,10 @@ class OwnershipTest {
         }
 
         Tenants load(Machine machine) {
+            return load(machine, OwnershipConfig.DEFAULT);
+        }
+
+        Tenants load(Machine machine, OwnershipConfig ownership) {
             RemoteStore remote =
                     new RemoteStore(
                             store,
@@ -99,7 +107,9 @@ class OwnershipTest {
                     machine.environment(),
                     TimelineWorld.smallLimits(),
                     TenantConfig.DEFAULT,
-                    remote);
+                    remote,
+                    EvictionConfig.DEFAULT,
+                    ownership);
         }
 
         /** A server's life, in good order to its end. */
@@ -461,6 +471,58 @@ class OwnershipTest {
                                 assertEquals(ErrorCode.CONFLICT, e.code());
                             });
                     world.serve(first, tenants -> tenants.detach(TENANT, BRANCH));
+                });
+    }
+
+    private static void refused(ErrorCode code, Executable what) {
+        PageserverException e = assertThrows(PageserverException.class, what);
+        assertEquals(code, e.code(), e.getMessage());
+    }
+
+    @Test
+    void whereTheStoreCannotSayWhoOwnsATenantSomebodyHasTo() {
+        tell(
+                9,
+                world -> {
+                    Machine first = world.first();
+                    withBranch(world, first);
+                    world.store.forgetConditions();
+                    List<String> before = world.objects.keys();
+                    Machine second = world.machine("second");
+                    world.serve(
+                            second,
+                            tenants -> {
+                                refused(
+                                        ErrorCode.PRECONDITION_FAILED,
+                                        () -> tenants.attach(TENANT));
+                                assertEquals(before, world.objects.keys(), "nobody is fenced");
+                                refused(
+                                        ErrorCode.CONFLICT,
+                                        () -> tenants.attach(TENANT, OptionalInt.of(7)));
+                                tenants.attach(TENANT, OptionalInt.of(2));
+                                assertEquals(
+                                        new TimelineStore.Ownership(2, 0),
+                                        tenants.ownership(TENANT));
+                                refused(
+                                        ErrorCode.CONFLICT,
+                                        () -> tenants.attach(TENANT, OptionalInt.of(3)));
+                            });
+                    world.serve(
+                            second,
+                            tenants ->
+                                    refused(
+                                            ErrorCode.PRECONDITION_FAILED,
+                                            () -> tenants.timeline(TENANT, ROOT)));
+                    second.start(
+                                    "taken over",
+                                    () -> {
+                                        Tenants tenants =
+                                                world.load(
+                                                        second, new OwnershipConfig(SECOND, true));
+                                        assertEquals(2, tenants.timelines(TENANT).size());
+                                        tenants.close();
+                                    })
+                            .join();
                 });
     }
 }

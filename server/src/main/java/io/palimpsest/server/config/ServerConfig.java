@@ -102,6 +102,7 @@ public record ServerConfig(
         long compactionTarget = TenantConfig.DEFAULT.compactionTargetBytes();
         long imageThreshold = TenantConfig.DEFAULT.imageCreationThreshold();
         long lease = TenantConfig.DEFAULT.leaseNanos();
+        boolean takeOver = OwnershipConfig.DEFAULT.takeOver();
         long generationCheck = OwnershipConfig.DEFAULT.checkPeriodNanos();
         RedoEngine.Mode redo = RedoEngine.Mode.WHERE_NEEDED;
         long redoTimeout = 10_000_000_000L;
@@ -158,6 +159,7 @@ public record ServerConfig(
                 "tenant_config.image_creation_threshold",
                 (s, v) -> s.imageThreshold = number(v, 1, 1 << 16));
         KEYS.put("tenant_config.lsn_lease_length", (s, v) -> s.lease = duration(v));
+        KEYS.put("take_over", (s, v) -> s.takeOver = yes(v));
         KEYS.put("generation_check_period", (s, v) -> s.generationCheck = duration(v));
         DoorConfig.Keys.all((key, take) -> KEYS.put(key, (s, v) -> take.accept(s.doors, v)));
         Eviction.keys((key, take) -> KEYS.put(key, (s, v) -> take.accept(s.eviction, v)));
@@ -223,7 +225,7 @@ public record ServerConfig(
                         settings.redoLibraries,
                         settings.redoPreload),
                 eviction,
-                new OwnershipConfig(settings.generationCheck),
+                new OwnershipConfig(settings.generationCheck, settings.takeOver),
                 remoteStorage);
     }
 

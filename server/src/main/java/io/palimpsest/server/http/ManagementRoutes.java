@@ -29,6 +29,7 @@ import java.time.Instant;
 import java.time.format.DateTimeParseException;
 import java.util.List;
 import java.util.Map;
+import java.util.OptionalInt;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -42,7 +43,7 @@ import org.slf4j.LoggerFactory;
  *   GET  /v1/background                              our own: sums of background work
  *   GET  /v1/tenant                                  [{"id", "generation", "mode": "AttachedSingle" or "AttachedStale", ...}]
  *   GET  /v1/store/tenant                            our own: the same of what the object store has
- *   PUT  /v1/tenant/:tenant/location_config          {"mode": "AttachedSingle"}: taken over from the object store
+ *   PUT  /v1/tenant/:tenant/location_config          {"mode": "AttachedSingle", "generation"?}: taken over from the object store
  *   PUT  /v1/tenant/:tenant/remote_garbage           our own: what former owners have left in the store is deleted now
  *   GET  /v1/tenant/:tenant/timeline                 [timeline]
  *   POST /v1/tenant/:tenant/timeline                 201 timeline; body below
@@ -73,6 +74,7 @@ import org.slf4j.LoggerFactory;
  * tenant; all else needs one for the server ({@link Access}).
  */
 final class ManagementRoutes {
+    // Why this file is long: it is the list of what the API can do, some lines for each path.
     /** A status and, but for an empty answer, JSON. */
     record Answer(int status, @Nullable JsonNode body) {}
 
@@ -386,17 +388,30 @@ final class ManagementRoutes {
     }
 
     private Answer locate(TenantId tenant, byte[] body) {
-        String mode = text(parse(body), "mode");
+        JsonNode request = parse(body);
+        String mode = text(request, "mode");
         if (!mode.equals("AttachedSingle")) {
             throw PageserverException.of(
                     ErrorCode.UNSUPPORTED,
                     "the mode is '%s'; only 'AttachedSingle' is there, which takes the tenant over",
                     mode);
         }
-        management.attach(tenant);
+        management.attach(tenant, generation(request));
         ObjectNode json = JSON.objectNode();
         json.putArray("shards").addObject().put("shard_id", tenant.toString()).put("node_id", 1);
         return ok(json.putNull("stripe_size"));
+    }
+
+    private static OptionalInt generation(JsonNode request) {
+        JsonNode generation = request.get("generation");
+        if (generation == null || generation.isNull()) {
+            return OptionalInt.empty();
+        }
+        if (!generation.canConvertToInt() || generation.intValue() < 1) {
+            throw PageserverException.badRequest(
+                    "generation is %s, expected a whole number from 1", generation);
+        }
+        return OptionalInt.of(generation.intValue());
     }
 
     private Answer detach(TenantId tenant, TimelineId timeline) {

@@ -119,8 +119,11 @@ class ServerConfigTest {
                 OwnershipConfig.DEFAULT,
                 ServerConfig.read("pageserver.toml", "", List.of()).ownership());
         assertEquals(
-                new OwnershipConfig(5_000_000_000L),
-                ServerConfig.read("pageserver.toml", "", List.of("generation_check_period = '5 s'"))
+                new OwnershipConfig(5_000_000_000L, true),
+                ServerConfig.read(
+                                "pageserver.toml",
+                                "",
+                                List.of("generation_check_period = '5 s'", "take_over=true"))
                         .ownership());
     }
 
@@ -161,6 +164,7 @@ class ServerConfigTest {
                 "tenant_config.min_resident_size_override = -1",
                 "max_get_vectored_keys = 1025",
                 "generation_check_period = '0 s'",
+                "take_over = 'yes'",
                 "tenant_config = 3",
                 "wait_lsn_timeout",
                 "\u0000"

@@ -109,6 +109,10 @@ class ManagementServerTest {
         assertEquals("[]", answer.body());
     }
 
+    private static String single(String generation) {
+        return "{\"mode\": \"AttachedSingle\", \"generation\": " + generation + "}";
+    }
+
     @Test
     void refusesWithReasons() throws Exception {
         String timelines = "/v1/tenant/" + TENANT + "/timeline";
@@ -117,6 +121,10 @@ class ManagementServerTest {
         refused(400, "tenant id", "GET", "/v1/tenant/xyz/timeline", "");
         refused(404, "tenant " + TENANT, "GET", timelines, "");
         refused(412, "remote_storage", "PUT", "/v1/tenant/" + TENANT + "/remote_garbage", "");
+        String location = "/v1/tenant/" + TENANT + "/location_config";
+        refused(400, "generation", "PUT", location, single("0"));
+        refused(400, "generation", "PUT", location, single("\"7\""));
+        refused(412, "remote_storage", "PUT", location, single("7"));
         refused(404, TIMELINE, "GET", timelines + "/" + TIMELINE, "");
         refused(404, TIMELINE, "PUT", timelines + "/" + TIMELINE + "/checkpoint", "");
         refused(404, "no path", "PUT", timelines + "/" + TIMELINE + "/nonsense", "");

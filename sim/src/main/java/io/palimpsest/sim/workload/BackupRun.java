@@ -133,7 +133,7 @@ final class BackupRun {
                         random.nextBoolean() ? 0 : Long.MAX_VALUE,
                         50 * MILLIS << random.nextInt(8),
                         random.nextInt(3) - 1);
-        ownership = new OwnershipConfig(SECOND + random.nextLong(10 * SECOND));
+        ownership = new OwnershipConfig(SECOND + random.nextLong(10 * SECOND), false);
         records = 50 + random.nextInt(250);
         pauseNanos = 1L + random.nextLong(100 * MILLIS);
         workload =

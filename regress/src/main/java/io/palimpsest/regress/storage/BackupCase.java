@@ -306,6 +306,7 @@ final class BackupCase {
         peer.fullBackup();
         postgres.close();
         Row first = new Row();
+        Row attached = new Row();
         Row withStart = new Row();
         Row resident = new Row();
         for (int round = 1; round <= rounds; round++) {
@@ -319,6 +320,7 @@ final class BackupCase {
             attachOther();
             begin = System.nanoTime();
             management.attach(TENANT);
+            attached.add(seconds(begin));
             try (PageserverClient client = client(TENANT)) {
                 read(client, table, 0, lsn);
                 double ours = seconds(begin);
@@ -339,6 +341,12 @@ final class BackupCase {
                 first,
                 Goal.atMost(0.02),
                 "by a page server that runs and has attached another tenant before; pgBackRest with a base of the end, so without replay");
+        report.value(
+                label + ":   of that the attaching",
+                "s",
+                attached,
+                null,
+                "until location_config is answered; the rest is a connection and a page");
         report.cost(
                 label + ":   with the start of the page server",
                 "pgBackRest, restore to first query",

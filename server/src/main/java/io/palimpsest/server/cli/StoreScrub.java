@@ -100,7 +100,7 @@ final class StoreScrub implements Callable<Integer> {
                         ErrorCode.NOT_FOUND, "the store has nothing of tenant %s", only);
             }
             Deletion asked = deletion;
-            if (asked != null) {
+            if (asked != null && asked.wanted) {
                 deleted =
                         ScrubDeletion.of(
                                 review.findings(),

@@ -23,6 +23,8 @@ import org.jspecify.annotations.Nullable;
  * generation was claimed is what fences its predecessor, and nothing else says so.
  */
 final class StoreVandal {
+    private static final List<Damage> KINDS = List.of(Damage.values());
+
     /** How an error must say what was expected, and what is there instead. */
     private static final Pattern TOLD =
             Pattern.compile("(?s).*expected .* found .*|.*found .* expected .*|.*no such .*");
@@ -61,7 +63,7 @@ final class StoreVandal {
     }
 
     private void damage() {
-        Damage kind = Damage.values()[random.nextInt(Damage.values().length)];
+        Damage kind = KINDS.get(random.nextInt(KINDS.size()));
         String key = pick(kind);
         if (key != null) {
             store.damage(key, kind);

@@ -36,8 +36,8 @@ import org.jspecify.annotations.Nullable;
  * keep the others from being served: asking for it gives the reason.
  */
 public final class Tenants {
-    // Why this file is long: it is the one face of all tenants to the services; most methods hand on
-    // to the classes whose fields follow, and what is left is who may do what beside whom.
+    // Why this file is long: it is the one face of all tenants to the services; most methods pass
+    // on to the classes whose fields follow, and what is left is who may do what beside whom.
     private final Environment environment;
     private final Housekeeper housekeeper;
     private final Evictor evictor;

@@ -6,6 +6,7 @@ import io.palimpsest.sim.world.Outcome;
 import io.palimpsest.sim.world.Scenario;
 import io.palimpsest.sim.world.Simulation;
 import java.util.ArrayDeque;
+import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
@@ -19,6 +20,9 @@ import java.util.function.UnaryOperator;
  * <p>States are numbered in the order they are met. Equal ones are recovered from once.
  */
 public final class CrashPoints implements Scenario {
+    /** What is done late is done after so many changes of who takes over, at most. */
+    private static final int LATE = 3;
+
     /** A state, and what must be found in it. */
     private record Met(long state, List<Expected> expected) {}
 
@@ -52,6 +56,7 @@ public final class CrashPoints implements Scenario {
 
     private final CrashProtocol protocol;
     private final long lastState;
+    private final int oneIn;
     private final UnaryOperator<Disk> diskSeen;
     private final Set<Met> met = new HashSet<>();
     private final ArrayDeque<String> where = new ArrayDeque<>();
@@ -59,9 +64,11 @@ public final class CrashPoints implements Scenario {
     private long states;
     private long distinct;
 
-    private CrashPoints(CrashProtocol protocol, long lastState, UnaryOperator<Disk> diskSeen) {
+    private CrashPoints(
+            CrashProtocol protocol, long lastState, int oneIn, UnaryOperator<Disk> diskSeen) {
         this.protocol = protocol;
         this.lastState = lastState;
+        this.oneIn = oneIn;
         this.diskSeen = diskSeen;
     }
 
@@ -76,13 +83,27 @@ public final class CrashPoints implements Scenario {
      * @param lastState the state to end at
      */
     public static Result run(String protocol, long seed, long lastState) {
-        return run(CrashProtocols.named(protocol), seed, lastState, disk -> disk);
+        return run(CrashProtocols.named(protocol), seed, lastState, 1, disk -> disk);
+    }
+
+    /** Some of the crash points of a protocol with a store: one in so many states. */
+    static Result sample(CrashProtocol protocol, long seed, int oneIn) {
+        return run(protocol, seed, Long.MAX_VALUE, oneIn, disk -> disk);
     }
 
     /** The page server sees the disk through {@code diskSeen}: a way to plant bugs. */
     static Result run(
             CrashProtocol protocol, long seed, long lastState, UnaryOperator<Disk> diskSeen) {
-        CrashPoints points = new CrashPoints(protocol, lastState, diskSeen);
+        return run(protocol, seed, lastState, 1, diskSeen);
+    }
+
+    private static Result run(
+            CrashProtocol protocol,
+            long seed,
+            long lastState,
+            int oneIn,
+            UnaryOperator<Disk> diskSeen) {
+        CrashPoints points = new CrashPoints(protocol, lastState, oneIn, diskSeen);
         Outcome outcome = Simulation.run(points, seed);
         return new Result(
                 protocol.name(), points.operations, points.states, points.distinct, outcome);
@@ -95,8 +116,95 @@ public final class CrashPoints implements Scenario {
 
     @Override
     public void run(Simulation s) {
-        CrashWorld world = new CrashWorld(s, diskSeen);
-        world.server().start("protocol", () -> enumerate(world)).join();
+        boolean withStore = protocol.withStore();
+        CrashWorld world = new CrashWorld(s, diskSeen, withStore);
+        Runnable all = withStore ? () -> enumerateWithStore(world) : () -> enumerate(world);
+        world.server().start("protocol", all).join();
+    }
+
+    /**
+     * With a store a power loss meets two things: what the disk kept, and the store, which has done
+     * what was asked so far. Before each step the machine starts again, or another one with an
+     * empty disk does; and what was asked for last may be done while that one takes over.
+     */
+    private void enumerateWithStore(CrashWorld world) {
+        world.start();
+        protocol.prepare(world);
+        DiskState start = world.disk().state();
+        int operation = world.disk().journal().size();
+        int first = world.steps().size();
+        protocol.run(world);
+        StoreStep last = world.stepNow(null);
+        List<StoreStep> steps = new ArrayList<>(world.steps().subList(first, world.steps().size()));
+        List<JournalDisk.Operation> journal = List.copyOf(world.disk().journal());
+        operations = steps.size();
+        steps.add(last);
+        world.close();
+        StoreRecovery recovery = new StoreRecovery(world);
+        CrashStates crash = new CrashStates(start, start.hash());
+        for (int i = 0; i < steps.size(); i++) {
+            StoreStep step = steps.get(i);
+            boolean onDisk = step.request() == null && i < operations;
+            where.addLast(
+                    "power lost before step %d of %d, %s, not durable: %s"
+                            .formatted(
+                                    i,
+                                    operations,
+                                    onDisk ? journal.get(operation) : step.request(),
+                                    crash.pending()));
+            if (!recoverFromStore(step, recovery)
+                    || !crash.forEach(state ->
+                            recovered(
+                                    state.hash() ^ DiskState.mix(step.store().hash()),
+                                    step.here(),
+                                    () -> recovery.here(state, step)))) {
+                return;
+            }
+            where.removeLast();
+            if (onDisk) {
+                crash.advance(journal.get(operation++));
+            }
+        }
+    }
+
+    /** The machine is lost, too. */
+    private boolean recoverFromStore(StoreStep step, StoreRecovery recovery) {
+        long store = step.store().hash();
+        if (!recovered(store, step.elsewhere(), () -> recovery.elsewhere(step))) {
+            return false;
+        }
+        JournalStore.Request late = step.request();
+        if (late == null) {
+            return true;
+        }
+        for (int after = 1; after <= LATE; after++) {
+            int changes = after;
+            where.addLast("it is done late, after " + after + " changes in the store");
+            boolean more =
+                    recovered(
+                            DiskState.mix(store + late.toString().hashCode()) + after,
+                            step.elsewhere(),
+                            () -> recovery.elsewhere(step, late, changes));
+            where.removeLast();
+            if (!more) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    /** Recovers from a state, unless it was met before; false if the enumeration ends. */
+    private boolean recovered(long state, List<Expected> expected, Runnable recovery) {
+        states++;
+        if (states % oneIn == 0 && met.add(new Met(state, expected))) {
+            distinct++;
+            try {
+                recovery.run();
+            } catch (RuntimeException | Error e) {
+                throw new AssertionError(String.join("; ", where) + ": " + e, e);
+            }
+        }
+        return states < lastState;
     }
 
     private void enumerate(CrashWorld world) {

@@ -5,6 +5,9 @@ interface CrashProtocol {
     /** Lower case, words joined by '-'. */
     String name();
 
+    /** Whether the page server has an object store. */
+    boolean withStore();
+
     /** What is there before; power is not lost in it. */
     void prepare(CrashWorld world);
 

@@ -1,7 +1,9 @@
 package io.palimpsest.sim.crash;
 
+import io.palimpsest.base.Check;
 import io.palimpsest.base.TimelineId;
 import io.palimpsest.sim.crash.Expected.Presence;
+import io.palimpsest.timeline.Droppable;
 import io.palimpsest.timeline.Timeline;
 import java.util.List;
 import java.util.function.Consumer;
@@ -11,8 +13,21 @@ final class CrashProtocols {
     private static final TimelineId BRANCH = new TimelineId(5, 6);
     private static final TimelineId TWIG = new TimelineId(5, 7);
 
-    private record Steps(String name, Consumer<CrashWorld> before, Consumer<CrashWorld> steps)
+    private record Steps(
+            String name, boolean withStore, Consumer<CrashWorld> before, Consumer<CrashWorld> steps)
             implements CrashProtocol {
+        Steps(String name, Consumer<CrashWorld> before, Consumer<CrashWorld> steps) {
+            this(name, false, before, steps);
+        }
+
+        static Steps stored(String name, Consumer<CrashWorld> before, Consumer<CrashWorld> steps) {
+            return new Steps(
+                    name,
+                    true,
+                    before.andThen(CrashWorld::settle),
+                    steps.andThen(CrashWorld::settle));
+        }
+
         @Override
         public void prepare(CrashWorld world) {
             before.accept(world);
@@ -36,7 +51,20 @@ final class CrashProtocols {
                 new Steps("detach", CrashProtocols::tree, CrashProtocols::detach),
                 new Steps("lease", CrashProtocols::history, CrashProtocols::leases),
                 new Steps("compaction", CrashProtocols::stack, CrashWorld::compact),
-                new Steps("collection", CrashProtocols::images, CrashProtocols::collect));
+                new Steps("collection", CrashProtocols::images, CrashProtocols::collect),
+                Steps.stored("store-import", w -> w.write(20), CrashWorld::importMain),
+                Steps.stored("store-flush", CrashProtocols::history, CrashProtocols::oneFlush),
+                Steps.stored("store-compaction", CrashProtocols::history, CrashWorld::compact),
+                Steps.stored(
+                        "store-branch-create", CrashProtocols::history, CrashProtocols::branches),
+                Steps.stored("store-branch-delete", CrashProtocols::tree, CrashProtocols::delete),
+                new Steps(
+                        "store-take-over",
+                        true,
+                        CrashProtocols::lostMachine,
+                        CrashProtocols::takeOver),
+                Steps.stored("store-restart", CrashProtocols::tree, CrashProtocols::restart),
+                Steps.stored("store-evict", CrashProtocols::history, CrashProtocols::evict));
     }
 
     static CrashProtocol named(String name) {
@@ -57,6 +85,11 @@ final class CrashProtocols {
             w.stream(15);
             w.flush();
         }
+    }
+
+    private static void oneFlush(CrashWorld w) {
+        w.stream(8);
+        w.flush();
     }
 
     /** Layers enough to merge and to make images of. */
@@ -136,5 +169,41 @@ final class CrashProtocols {
         boolean _ = main.advanceCutoff(oldest + (last - oldest) / 2);
         w.lease(CrashWorld.MAIN, last);
         boolean _ = main.advanceCutoff(main.diskConsistentLsn());
+    }
+
+    private static void lostMachine(CrashWorld w) {
+        tree(w);
+        w.settle();
+        w.loseMachine();
+    }
+
+    /** Another machine has the tenant from now on, and streams to it. */
+    private static void takeOver(CrashWorld w) {
+        w.startElsewhere();
+        w.stream(5);
+        w.flush();
+        w.settle();
+    }
+
+    private static void restart(CrashWorld w) {
+        w.restart();
+        w.stream(5);
+        w.flush();
+    }
+
+    /** All layers leave the disk, and come again. */
+    private static void evict(CrashWorld w) {
+        List<Droppable> all = w.main().droppable();
+        for (Droppable layer : all) {
+            Check.that(
+                    w.tenants().evictor().evict(layer.file()),
+                    "%s stays on the disk",
+                    layer.file());
+        }
+        w.stream(5);
+        w.flush();
+        for (Droppable layer : all) {
+            layer.file().fetch();
+        }
     }
 }

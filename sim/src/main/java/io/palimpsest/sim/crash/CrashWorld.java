@@ -1,7 +1,9 @@
 package io.palimpsest.sim.crash;
 
+import io.palimpsest.base.Check;
 import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.Limits;
+import io.palimpsest.base.Lsn;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.base.Prng;
 import io.palimpsest.base.TenantConfig;
@@ -11,6 +13,8 @@ import io.palimpsest.pg.PgVersion;
 import io.palimpsest.port.Disk;
 import io.palimpsest.port.Environment;
 import io.palimpsest.port.Net;
+import io.palimpsest.remote.RemoteLimits;
+import io.palimpsest.remote.RemoteStore;
 import io.palimpsest.sim.check.ReferencePageserver;
 import io.palimpsest.sim.crash.Expected.Presence;
 import io.palimpsest.sim.fault.FaultPlan;
@@ -66,8 +70,18 @@ final class CrashWorld {
     private final WalWorkload workload;
     private final SimPostgres postgres;
     private final Prng random;
-    private final JournalDisk disk;
+    private JournalDisk disk;
     private final UnaryOperator<Disk> diskSeen;
+
+    /** Null if the page server has none. */
+    private final @Nullable JournalStore store;
+
+    /** With a store: what was done, in order. */
+    private final List<StoreStep> steps = new ArrayList<>();
+
+    /** The highest LSNs that were said to be in the store. */
+    private final TreeMap<TimelineId, Long> stored = new TreeMap<>();
+
     private @Nullable Tenants tenants;
 
     /** What was acknowledged, now; and the same at each operation of the journal. */
@@ -76,7 +90,7 @@ final class CrashWorld {
     private final List<List<Expected>> expectedAt = new ArrayList<>();
     private List<Expected> current = List.of();
 
-    CrashWorld(Simulation s, UnaryOperator<Disk> diskSeen) {
+    CrashWorld(Simulation s, UnaryOperator<Disk> diskSeen, boolean withStore) {
         this.diskSeen = diskSeen;
         SimNet net = new SimNet(s, FaultPlan.quiet());
         source = new Machine(net, "postgres", FaultPlan.quiet());
@@ -93,13 +107,47 @@ final class CrashWorld {
                         source.clock()::wallMillis);
         workload.init();
         postgres = new SimPostgres(source, version, wal, workload::backup);
-        disk = new JournalDisk(DiskState.EMPTY, this::noteExpected);
+        disk = new JournalDisk(DiskState.EMPTY, this::noteDisk);
+        store = withStore ? new JournalStore(StoreState.EMPTY, this::noteStep) : null;
     }
 
     /** Both start; from a task of the page server's machine. */
     void start() {
         source.start("postmaster", postgres::serve);
-        tenants = Tenants.load(environment(disk, server.net()), LIMITS, CONFIG);
+        tenants = load(environment(disk, server.net()), store);
+    }
+
+    private static Tenants load(Environment environment, @Nullable JournalStore store) {
+        return Tenants.load(
+                environment, LIMITS, CONFIG, store == null ? null : remote(environment, store));
+    }
+
+    private static RemoteStore remote(Environment e, JournalStore store) {
+        return new RemoteStore(
+                store,
+                e.clock(),
+                e.tasks(),
+                e.ids(),
+                e.tracer(),
+                new RemoteLimits(4, 0, 2, 10 * MILLIS, 10 * MILLIS, 2));
+    }
+
+    /** The page server stops in order, and starts again. */
+    void restart() {
+        tenants().close();
+        tenants = load(environment(disk, server.net()), store);
+    }
+
+    /** The page server has stopped, and one with an empty disk takes the tenant over. */
+    void startElsewhere() {
+        tenants = load(environment(disk, server.net()), store);
+        tenants.attach(TENANT);
+    }
+
+    /** The page server stops, and its disk is lost. */
+    void loseMachine() {
+        tenants().close();
+        disk = new JournalDisk(DiskState.EMPTY, this::noteDisk);
     }
 
     private Environment environment(Disk on, Net net) {
@@ -114,7 +162,22 @@ final class CrashWorld {
 
     /** A page server on that disk, without a network. */
     Tenants recover(Disk on) {
-        return Tenants.load(environment(on, CrashWorld::unreachable), LIMITS, CONFIG);
+        return recover(on, null);
+    }
+
+    /** The same with what is in a store; what there is of the tenant comes. */
+    Tenants recover(Disk on, @Nullable JournalStore with) {
+        Tenants found = load(environment(on, CrashWorld::unreachable), with);
+        if (with != null) {
+            try {
+                found.attach(TENANT);
+            } catch (PageserverException e) {
+                if (e.code() != ErrorCode.NOT_FOUND) {
+                    throw e;
+                }
+            }
+        }
+        return found;
     }
 
     private static Net.Connection unreachable(String host, int port, long timeoutNanos) {
@@ -151,6 +214,48 @@ final class CrashWorld {
             current = now;
         }
         expectedAt.add(current);
+    }
+
+    private void noteDisk() {
+        if (store == null) {
+            noteExpected();
+        } else {
+            noteStep(null);
+        }
+    }
+
+    /** Null: of the disk. */
+    private void noteStep(JournalStore.@Nullable Request request) {
+        steps.add(stepNow(request));
+    }
+
+    /** What must be found if power is lost before that is done. */
+    StoreStep stepNow(JournalStore.@Nullable Request request) {
+        List<Expected> here = expectedNow();
+        List<Expected> elsewhere = new ArrayList<>();
+        for (Expected e : here) {
+            elsewhere.add(e.withLsns(storedLsn(e), 0));
+        }
+        return new StoreStep(
+                request, Objects.requireNonNull(store).state(), here, List.copyOf(elsewhere));
+    }
+
+    private long storedLsn(Expected e) {
+        long before = stored.getOrDefault(e.timeline(), 0L);
+        if (e.presence() == Presence.THERE) {
+            try {
+                Timeline t = tenants().timeline(TENANT, e.timeline());
+                before = Math.max(before, t.remoteConsistentLsn());
+            } catch (PageserverException busy) {
+                return before;
+            }
+            stored.put(e.timeline(), before);
+        }
+        return before;
+    }
+
+    List<StoreStep> steps() {
+        return steps;
     }
 
     private Expected withLsns(Expected e) {
@@ -214,6 +319,18 @@ final class CrashWorld {
 
     void flush() {
         main().flushUpTo(main().lastRecordLsn());
+    }
+
+    /** Waits until the store has all that the disk has, and nothing is to be deleted there. */
+    void settle() {
+        server.tasks().sleep(1000 * MILLIS);
+        for (Timeline t : tenants().timelines(TENANT)) {
+            Check.that(
+                    t.remoteConsistentLsn() >= t.diskConsistentLsn(),
+                    "the store has WAL up to %s, the disk up to %s",
+                    Lsn.toString(t.remoteConsistentLsn()),
+                    Lsn.toString(t.diskConsistentLsn()));
+        }
     }
 
     /** Merges all there is to merge, makes images, and drops the history below the cutoff. */

@@ -67,7 +67,7 @@ final class Recovery {
         return disk.state();
     }
 
-    private static void compare(Tenants tenants, Expected e) {
+    static void compare(Tenants tenants, Expected e) {
         Timeline timeline;
         try {
             timeline = tenants.timeline(CrashWorld.TENANT, e.timeline());

@@ -58,15 +58,11 @@ final class ConnectedCopy implements AutoCloseable {
             Path home,
             Path bin) {
         String output =
-                run(
+                ask(
+                        server,
+                        tenant,
                         "connect",
                         branch + (lsn == 0 ? "" : "@" + Lsn.toString(lsn)),
-                        "--tenant",
-                        tenant.toString(),
-                        "--server",
-                        "http://127.0.0.1:" + server.management().getPort(),
-                        "--pageservice",
-                        "127.0.0.1:" + server.pageService().getPort(),
                         "--home",
                         home.toString(),
                         "--bindir",
@@ -86,18 +82,21 @@ final class ConnectedCopy implements AutoCloseable {
     static JsonNode export(
             ServerProcess server, TenantId tenant, TimelineId branch, String how, Path target) {
         return json(
-                run(
-                        "export",
-                        branch.toString(),
-                        how,
-                        target.toString(),
+                ask(server, tenant, "export", branch.toString(), how, target.toString(), "--json"));
+    }
+
+    /** A command about a branch of that server's. */
+    private static String ask(ServerProcess server, TenantId tenant, String... arguments) {
+        List<String> all = new ArrayList<>(Arrays.asList(arguments));
+        all.addAll(
+                List.of(
                         "--tenant",
                         tenant.toString(),
                         "--server",
                         "http://127.0.0.1:" + server.management().getPort(),
                         "--pageservice",
-                        "127.0.0.1:" + server.pageService().getPort(),
-                        "--json"));
+                        "127.0.0.1:" + server.pageService().getPort()));
+        return run(all.toArray(String[]::new));
     }
 
     private static JsonNode json(String output) {

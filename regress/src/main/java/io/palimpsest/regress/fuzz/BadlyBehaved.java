@@ -76,11 +76,11 @@ final class BadlyBehaved implements Runnable {
             Door door = doors.get(random.nextInt(doors.size()));
             connections++;
             byte[] sent = words(door);
-            boolean encrypted = door.tls() != null && random.nextInt(3) > 0;
+            boolean encrypted = door.encrypted() && random.nextInt(3) > 0;
             try (Socket socket = encrypted ? door.enter() : door.knock()) {
                 say(socket, sent);
                 if (random.nextInt(4) > 0) {
-                    listen(socket, encrypted || door.tls() == null, sent);
+                    listen(socket, encrypted || !door.encrypted(), sent);
                 }
                 if (random.nextInt(4) == 0) {
                     socket.setSoLinger(true, 0);
@@ -92,11 +92,12 @@ final class BadlyBehaved implements Runnable {
     }
 
     private byte[] words(Door door) {
-        if (door.tls() != null && random.nextInt(4) == 0) {
+        if (door.encrypted() && random.nextInt(4) == 0) {
             return Arrays.copyOf(HELLO, 1 + random.nextInt(HELLO.length));
         }
-        if (door.token() != null && random.nextInt(3) == 0) {
-            return withToken(door.token());
+        String token = door.credentials().token();
+        if (token != null && random.nextInt(3) == 0) {
+            return withToken(token);
         }
         return garble.next();
     }

@@ -1,21 +1,17 @@
 package io.palimpsest.regress.fuzz;
 
+import io.palimpsest.server.connect.Credentials;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.net.Socket;
-import javax.net.ssl.SSLContext;
-import javax.net.ssl.SSLParameters;
-import javax.net.ssl.SSLSocket;
-import org.jspecify.annotations.Nullable;
 
 /**
  * A page service, and what one needs to come in.
  *
- * @param tls not null: it speaks TLS only, and this believes its certificate
- * @param token not null: it asks for a token, and takes this one
+ * @param credentials whose certificate is believed, if it speaks TLS; and a token that it takes, if
+ *     it asks for one
  */
-record Door(
-        String name, InetSocketAddress address, @Nullable SSLContext tls, @Nullable String token) {
+record Door(String name, InetSocketAddress address, Credentials credentials) {
     private static final int PATIENCE_MILLIS = 20_000;
 
     /** Bytes on the wire. */
@@ -29,19 +25,10 @@ record Door(
 
     /** Within TLS if the door has it. */
     Socket enter() throws IOException {
-        Socket socket = knock();
-        if (tls == null) {
-            return socket;
-        }
-        SSLSocket encrypted =
-                (SSLSocket)
-                        tls.getSocketFactory()
-                                .createSocket(
-                                        socket, address.getHostString(), address.getPort(), true);
-        SSLParameters parameters = encrypted.getSSLParameters();
-        parameters.setApplicationProtocols(new String[] {"postgresql"});
-        encrypted.setSSLParameters(parameters);
-        encrypted.startHandshake();
-        return encrypted;
+        return credentials.encrypted(knock(), address);
+    }
+
+    boolean encrypted() {
+        return credentials.trust() != null;
     }
 }

@@ -20,7 +20,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.Objects;
 import java.util.concurrent.Callable;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicReference;
@@ -83,16 +82,17 @@ public final class ProtocolFuzz implements Callable<Integer> {
             open.start();
             closed.start();
             Credentials credentials =
-                    Credentials.of(Map.of("PALIMPSEST_CA_FILE", certificate.chain().toString()));
+                    Credentials.of(
+                            Map.of(
+                                    "PALIMPSEST_CA_FILE",
+                                    certificate.chain().toString(),
+                                    "PALIMPSEST_TOKEN",
+                                    token));
             return run(
                     List.of(open, closed),
                     List.of(
-                            new Door("open", open.pageService(), null, null),
-                            new Door(
-                                    "TLS and token",
-                                    closed.pageService(),
-                                    Objects.requireNonNull(credentials.trust()),
-                                    token)));
+                            new Door("open", open.pageService(), Credentials.NONE),
+                            new Door("TLS and token", closed.pageService(), credentials)));
         }
     }
 

@@ -1,11 +1,10 @@
 package io.palimpsest.regress.fuzz;
 
 import io.palimpsest.regress.Pause;
-import java.io.DataInputStream;
-import java.io.DataOutputStream;
+import io.palimpsest.server.connect.Messages;
 import java.io.IOException;
 import java.net.Socket;
-import java.nio.charset.StandardCharsets;
+import java.util.Map;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
 
@@ -16,6 +15,7 @@ import org.jspecify.annotations.Nullable;
 final class WellBehaved implements Runnable {
     private static final long CONNECTION_NANOS = 1_000_000_000L;
     private static final int PAUSE_MILLIS = 5;
+    private static final int MOST = 1 << 16;
     private static final String NOTHING = "0123456789abcdef0123456789abcdef";
 
     private final Door door;
@@ -57,22 +57,23 @@ final class WellBehaved implements Runnable {
     private void visit() throws IOException {
         long begun = System.nanoTime();
         try (Socket socket = door.enter()) {
-            DataOutputStream out = new DataOutputStream(socket.getOutputStream());
-            DataInputStream in = new DataInputStream(socket.getInputStream());
-            out.write(new byte[] {0, 0, 0, 9, 0, 3, 0, 0, 0});
-            if (door.token() != null) {
-                expect(in, "R");
-                text(out, 'p', door.token());
-                expect(in, "RSZ");
+            Messages messages =
+                    new Messages(socket.getInputStream(), socket.getOutputStream(), MOST);
+            messages.startUp(Map.of());
+            String token = door.credentials().token();
+            if (token != null) {
+                expect(messages, "R");
+                messages.password(token);
+                expect(messages, "RSZ");
             } else {
-                expect(in, "RSSSZ");
+                expect(messages, "RSSSZ");
             }
             long since = begun;
             while (!ended.get() && System.nanoTime() - begun < CONNECTION_NANOS) {
-                text(out, 'Q', "set x");
-                expect(in, "CZ");
-                text(out, 'Q', "lease lsn " + NOTHING + " " + NOTHING + " 0/100");
-                expect(in, "EZ");
+                messages.query("set x");
+                expect(messages, "CZ");
+                messages.query("lease lsn " + NOTHING + " " + NOTHING + " 0/100");
+                expect(messages, "EZ");
                 long now = System.nanoTime();
                 worstNanos = Math.max(worstNanos, now - since);
                 asked++;
@@ -82,25 +83,13 @@ final class WellBehaved implements Runnable {
         }
     }
 
-    private static void text(DataOutputStream out, char type, String text) throws IOException {
-        byte[] bytes = text.getBytes(StandardCharsets.US_ASCII);
-        byte[] message = new byte[bytes.length + 6];
-        message[0] = (byte) type;
-        message[3] = (byte) (bytes.length + 5 >>> 8);
-        message[4] = (byte) (bytes.length + 5);
-        System.arraycopy(bytes, 0, message, 5, bytes.length);
-        out.write(message);
-        out.flush();
-    }
-
-    private static void expect(DataInputStream in, String types) throws IOException {
+    private static void expect(Messages messages, String types) throws IOException {
         for (int i = 0; i < types.length(); i++) {
-            char type = types.charAt(i);
-            int found = in.readUnsignedByte();
-            in.skipNBytes(in.readInt() - 4L);
-            if (found != type) {
+            int found = messages.next();
+            if (found != types.charAt(i)) {
                 throw new IOException(
-                        "found message '%c', expected '%c' of %s".formatted(found, type, types));
+                        "found message '%c', expected '%c' of %s"
+                                .formatted(found, types.charAt(i), types));
             }
         }
     }

@@ -30,7 +30,6 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
 /** Starts an unmodified PostgreSQL of one's own on a branch, as of any LSN or time. */
@@ -48,23 +47,10 @@ final class Connect implements Callable<Integer> {
 
     @Spec CommandSpec spec = CommandSpec.create();
 
-    @Parameters(
-            index = "0",
-            arity = "0..1",
-            paramLabel = "BRANCH[@POINT]",
-            description =
-                    "A timeline's id, or the beginning of it; the point is 'latest' (the default), an LSN, a time with a zone, or -15m.")
-    private String what = "";
-
+    @Mixin private BranchOptions what = new BranchOptions();
     @Mixin private ServerOptions server = new ServerOptions();
 
     @Mixin private PageServiceOptions pageService = new PageServiceOptions();
-
-    @Option(
-            names = "--tenant",
-            paramLabel = "TENANT",
-            description = "Whose branch; not needed if the server has one tenant.")
-    private @Nullable String tenantText;
 
     @Option(
             names = "--port",
@@ -109,7 +95,7 @@ final class Connect implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException, InterruptedException {
-        if (what.isEmpty()) {
+        if (what.absent()) {
             throw PageserverException.badRequest("connect: name a branch, or say list or stop");
         }
         try (ServerApi api = server.open()) {
@@ -118,13 +104,7 @@ final class Connect implements Callable<Integer> {
     }
 
     private int connect(ServerApi api) throws IOException, InterruptedException {
-        int at = what.indexOf('@');
-        BranchPoint from =
-                BranchPoint.resolve(
-                        api,
-                        tenantText,
-                        at < 0 ? what : what.substring(0, at),
-                        Point.parse(at < 0 ? "latest" : what.substring(at + 1), Instant.now()));
+        BranchPoint from = what.resolve(api);
         say("branch     %s as of %s", from.timeline(), from.said());
         Installation installation = Installation.find(from.major(), bin);
         Path directory = home.toAbsolutePath().resolve(name != null ? checked(name) : freeName());

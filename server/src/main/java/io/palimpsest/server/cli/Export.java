@@ -14,7 +14,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
-import java.time.Instant;
 import java.util.Locale;
 import java.util.Objects;
 import java.util.concurrent.Callable;
@@ -24,7 +23,6 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
 /** Writes a branch, as of any LSN or time, as a data directory or an archive of one. */
@@ -41,24 +39,13 @@ final class Export implements Callable<Integer> {
 
     @Spec CommandSpec spec = CommandSpec.create();
 
-    @Parameters(
-            index = "0",
-            paramLabel = "BRANCH[@POINT]",
-            description =
-                    "A timeline's id, or the beginning of it; the point is 'latest' (the default), an LSN, a time with a zone, or -15m.")
-    private String what = "";
+    @Mixin private BranchOptions what = new BranchOptions();
 
     @ArgGroup(multiplicity = "1")
     private Target target = new Target();
 
     @Mixin private ServerOptions server = new ServerOptions();
     @Mixin private PageServiceOptions pageService = new PageServiceOptions();
-
-    @Option(
-            names = "--tenant",
-            paramLabel = "TENANT",
-            description = "Whose branch; not needed if the server has one tenant.")
-    private @Nullable String tenantText;
 
     @Option(names = "--json", description = "Print one object.")
     private boolean json;
@@ -86,15 +73,11 @@ final class Export implements Callable<Integer> {
         if (Files.exists(last) || Files.exists(tablespaces(last))) {
             throw PageserverException.badRequest("%s is there already", last);
         }
-        int at = what.indexOf('@');
-        Credentials credentials = Credentials.of(System.getenv());
+        if (what.absent()) {
+            throw PageserverException.badRequest("export: name a branch");
+        }
         try (ServerApi api = server.open()) {
-            BranchPoint from =
-                    BranchPoint.resolve(
-                            api,
-                            tenantText,
-                            at < 0 ? what : what.substring(0, at),
-                            Point.parse(at < 0 ? "latest" : what.substring(at + 1), Instant.now()));
+            BranchPoint from = what.resolve(api);
             say("branch     %s as of %s", from.timeline(), from.said());
             // A branch of its own keeps that LSN readable for as long as this takes.
             TimelineId branch = BranchPoint.newId();
@@ -102,7 +85,7 @@ final class Export implements Callable<Integer> {
             long bytes;
             try {
                 from.branch(api, branch);
-                bytes = write(from, branch, credentials, last);
+                bytes = write(from, branch, last);
             } finally {
                 BranchPoint.delete(api, from.tenant(), branch);
             }
@@ -111,16 +94,14 @@ final class Export implements Callable<Integer> {
         return Palimpsest.DONE;
     }
 
-    private long write(BranchPoint from, TimelineId branch, Credentials credentials, Path last)
-            throws IOException {
+    private long write(BranchPoint from, TimelineId branch, Path last) throws IOException {
         Path partial = last.resolveSibling(last.getFileName() + PARTIAL);
-        Progress progress = new Progress(spec.commandLine().getErr(), "exported");
         boolean done = false;
         try {
             long bytes =
                     target.directory != null
-                            ? unpack(from, branch, credentials, partial, progress, last)
-                            : archive(from, branch, credentials, partial, progress);
+                            ? unpack(from, branch, partial, tablespaces(last))
+                            : archive(from, branch, partial);
             Files.move(partial, last, StandardCopyOption.ATOMIC_MOVE);
             done = true;
             return bytes;
@@ -133,55 +114,42 @@ final class Export implements Callable<Integer> {
         }
     }
 
-    private long unpack(
-            BranchPoint from,
-            TimelineId branch,
-            Credentials credentials,
-            Path partial,
-            Progress progress,
-            Path last) {
-        try (UnpackedBackup backup = new UnpackedBackup(partial, tablespaces(last))) {
-            BackupClient.stock(
-                    pageService.address(),
-                    from.tenant(),
-                    branch,
-                    from.lsn(),
-                    credentials,
-                    (chunk, offset, length) -> {
-                        backup.push(chunk, offset, length);
-                        progress.bytes(length);
-                    });
+    private long unpack(BranchPoint from, TimelineId branch, Path partial, Path tablespaces) {
+        try (UnpackedBackup backup = new UnpackedBackup(partial, tablespaces)) {
+            stock(from, branch, backup::push);
             backup.finish();
             return backup.bytes();
         }
     }
 
-    private long archive(
-            BranchPoint from,
-            TimelineId branch,
-            Credentials credentials,
-            Path partial,
-            Progress progress)
-            throws IOException {
-        long[] bytes = new long[1];
+    private long archive(BranchPoint from, TimelineId branch, Path partial) throws IOException {
         try (OutputStream out = Files.newOutputStream(partial, StandardOpenOption.CREATE_NEW)) {
-            BackupClient.stock(
-                    pageService.address(),
-                    from.tenant(),
+            stock(
+                    from,
                     branch,
-                    from.lsn(),
-                    credentials,
                     (chunk, offset, length) -> {
                         try {
                             out.write(chunk, offset, length);
                         } catch (IOException e) {
                             throw new UncheckedIOException(e);
                         }
-                        bytes[0] += length;
-                        progress.bytes(length);
                     });
         }
-        return bytes[0];
+        return Files.size(partial);
+    }
+
+    private void stock(BranchPoint from, TimelineId branch, BackupClient.Sink sink) {
+        Progress progress = new Progress(spec.commandLine().getErr(), "exported");
+        BackupClient.stock(
+                pageService.address(),
+                from.tenant(),
+                branch,
+                from.lsn(),
+                Credentials.of(System.getenv()),
+                (chunk, offset, length) -> {
+                    sink.bytes(chunk, offset, length);
+                    progress.bytes(length);
+                });
     }
 
     private static Path tablespaces(Path last) {

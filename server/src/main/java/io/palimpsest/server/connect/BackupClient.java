@@ -9,10 +9,6 @@ import java.net.InetSocketAddress;
 import java.net.Socket;
 import java.util.Locale;
 import java.util.Map;
-import javax.net.ssl.SSLContext;
-import javax.net.ssl.SSLParameters;
-import javax.net.ssl.SSLSocket;
-import org.jspecify.annotations.Nullable;
 
 /** Asks a page server for a base backup: one connection, one command, one archive. */
 public final class BackupClient {
@@ -49,7 +45,7 @@ public final class BackupClient {
         try (Socket socket = new Socket()) {
             socket.connect(server, CONNECT_MILLIS);
             socket.setSoTimeout(SILENCE_MILLIS);
-            Socket stream = encrypted(socket, server, credentials.trust());
+            Socket stream = credentials.encrypted(socket, server);
             Messages messages =
                     new Messages(stream.getInputStream(), stream.getOutputStream(), MOST);
             messages.startUp(
@@ -65,26 +61,6 @@ public final class BackupClient {
             throw new PageserverException(
                     ErrorCode.IO, "page server " + server + ": " + e.getMessage(), e);
         }
-    }
-
-    /** TLS, begun at once, if there is somebody to believe. */
-    private static Socket encrypted(
-            Socket socket, InetSocketAddress server, @Nullable SSLContext trust)
-            throws IOException {
-        if (trust == null) {
-            return socket;
-        }
-        SSLSocket tls =
-                (SSLSocket)
-                        trust.getSocketFactory()
-                                .createSocket(
-                                        socket, server.getHostString(), server.getPort(), true);
-        SSLParameters parameters = tls.getSSLParameters();
-        parameters.setEndpointIdentificationAlgorithm("HTTPS");
-        parameters.setApplicationProtocols(new String[] {"postgresql"});
-        tls.setSSLParameters(parameters);
-        tls.startHandshake();
-        return tls;
     }
 
     /**

@@ -4,6 +4,8 @@ import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.PageserverException;
 import java.io.IOException;
 import java.io.InputStream;
+import java.net.InetSocketAddress;
+import java.net.Socket;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.GeneralSecurityException;
@@ -12,6 +14,8 @@ import java.security.cert.Certificate;
 import java.security.cert.CertificateFactory;
 import java.util.Map;
 import javax.net.ssl.SSLContext;
+import javax.net.ssl.SSLParameters;
+import javax.net.ssl.SSLSocket;
 import javax.net.ssl.TrustManagerFactory;
 import org.jspecify.annotations.Nullable;
 
@@ -61,6 +65,28 @@ public record Credentials(@Nullable String token, @Nullable SSLContext trust) {
         } catch (IOException | GeneralSecurityException e) {
             throw unusable(CA_FILE, caFile, e);
         }
+    }
+
+    /**
+     * The stream to a page service: by TLS, begun at once, if there is somebody to believe.
+     *
+     * @param server who has to prove to be it
+     */
+    public Socket encrypted(Socket socket, InetSocketAddress server) throws IOException {
+        if (trust == null) {
+            return socket;
+        }
+        SSLSocket tls =
+                (SSLSocket)
+                        trust.getSocketFactory()
+                                .createSocket(
+                                        socket, server.getHostString(), server.getPort(), true);
+        SSLParameters parameters = tls.getSSLParameters();
+        parameters.setEndpointIdentificationAlgorithm("HTTPS");
+        parameters.setApplicationProtocols(new String[] {"postgresql"});
+        tls.setSSLParameters(parameters);
+        tls.startHandshake();
+        return tls;
     }
 
     /** The token, for a server that asks for it. */

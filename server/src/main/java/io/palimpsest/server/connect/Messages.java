@@ -15,7 +15,7 @@ import java.util.TreeMap;
  * The client's end of a libpq connection, as far as one needs it who asks a handful of simple
  * questions: messages in, start-up and queries out. A length is checked before it is used.
  */
-final class Messages {
+public final class Messages {
     private static final int VERSION_3 = 196_608;
     private static final int CLEARTEXT_PASSWORD = 3;
 
@@ -28,13 +28,13 @@ final class Messages {
     /**
      * @param mostBytes of a message that is taken
      */
-    Messages(InputStream in, OutputStream out, int mostBytes) {
+    public Messages(InputStream in, OutputStream out, int mostBytes) {
         this.in = new DataInputStream(in);
         this.out = new DataOutputStream(out);
         this.mostBytes = mostBytes;
     }
 
-    void startUp(Map<String, String> parameters) throws IOException {
+    public void startUp(Map<String, String> parameters) throws IOException {
         ByteArrayOutputStream text = new ByteArrayOutputStream();
         parameters.forEach((name, value) -> {
             text.writeBytes(name.getBytes(StandardCharsets.UTF_8));
@@ -50,11 +50,11 @@ final class Messages {
     }
 
     /** Answers the server that asked for a password. */
-    void password(String password) throws IOException {
+    public void password(String password) throws IOException {
         text('p', password);
     }
 
-    void query(String sql) throws IOException {
+    public void query(String sql) throws IOException {
         text('Q', sql);
     }
 
@@ -75,7 +75,7 @@ final class Messages {
     }
 
     /** Reads the next message and answers its type; {@link #body} is overwritten. */
-    int next() throws IOException {
+    public int next() throws IOException {
         int type = in.readUnsignedByte();
         length = in.readInt() - 4;
         if (length < 0 || length > mostBytes) {

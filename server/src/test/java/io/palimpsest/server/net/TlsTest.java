@@ -19,6 +19,7 @@ import io.palimpsest.service.PageService;
 import io.palimpsest.service.PageSource;
 import java.io.DataOutputStream;
 import java.io.IOException;
+import java.net.InetSocketAddress;
 import java.net.Socket;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -28,7 +29,6 @@ import java.security.cert.X509Certificate;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicLong;
 import javax.net.ssl.SSLException;
-import javax.net.ssl.SSLParameters;
 import javax.net.ssl.SSLSocket;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -77,19 +77,10 @@ class TlsTest {
         return socket;
     }
 
-    private SSLSocket encrypted(Socket socket, Path believed) throws IOException {
-        SSLSocket tls =
-                (SSLSocket)
-                        Credentials.of(Map.of("PALIMPSEST_CA_FILE", believed.toString()))
-                                .trust()
-                                .getSocketFactory()
-                                .createSocket(socket, "127.0.0.1", socket.getPort(), true);
-        SSLParameters parameters = tls.getSSLParameters();
-        parameters.setApplicationProtocols(new String[] {"postgresql"});
-        parameters.setEndpointIdentificationAlgorithm("HTTPS");
-        tls.setSSLParameters(parameters);
-        tls.startHandshake();
-        return tls;
+    private static SSLSocket encrypted(Socket socket, Path believed) throws IOException {
+        return (SSLSocket)
+                Credentials.of(Map.of("PALIMPSEST_CA_FILE", believed.toString()))
+                        .encrypted(socket, new InetSocketAddress("127.0.0.1", socket.getPort()));
     }
 
     private static void send(Socket socket, int... words) throws IOException {

@@ -2,17 +2,20 @@ package io.palimpsest.remote;
 
 import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.PageserverException;
+import io.palimpsest.base.TenantShardId;
 import io.palimpsest.port.Clock;
 import io.palimpsest.port.Disk;
 import io.palimpsest.port.Ids;
 import io.palimpsest.port.ObjectStore;
 import io.palimpsest.port.ObjectStore.Condition;
 import io.palimpsest.port.ObjectStore.Content;
+import io.palimpsest.port.ObjectStore.Entry;
 import io.palimpsest.port.ObjectStore.Listing;
 import io.palimpsest.port.ObjectStore.Stored;
 import io.palimpsest.port.Tasks;
 import io.palimpsest.port.Tracer;
 import java.io.ByteArrayOutputStream;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
@@ -234,6 +237,32 @@ public final class RemoteStore {
             page.accept(listing);
             next = listing.next();
         } while (next != null);
+    }
+
+    /**
+     * Tenants that there is something of.
+     *
+     * @param foreign gets directories among theirs whose names are none
+     * @param loose gets objects among them
+     */
+    public List<TenantShardId> tenants(Consumer<String> foreign, Consumer<Entry> loose) {
+        List<TenantShardId> found = new ArrayList<>();
+        String prefix = RemotePath.TENANTS + "/";
+        listAll(
+                prefix,
+                false,
+                page -> {
+                    for (String directory : page.directories()) {
+                        String name = directory.substring(prefix.length(), directory.length() - 1);
+                        try {
+                            found.add(TenantShardId.parse(name));
+                        } catch (PageserverException e) {
+                            foreign.accept(directory);
+                        }
+                    }
+                    page.objects().forEach(loose);
+                });
+        return found;
     }
 
     public Listing list(String prefix, boolean recursive, int limit, @Nullable String page) {

@@ -5,13 +5,13 @@ import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.Generation;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.base.TenantShardId;
+import io.palimpsest.base.TextChecksum;
 import io.palimpsest.base.TimelineId;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
-import java.util.zip.CRC32C;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -90,15 +90,9 @@ public record TenantManifest(
             s.append(e.deleting() ? " deleting" : " there");
             s.append(e.source() == null ? "" : " " + e.source()).append('\n');
         }
-        String checksum = checksum(s.toString());
+        String checksum = TextChecksum.of(s.toString());
         s.append("crc32c ").append(checksum).append('\n');
         return s.toString().getBytes(StandardCharsets.UTF_8);
-    }
-
-    private static String checksum(String text) {
-        CRC32C crc = new CRC32C();
-        crc.update(text.getBytes(StandardCharsets.UTF_8));
-        return String.format(Locale.ROOT, "%08x", crc.getValue());
     }
 
     /** CORRUPTION, naming {@code key}, if the bytes are anything but what {@link #encode} makes. */
@@ -110,7 +104,7 @@ public record TenantManifest(
                     "%s: expected a checksum in the last line, found none in %d bytes",
                     key, bytes.length);
         }
-        String expected = "crc32c " + checksum(text.substring(0, last)) + "\n";
+        String expected = "crc32c " + TextChecksum.of(text.substring(0, last)) + "\n";
         if (!text.substring(last).equals(expected)) {
             throw PageserverException.corruption(
                     "%s: expected the checksum of all before in the last line, '%s', found '%.15s'",

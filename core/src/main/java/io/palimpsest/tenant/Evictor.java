@@ -10,14 +10,12 @@ import io.palimpsest.layer.LayerFile;
 import io.palimpsest.port.Disk;
 import io.palimpsest.port.Environment;
 import io.palimpsest.port.Tasks;
-import io.palimpsest.port.Tasks.Lane;
 import io.palimpsest.port.Tasks.Monitor;
 import io.palimpsest.timeline.Droppable;
 import io.palimpsest.timeline.Timeline;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Supplier;
-import org.jspecify.annotations.Nullable;
 
 /**
  * With an object store: lets layer files leave the disk that nobody has read for long, or when
@@ -40,10 +38,12 @@ public final class Evictor {
     private final EvictionConfig config;
     private final BlockCache cache;
     private final Supplier<List<Timeline>> timelines;
+    private final Intervals intervals;
+
+    /** Of the total. */
     private final Monitor monitor;
+
     private Outcome total = new Outcome(0, 0);
-    private boolean stopped;
-    private Tasks.@Nullable Task task;
 
     /**
      * @param timelines those that are open
@@ -57,18 +57,19 @@ public final class Evictor {
         this.config = config;
         this.cache = cache;
         this.timelines = timelines;
-        this.monitor = environment.tasks().monitor("evictor");
+        this.intervals = new Intervals(environment, "evictor");
+        this.monitor = environment.tasks().monitor("evicted");
     }
 
     void start() {
-        task = environment.tasks().spawn(Lane.LATENCY, "evictor", this::run);
+        intervals.start(this::run);
     }
 
     private void run() {
         long now = environment.clock().monotonicNanos();
         long idleAt = now + config.idlePeriodNanos();
         long pressureAt = now + config.pressurePeriodNanos();
-        while (pause(Math.min(idleAt, pressureAt) - now)) {
+        while (intervals.pause(Math.min(idleAt, pressureAt) - now)) {
             now = tick();
             try {
                 if (now >= idleAt) {
@@ -84,22 +85,6 @@ public final class Evictor {
                         .tracer()
                         .warn("eviction-failed", "tried again: " + String.valueOf(e.getMessage()));
             }
-        }
-    }
-
-    /** False if it is over. */
-    private boolean pause(long nanos) {
-        long until = environment.clock().monotonicNanos() + nanos;
-        monitor.lock();
-        try {
-            for (long left = nanos;
-                    !stopped && left > 0;
-                    left = until - environment.clock().monotonicNanos()) {
-                monitor.await(left);
-            }
-            return !stopped;
-        } finally {
-            monitor.unlock();
         }
     }
 
@@ -220,16 +205,9 @@ public final class Evictor {
         return all;
     }
 
+    /** Returns when nothing is under way. */
     void stop() {
-        Tasks.Task last;
-        monitor.lock();
-        try {
-            stopped = true;
-            last = task;
-            monitor.signalAll();
-        } finally {
-            monitor.unlock();
-        }
+        Tasks.Task last = intervals.stop();
         if (last != null) {
             last.join();
         }

@@ -331,21 +331,8 @@ final class Backup {
 
     /** Tenants that there is something of; names that are none are left out. */
     List<TenantShardId> list() {
-        String prefix = RemotePath.TENANTS + "/";
-        List<TenantShardId> found = new ArrayList<>();
-        store.listAll(
-                prefix,
-                false,
-                page -> {
-                    for (String directory : page.directories()) {
-                        String name = directory.substring(prefix.length(), directory.length() - 1);
-                        try {
-                            found.add(TenantShardId.parse(name));
-                        } catch (PageserverException e) {
-                            environment.tracer().warn("not-ours", directory + " is left alone");
-                        }
-                    }
-                });
-        return found;
+        return store.tenants(
+                directory -> environment.tracer().warn("not-ours", directory + " is left alone"),
+                object -> {});
     }
 }

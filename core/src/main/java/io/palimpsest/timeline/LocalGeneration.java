@@ -1,13 +1,13 @@
 package io.palimpsest.timeline;
 
 import io.palimpsest.base.Generation;
+import io.palimpsest.base.TextChecksum;
 import io.palimpsest.port.Disk;
 import io.palimpsest.remote.TenantManifest;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
-import java.util.zip.CRC32C;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -51,9 +51,8 @@ record LocalGeneration(List<Claim> claims) {
         for (Claim claim : claims) {
             s.append(String.format(Locale.ROOT, "claim %s %016x\n", claim.generation, claim.nonce));
         }
-        CRC32C crc = new CRC32C();
-        crc.update(s.toString().getBytes(StandardCharsets.UTF_8));
-        return s.append(String.format(Locale.ROOT, "crc32c %08x\n", crc.getValue())).toString();
+        String checksum = TextChecksum.of(s.toString());
+        return s.append("crc32c ").append(checksum).append('\n').toString();
     }
 
     /** Durable when it returns. */

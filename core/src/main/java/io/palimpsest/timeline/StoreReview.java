@@ -94,29 +94,12 @@ public final class StoreReview {
 
     /** Tenants that the store has something of; what is none is a finding. */
     public List<TenantShardId> list() {
-        List<TenantShardId> found = new ArrayList<>();
-        String prefix = RemotePath.TENANTS + "/";
-        store.listAll(
-                prefix,
-                false,
-                page -> {
-                    for (String directory : page.directories()) {
-                        String name = directory.substring(prefix.length(), directory.length() - 1);
-                        try {
-                            found.add(TenantShardId.parse(name));
-                        } catch (PageserverException e) {
-                            findings.add(
-                                    new Finding(
-                                            Kind.FOREIGN,
-                                            directory,
-                                            0,
-                                            0,
-                                            "with all that is below"));
-                        }
-                    }
-                    page.objects().forEach(entry -> find(Kind.FOREIGN, entry, ""));
-                });
-        return found;
+        return store.tenants(
+                directory ->
+                        findings.add(
+                                new Finding(
+                                        Kind.FOREIGN, directory, 0, 0, "with all that is below")),
+                entry -> find(Kind.FOREIGN, entry, ""));
     }
 
     /** Reviews all of a tenant. */

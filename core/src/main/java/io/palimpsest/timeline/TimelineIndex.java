@@ -181,8 +181,13 @@ record TimelineIndex(
      */
     TimelineIndex replace(
             Collection<LayerDescriptor> gone, Collection<LayerDescriptor> added, boolean remember) {
+        return with(identity, replaced(gone, added), remember ? withRemoved(gone) : removed);
+    }
+
+    private TimelineIndex with(
+            Identity newIdentity, List<LayerDescriptor> newLayers, List<LayerName> newRemoved) {
         return new TimelineIndex(
-                identity,
+                newIdentity,
                 ancestor,
                 adopted,
                 state,
@@ -190,8 +195,8 @@ record TimelineIndex(
                 leases,
                 diskConsistentLsn,
                 prevRecordLsn,
-                replaced(gone, added),
-                remember ? withRemoved(gone) : removed);
+                newLayers,
+                newRemoved);
     }
 
     private List<LayerName> withRemoved(Collection<LayerDescriptor> gone) {
@@ -205,32 +210,13 @@ record TimelineIndex(
     TimelineIndex forget(Collection<LayerName> deleted) {
         TreeSet<LayerName> done = new TreeSet<>(BY_NAME);
         done.addAll(deleted);
-        return new TimelineIndex(
-                identity,
-                ancestor,
-                adopted,
-                state,
-                oldestReadableLsn,
-                leases,
-                diskConsistentLsn,
-                prevRecordLsn,
-                layers,
-                removed.stream().filter(name -> !done.contains(name)).toList());
+        return with(
+                identity, layers, removed.stream().filter(name -> !done.contains(name)).toList());
     }
 
     /** As the holder of that generation goes on with it. */
     TimelineIndex under(Generation newGeneration) {
-        return new TimelineIndex(
-                identity.under(newGeneration),
-                ancestor,
-                adopted,
-                state,
-                oldestReadableLsn,
-                leases,
-                diskConsistentLsn,
-                prevRecordLsn,
-                layers,
-                removed);
+        return with(identity.under(newGeneration), layers, removed);
     }
 
     /**
@@ -251,17 +237,7 @@ record TimelineIndex(
                         sorted.get(i).name());
             }
         }
-        return new TimelineIndex(
-                identity.under(newGeneration),
-                ancestor,
-                adopted,
-                state,
-                oldestReadableLsn,
-                leases,
-                diskConsistentLsn,
-                prevRecordLsn,
-                sorted,
-                List.of());
+        return with(identity.under(newGeneration), sorted, List.of());
     }
 
     boolean names(LayerName name) {

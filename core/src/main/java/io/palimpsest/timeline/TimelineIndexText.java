@@ -5,6 +5,7 @@ import io.palimpsest.base.Generation;
 import io.palimpsest.base.Lsn;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.base.TenantShardId;
+import io.palimpsest.base.TextChecksum;
 import io.palimpsest.base.TimelineId;
 import io.palimpsest.layer.LayerDescriptor;
 import io.palimpsest.layer.LayerName;
@@ -15,8 +16,6 @@ import io.palimpsest.timeline.TimelineIndex.Identity;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Locale;
-import java.util.zip.CRC32C;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -72,18 +71,12 @@ final class TimelineIndexText {
             line(s, "removed", name);
         }
         byte[] body = s.toString().getBytes(StandardCharsets.UTF_8);
-        line(s, "crc32c", checksum(body, body.length));
+        line(s, "crc32c", TextChecksum.of(body, body.length));
         return s.toString().getBytes(StandardCharsets.UTF_8);
     }
 
     private static void line(StringBuilder s, String name, Object value) {
         s.append(name).append(' ').append(value).append('\n');
-    }
-
-    private static String checksum(byte[] b, int length) {
-        CRC32C crc = new CRC32C();
-        crc.update(b, 0, length);
-        return String.format(Locale.ROOT, "%08x", crc.getValue());
     }
 
     /**
@@ -113,7 +106,7 @@ final class TimelineIndexText {
                     path, bytes.length);
         }
         String found = text.substring(last + 7, text.length() - 1);
-        String expected = checksum(bytes, last);
+        String expected = TextChecksum.of(bytes, last);
         if (!found.equals(expected)) {
             throw PageserverException.corruption(
                     "%s: expected the checksum %s of the %d bytes before it, found %.8s",

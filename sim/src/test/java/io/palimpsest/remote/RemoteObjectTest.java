@@ -9,15 +9,12 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.base.Prng;
+import io.palimpsest.port.ObjectStore.Condition;
 import io.palimpsest.port.ObjectStore.Content;
 import io.palimpsest.port.Tasks;
-import io.palimpsest.sim.fault.FaultPlan;
 import io.palimpsest.sim.fault.Machine;
-import io.palimpsest.sim.fault.SimNet;
 import io.palimpsest.sim.fault.SimObjectStore;
 import io.palimpsest.sim.fault.StoreFaults;
-import io.palimpsest.sim.world.Scenario;
-import io.palimpsest.sim.world.Simulation;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -37,10 +34,10 @@ class RemoteObjectTest {
         final byte[] content;
         int requests;
 
-        World(Simulation simulation, Machine machine, int size) {
+        World(Machine machine, SimObjectStore store, Prng random, int size) {
             this.machine = machine;
-            this.store = new SimObjectStore(simulation, StoreFaults.quiet());
-            this.random = simulation.random("test");
+            this.store = store;
+            this.random = random;
             this.content = new byte[size];
             random.nextBytes(content, 0, size);
         }
@@ -64,7 +61,7 @@ class RemoteObjectTest {
         }
 
         void put() {
-            store.put(KEY, Content.of(content), io.palimpsest.port.ObjectStore.Condition.ALWAYS);
+            store.put(KEY, Content.of(content), Condition.ALWAYS);
         }
     }
 
@@ -73,31 +70,14 @@ class RemoteObjectTest {
     }
 
     private static void each(int seeds, int size, Body body) {
-        for (long seed = 0; seed < seeds; seed++) {
-            Scenario scenario =
-                    new Scenario() {
-                        @Override
-                        public String name() {
-                            return "remote object";
-                        }
-
-                        @Override
-                        public void run(Simulation s) {
-                            FaultPlan plan = FaultPlan.quiet();
-                            Machine m = new Machine(new SimNet(s, plan), "m", plan);
-                            World w = new World(s, m, size);
-                            m.start(
-                                            "body",
-                                            () -> {
-                                                w.put();
-                                                body.run(w);
-                                            })
-                                    .join();
-                            m.checkIdle();
-                        }
-                    };
-            Simulation.run(scenario, seed).check();
-        }
+        MachineWithStore.each(
+                "remote object",
+                seeds,
+                (s, m, store) -> {
+                    World w = new World(m, store, s.random("test"), size);
+                    w.put();
+                    body.run(w);
+                });
     }
 
     private static RemoteLimits limits(int attempts) {

@@ -14,11 +14,8 @@ import io.palimpsest.port.ObjectStore.Content;
 import io.palimpsest.port.Tasks;
 import io.palimpsest.sim.fault.FaultPlan;
 import io.palimpsest.sim.fault.Machine;
-import io.palimpsest.sim.fault.SimNet;
 import io.palimpsest.sim.fault.SimObjectStore;
 import io.palimpsest.sim.fault.StoreFaults;
-import io.palimpsest.sim.world.Outcome;
-import io.palimpsest.sim.world.Scenario;
 import io.palimpsest.sim.world.Simulation;
 import java.util.ArrayList;
 import java.util.List;
@@ -51,28 +48,8 @@ class RemoteStoreTest {
     }
 
     private static void each(int seeds, Body body) {
-        TreeMap<String, Long> probes = new TreeMap<>();
-        for (long seed = 0; seed < seeds; seed++) {
-            Scenario scenario =
-                    new Scenario() {
-                        @Override
-                        public String name() {
-                            return "remote store";
-                        }
-
-                        @Override
-                        public void run(Simulation s) {
-                            FaultPlan plan = FaultPlan.quiet();
-                            Machine m = new Machine(new SimNet(s, plan), "m", plan);
-                            World w = new World(s, m, new SimObjectStore(s, StoreFaults.quiet()));
-                            m.start("body", () -> body.run(w)).join();
-                            m.checkIdle();
-                        }
-                    };
-            Outcome outcome = Simulation.run(scenario, seed);
-            outcome.check();
-            outcome.probes().forEach((k, v) -> probes.merge(k, v, Long::sum));
-        }
+        MachineWithStore.each(
+                "remote store", seeds, (s, m, store) -> body.run(new World(s, m, store)));
     }
 
     private static byte[] bytes(int length, long seed) {

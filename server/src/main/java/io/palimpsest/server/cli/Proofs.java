@@ -2,6 +2,7 @@ package io.palimpsest.server.cli;
 
 import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.PageserverException;
+import io.palimpsest.base.TextChecksum;
 import io.palimpsest.port.ObjectStore.Entry;
 import java.nio.charset.StandardCharsets;
 import java.time.Instant;
@@ -11,7 +12,6 @@ import java.util.Map;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.function.Predicate;
-import java.util.zip.CRC32C;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -89,15 +89,9 @@ final class Proofs {
             s.append(Instant.ofEpochMilli(proof.modifiedMillis)).append(' ');
             s.append(e.getKey()).append('\n');
         }
-        String checksum = checksum(s.toString());
+        String checksum = TextChecksum.of(s.toString());
         s.append("crc32c ").append(checksum).append('\n');
         return s.toString().getBytes(StandardCharsets.UTF_8);
-    }
-
-    private static String checksum(String text) {
-        CRC32C crc = new CRC32C();
-        crc.update(text.getBytes(StandardCharsets.UTF_8));
-        return String.format(Locale.ROOT, "%08x", crc.getValue());
     }
 
     /**
@@ -112,7 +106,7 @@ final class Proofs {
         }
         int last = text.lastIndexOf("crc32c ");
         String[] lines = text.split("\n");
-        String expected = last < 0 ? "" : "crc32c " + checksum(text.substring(0, last));
+        String expected = last < 0 ? "" : "crc32c " + TextChecksum.of(text.substring(0, last));
         if (last < 0 || !text.substring(last).equals(expected + "\n")) {
             String what = last < 0 ? "a checksum" : "'" + expected + "'";
             throw damaged(where, lines.length, what, lines[lines.length - 1], null);

@@ -14,6 +14,9 @@ import org.jspecify.annotations.Nullable;
  * lets the urgent one go first. Doing what is planned until nothing is left comes to an end.
  */
 public final class CompactionPlanner {
+    /** Of the bytes of all other layers: L0s at rest that take less are left as they are. */
+    private static final int REST_PART = 8;
+
     private final TenantConfig config;
     private final Limits limits;
 
@@ -35,16 +38,46 @@ public final class CompactionPlanner {
      * them.
      */
     public CompactionPlan.@Nullable MergeL0 mergeL0(LayerInventory inventory) {
+        List<LayerDescriptor> l0 = oldestFirst(inventory);
+        return l0.size() < config.compactionThreshold() ? null : merge(inventory, l0);
+    }
+
+    /**
+     * The same for a timeline that nothing is written to, however few L0s there are, if they are
+     * much of what it takes: L0s are not compressed. That they must be an eighth at least of
+     * everything else bounds what it costs, for the layers it makes are stacked like any others,
+     * and three such merges may bring about an image of everything.
+     *
+     * @param inherited bytes of layers that an image may be made of though they are not the
+     *     timeline's
+     */
+    public CompactionPlan.@Nullable MergeL0 mergeAtRest(LayerInventory inventory, long inherited) {
+        List<LayerDescriptor> l0 = oldestFirst(inventory);
+        long bytes = 0;
+        long others = inherited;
+        for (LayerDescriptor d : inventory.layers()) {
+            if (!d.name().isL0()) {
+                others += d.size();
+            } else if (!inventory.avoided().contains(d.name())) {
+                bytes += d.size();
+            }
+        }
+        return bytes == 0 || bytes < others / REST_PART ? null : merge(inventory, l0);
+    }
+
+    private static List<LayerDescriptor> oldestFirst(LayerInventory inventory) {
         List<LayerDescriptor> l0 = new ArrayList<>();
         for (LayerDescriptor d : inventory.layers()) {
             if (d.name().isL0()) {
                 l0.add(d);
             }
         }
-        if (l0.size() < config.compactionThreshold()) {
-            return null;
-        }
         l0.sort(Comparator.comparingLong(d -> d.name().startLsn() ^ Long.MIN_VALUE));
+        return l0;
+    }
+
+    private CompactionPlan.@Nullable MergeL0 merge(
+            LayerInventory inventory, List<LayerDescriptor> l0) {
         long room = config.compactionUpperLimit() * limits.openLayerBytes();
         List<LayerDescriptor> run = new ArrayList<>();
         for (LayerDescriptor d : l0) {

@@ -133,7 +133,7 @@ final class BackgroundJobs {
             tell(timeline, "compaction-gave-way", kind.toString());
         }
         if (result.outcome() == Outcome.DONE || result.layers() > 0) {
-            count(timeline, plan, result);
+            count(timeline, kind, plan, result);
         }
         return true;
     }
@@ -167,6 +167,7 @@ final class BackgroundJobs {
             case MERGE -> planner.mergeL0(layers);
             case IMAGES -> planner.createImages(layers);
             case HISTORY -> planner.dropHistory(layers, timeline.retention());
+            case REST -> planner.mergeAtRest(layers, timeline.inheritedBytes());
             case COLLECT -> throw new AssertionError("collecting is not compaction");
         };
     }
@@ -177,12 +178,12 @@ final class BackgroundJobs {
                 .debt(timeline.inventory(), timeline.retention(), (long) bytesPerSecond);
     }
 
-    private void count(Timeline timeline, CompactionPlan plan, Compactor.Result result) {
+    private void count(Timeline timeline, Kind kind, CompactionPlan plan, Compactor.Result result) {
         String event =
                 switch (plan) {
                     case CompactionPlan.MergeL0 _ -> {
                         counters.merges.incrementAndGet();
-                        yield "l0-merged";
+                        yield kind == Kind.REST ? "l0-merged-at-rest" : "l0-merged";
                     }
                     case CompactionPlan.CreateImages _ -> {
                         counters.images.incrementAndGet();

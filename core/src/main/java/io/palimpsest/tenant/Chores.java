@@ -11,8 +11,13 @@ final class Chores {
         MERGE,
         COLLECT,
         IMAGES,
-        HISTORY
+        HISTORY,
+        /** Merging L0s, fewer than the threshold, of a timeline that nothing is written to. */
+        REST
     }
+
+    /** A timeline is at rest when there was no L0 for this many compaction periods. */
+    private static final int REST_PERIODS = 3;
 
     /** No time at all. */
     static final long NEVER = Long.MAX_VALUE;
@@ -25,6 +30,11 @@ final class Chores {
         /** Asks for it at that time, or when it was asked for already if that is earlier. */
         void want(long time) {
             at = Math.min(at, time);
+        }
+
+        /** Asks for it at that time, though it was asked for earlier. */
+        void postpone(long time) {
+            at = time;
         }
 
         void done() {
@@ -50,6 +60,10 @@ final class Chores {
     private final Errand images = new Errand();
     private final Errand collection = new Errand();
     private final Errand history = new Errand();
+    private final Errand rest = new Errand();
+
+    /** The timeline is not at rest before. */
+    private long restsAt;
 
     /** Images are not looked for again before. */
     long imagesNotBefore = Long.MIN_VALUE;
@@ -57,8 +71,13 @@ final class Chores {
     /** The timeline is leaving: no work on it begins, and what is under way ends. */
     volatile boolean gone;
 
-    Chores(Timeline timeline) {
+    Chores(Timeline timeline, long now) {
         this.timeline = timeline;
+        restsAt = restFrom(now);
+    }
+
+    private long restFrom(long now) {
+        return now + REST_PERIODS * timeline.config().compactionPeriodNanos();
     }
 
     Errand errand(Kind kind) {
@@ -67,7 +86,17 @@ final class Chores {
             case IMAGES -> images;
             case COLLECT -> collection;
             case HISTORY -> history;
+            case REST -> rest;
         };
+    }
+
+    /** It has one more L0. */
+    void flushed(long now) {
+        restsAt = restFrom(now);
+        if (rest.at != NEVER) {
+            rest.postpone(restsAt);
+        }
+        changed(now);
     }
 
     /** Its layers, or what must be kept of them, have changed. */
@@ -75,6 +104,9 @@ final class Chores {
         if (timeline.config().compactionPeriodNanos() > 0) {
             wantMerge(now);
             images.want(Math.max(now, imagesNotBefore));
+            if (mergeableL0s() > 0) {
+                rest.want(Math.max(now, restsAt));
+            }
         }
         if (timeline.config().gcPeriodNanos() > 0) {
             collection.want(now + timeline.config().gcPeriodNanos());
@@ -126,7 +158,8 @@ final class Chores {
                 || merge.at == NEVER
                         && images.at == NEVER
                         && collection.at == NEVER
-                        && history.at == NEVER;
+                        && history.at == NEVER
+                        && rest.at == NEVER;
     }
 
     /** Must flushes wait until L0s have been merged? */

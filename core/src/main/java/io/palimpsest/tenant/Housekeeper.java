@@ -33,19 +33,23 @@ import org.jspecify.annotations.Nullable;
  * <ol>
  *   <li>L0s are merged, where most of them lie about: every read looks into each;
  *   <li>garbage is collected, which costs little;
- *   <li>images are created, or history is dropped, whichever waits longer: a server that is never
- *       done with the one must not put off the other for ever.
+ *   <li>images are created, or history is dropped, or the few L0s of a timeline at rest are merged,
+ *       whichever waits longest: a server that is never done with the one must not put off the
+ *       other for ever.
  * </ol>
  *
- * A job of the last two kinds gives way between two layers it writes once some timeline has L0s
- * enough to be merged. Timelines that nothing happens to are not looked at. Each job is one commit;
- * what is cut short is planned anew.
+ * Images and history give way between two layers that are written once some timeline has L0s enough
+ * to be merged. Timelines that nothing happens to are not looked at. Each job is one commit; what
+ * is cut short is planned anew.
  */
 public final class Housekeeper implements Housekeeping {
     /** Flushes wait while there are this many times the L0s that are worth a merge. */
     private static final int STALL_FACTOR = 3;
 
     private static final long SECOND = 1_000_000_000L;
+
+    /** Those of which the one that waits longest is done. */
+    private static final List<Kind> LATER = List.of(Kind.IMAGES, Kind.HISTORY, Kind.REST);
 
     private record Name(TenantShardId tenant, TimelineId timeline) implements Comparable<Name> {
         static Name of(Timeline timeline) {
@@ -129,7 +133,15 @@ public final class Housekeeper implements Housekeeping {
     @Override
     public void flushed(Timeline timeline) {
         counters.flushes.incrementAndGet();
-        changed(timeline);
+        long now = now();
+        monitor.lock();
+        try {
+            Chores chores = chores(timeline);
+            chores.flushed(now);
+            wake(chores);
+        } finally {
+            monitor.unlock();
+        }
     }
 
     @Override
@@ -195,7 +207,7 @@ public final class Housekeeper implements Housekeeping {
     }
 
     private Chores chores(Timeline timeline) {
-        return known.computeIfAbsent(Name.of(timeline), _ -> new Chores(timeline));
+        return known.computeIfAbsent(Name.of(timeline), _ -> new Chores(timeline, now()));
     }
 
     private void wake(Chores chores) {
@@ -291,8 +303,8 @@ public final class Housekeeper implements Housekeeping {
     }
 
     /**
-     * Works on the timeline until there is nothing left to do by its thresholds, periods aside.
-     * Fails as {@link #compactNow} does.
+     * Works on the timeline until there is nothing left to do by its thresholds, periods aside; it
+     * is not taken to be at rest. Fails as {@link #compactNow} does.
      */
     public void runToQuiescence(Timeline timeline) {
         ask(timeline, this::doAll);
@@ -305,7 +317,7 @@ public final class Housekeeper implements Housekeeping {
             more = false;
             for (Kind kind : Kind.values()) {
                 mergeMeanwhile();
-                more |= jobs.run(chores, kind, true);
+                more |= kind != Kind.REST && jobs.run(chores, kind, true);
             }
         }
     }
@@ -467,14 +479,16 @@ public final class Housekeeper implements Housekeeping {
                 return new Due(kind, chores);
             }
         }
-        Chores images = mostUrgent(Kind.IMAGES, now);
-        Chores history = mostUrgent(Kind.HISTORY, now);
-        if (history == null
-                || images != null
-                        && !history.errand(Kind.HISTORY).before(images.errand(Kind.IMAGES))) {
-            return images == null ? null : new Due(Kind.IMAGES, images);
+        Due longest = null;
+        for (Kind kind : LATER) {
+            Chores chores = mostUrgent(kind, now);
+            if (chores != null
+                    && (longest == null
+                            || chores.errand(kind).before(longest.chores.errand(longest.kind)))) {
+                longest = new Due(kind, chores);
+            }
         }
-        return new Due(Kind.HISTORY, history);
+        return longest;
     }
 
     private @Nullable Chores mostUrgent(Kind kind, long now) {
@@ -536,7 +550,7 @@ public final class Housekeeper implements Housekeeping {
         long now = now();
         TenantConfig config = chores.timeline.config();
         switch (kind) {
-            case MERGE -> {
+            case MERGE, REST -> {
                 if (more) {
                     chores.changed(now);
                 }

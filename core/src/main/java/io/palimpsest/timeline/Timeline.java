@@ -416,6 +416,15 @@ public final class Timeline {
         return layers.inventory();
     }
 
+    /** Bytes of the layers of all its ancestors, those past the branch points, too. */
+    public long inheritedBytes() {
+        long bytes = 0;
+        for (Timeline t = ancestor(); t != null; t = t.ancestor()) {
+            bytes += t.layerBytes();
+        }
+        return bytes;
+    }
+
     /** Layers that background work goes on without; reads do not. */
     public DamagedLayers damaged() {
         return layers.damaged();

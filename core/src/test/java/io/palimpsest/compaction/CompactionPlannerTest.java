@@ -93,6 +93,34 @@ class CompactionPlannerTest {
     }
 
     @Test
+    void atRestL0sAreMergedIfTheyAreMuchOfWhatThereIs() {
+        List<LayerDescriptor> few = l0(2, 4 * MIB);
+        LayerDescriptor image = image(keys(0, 100), 20, true, 50 * MIB);
+        LayerDescriptor more = delta(keys(0, 100), 5, 21, 15 * MIB);
+        List<LayerDescriptor> all = new ArrayList<>(few.reversed());
+        all.add(image);
+        CompactionPlan.MergeL0 plan = planner.mergeAtRest(LayerInventory.of(all, 1000), 0);
+        assertNotNull(plan);
+        assertEquals(few, plan.inputs());
+        // What an image may be made of counts as much as the timeline's own.
+        assertNotNull(planner.mergeAtRest(LayerInventory.of(all, 1000), 14 * MIB));
+        assertNull(planner.mergeAtRest(LayerInventory.of(all, 1000), 15 * MIB));
+        all.add(more);
+        assertNull(planner.mergeAtRest(LayerInventory.of(all, 1000), 0));
+        // Without L0s there is nothing to do, and with damaged ones nothing that can be done.
+        assertNull(planner.mergeAtRest(LayerInventory.of(List.of(), 1000), 0));
+        assertNull(
+                planner.mergeAtRest(
+                        new LayerInventory(
+                                few,
+                                1000,
+                                List.of(),
+                                new LinkedHashSet<>(
+                                        few.stream().map(LayerDescriptor::name).toList())),
+                        0));
+    }
+
+    @Test
     void anImageIsMadeWhereLayersAreStackedAndOfWhatItNeeds() {
         LayerDescriptor old = image(keys(0, 100), 20, true, 50 * MIB);
         LayerDescriptor shadowed = delta(keys(0, 100), 5, 21, MIB);

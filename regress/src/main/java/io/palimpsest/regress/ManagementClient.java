@@ -128,12 +128,6 @@ public final class ManagementClient implements AutoCloseable {
         return put(tenant + "/timeline/" + timeline + "/checkpoint", Map.of());
     }
 
-    /** All L0s are merged when this returns. */
-    public JsonNode mergeAll(TenantId tenant, TimelineId timeline) {
-        return put(
-                tenant + "/timeline/" + timeline + "/compact?force_l0_compaction=true", Map.of());
-    }
-
     /** Returns when compaction finds nothing more to do. */
     public JsonNode compactAll(TenantId tenant, TimelineId timeline) {
         return put(

@@ -204,6 +204,36 @@ class HousekeeperTest {
                 });
     }
 
+    /** L0s are merged however few they are, but not while others come, and not for little. */
+    @Test
+    void aTimelineAtRestKeepsFewL0s() {
+        run(
+                new Server() {
+                    @Override
+                    void act() {
+                        writeL0s(1);
+                        sleep(2);
+                        writeL0s(1);
+                        sleep(2);
+                        assertEquals(2, timeline.l0Count());
+                        sleep(2);
+                        assertEquals(0, timeline.l0Count());
+                        assertEquals(1, count("l0-merged-at-rest"));
+                        long bytes = timeline.layerBytes();
+                        while (timeline.layerBytes() < 40 * bytes) {
+                            writeL0s(10);
+                            housekeeper.mergeNow(timeline);
+                        }
+                        history.write(timeline, 1);
+                        timeline.flushUpTo(timeline.lastRecordLsn());
+                        sleep(10);
+                        assertEquals(1, timeline.l0Count());
+                        assertEquals(1, count("l0-merged-at-rest"));
+                        compareAll();
+                    }
+                });
+    }
+
     /** Images are never done with, and yet garbage goes and history is dropped. */
     @Test
     void imagesDoNotPutOffCollectionForEver() {

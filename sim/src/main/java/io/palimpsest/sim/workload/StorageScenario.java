@@ -27,6 +27,7 @@ public final class StorageScenario implements Scenario {
     private static final List<String> REACHED =
             List.of(
                     "l0-merged",
+                    "l0-merged-at-rest",
                     "images-created",
                     "layers-collected",
                     "history-dropped",

@@ -226,7 +226,7 @@ public final class BaseBackup {
     }
 
     private void lease() {
-        timeline.lease(lsn);
+        long _ = timeline.keep(lsn);
         leasedAt = clock.monotonicNanos();
     }
 

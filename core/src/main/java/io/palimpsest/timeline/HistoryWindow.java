@@ -25,6 +25,9 @@ import org.jspecify.annotations.Nullable;
 final class HistoryWindow {
     private static final long[] NONE = {};
 
+    /** How much the clocks of servers may differ that own a tenant one after the other. */
+    private static final long CLOCKS_DIFFER_MILLIS = 60_000L;
+
     private final Timeline timeline;
     private final TimelineLayers layers;
     private final CommitLog commits;
@@ -237,6 +240,45 @@ final class HistoryWindow {
 
     /** See {@link Timeline#lease}. */
     long lease(long lsn) {
+        long until = keep(lsn);
+        RemoteTimeline remote = timeline.remote();
+        if (remote != null) {
+            awaitStored(remote, new Lease(lsn, until));
+        }
+        timeline.environment()
+                .tracer()
+                .info("lease-granted", "timeline " + timeline.id() + " at " + Lsn.toString(lsn));
+        return until;
+    }
+
+    /**
+     * Whoever owns the tenant next reads an index with the lease (decision 0086). One that the
+     * store does not take in time was not granted, though history is kept for it here.
+     */
+    private void awaitStored(RemoteTimeline remote, Lease lease) {
+        long left = (lease.validUntilMillis() - nowMillis()) * 1_000_000L;
+        long wait = Math.min(timeline.limits().waitLsnNanos(), left);
+        if (!remote.awaitStored(index -> holds(index, lease), wait)) {
+            String error = remote.lastError();
+            throw PageserverException.of(
+                    ErrorCode.UNAVAILABLE,
+                    "no lease at %s: after %d s the index of timeline %s that says so is not in the store%s; ask again",
+                    Lsn.toString(lease.lsn()),
+                    wait / 1_000_000_000L,
+                    timeline.id(),
+                    error == null ? "" : ", the last failure was: " + error);
+        }
+    }
+
+    private static boolean holds(TimelineIndex index, Lease wanted) {
+        return index.leases().stream()
+                .anyMatch(held ->
+                        held.lsn() == wanted.lsn()
+                                && held.validUntilMillis() >= wanted.validUntilMillis());
+    }
+
+    /** See {@link Timeline#keep}. */
+    long keep(long lsn) {
         if (Long.compareUnsigned(lsn, timeline.lastRecordLsn()) > 0) {
             throw PageserverException.of(
                     ErrorCode.LSN_OUT_OF_RANGE,
@@ -273,9 +315,6 @@ final class HistoryWindow {
         if (!kept[0]) {
             throw outside(lsn, null);
         }
-        timeline.environment()
-                .tracer()
-                .info("lease-granted", "timeline " + timeline.id() + " at " + Lsn.toString(lsn));
         return until[0];
     }
 
@@ -295,13 +334,14 @@ final class HistoryWindow {
 
     /** Moves the cutoff, durably; false if it is there already or nothing may be collected. */
     boolean advanceCutoff(long to) {
-        long nowMillis = nowMillis();
+        // With a store somebody else's clock may have said until when.
+        long over = nowMillis() - (timeline.remote() == null ? 0 : CLOCKS_DIFFER_MILLIS);
         boolean[] moved = new boolean[1];
         layers.commitIndex(index -> {
             boolean forward = Long.compareUnsigned(to, index.oldestReadableLsn()) > 0;
             boolean sane = Long.compareUnsigned(to, index.diskConsistentLsn()) <= 0;
             List<Lease> left =
-                    index.leases().stream().filter(l -> l.validUntilMillis() > nowMillis).toList();
+                    index.leases().stream().filter(l -> l.validUntilMillis() > over).toList();
             moved[0] = blocked == null && forward && sane;
             boolean expired = left.size() < index.leases().size();
             return blocked == null && (moved[0] || expired)

@@ -147,6 +147,12 @@ final class RemoteTimeline implements LayerSource {
      *     SHUTTING_DOWN
      */
     void awaitStored(Predicate<TimelineIndex> wanted) {
+        boolean _ = awaitStored(wanted, Long.MAX_VALUE);
+    }
+
+    /** The same; false if it takes longer. */
+    boolean awaitStored(Predicate<TimelineIndex> wanted, long nanos) {
+        long begun = environment.clock().monotonicNanos();
         monitor.lock();
         try {
             while (true) {
@@ -155,13 +161,17 @@ final class RemoteTimeline implements LayerSource {
                         index ->
                                 index.generation().equals(tenant.generation())
                                         && wanted.test(index))) {
-                    return;
+                    return true;
                 }
                 if (closed || tenant.uploads().stopped()) {
                     throw PageserverException.of(
                             ErrorCode.SHUTTING_DOWN, "timeline %s is shutting down", id);
                 }
-                monitor.await(1_000_000_000L);
+                long left = nanos - (environment.clock().monotonicNanos() - begun);
+                if (left <= 0) {
+                    return false;
+                }
+                monitor.await(Math.min(left, 1_000_000_000L));
             }
         } finally {
             monitor.unlock();

@@ -485,14 +485,22 @@ public final class Timeline {
     }
 
     /**
-     * Keeps an LSN readable, durably, for as long as the tenant's configuration says, also if the
-     * cutoff passes it. Again: for longer.
+     * Keeps an LSN readable for as long as the tenant's configuration says, also if the cutoff
+     * passes it. Again: for longer. What is returned is promised: with a store, the store has it,
+     * and every server that owns the tenant after this one keeps it.
      *
      * @return until when, milliseconds since 1970
-     * @throws PageserverException LSN_OUT_OF_RANGE if it is not readable, or has not come yet
+     * @throws PageserverException LSN_OUT_OF_RANGE if it is not readable, or has not come yet;
+     *     UNAVAILABLE if the store does not take it in time; PRECONDITION_FAILED if another server
+     *     has the tenant by now
      */
     public long lease(long lsn) {
         return window.lease(lsn);
+    }
+
+    /** The same for work of this server's own, which ends with it: without asking the store. */
+    public long keep(long lsn) {
+        return window.keep(lsn);
     }
 
     /** Leases held, expired ones too until the cutoff moves: LSN and end, ms since 1970. */

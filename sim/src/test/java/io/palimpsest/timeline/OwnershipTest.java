@@ -525,4 +525,72 @@ class OwnershipTest {
                             .join();
                 });
     }
+
+    /** What is promised is in the store, or it is not promised (decision 0086). */
+    @Test
+    void aLeaseIsGrantedWhenTheStoreHasItAndByNobodyElseThanTheOwner() {
+        tell(
+                10,
+                world -> {
+                    Machine first = world.first();
+                    Machine second = world.machine("second");
+                    world.serve(
+                            first,
+                            tenants -> {
+                                Timeline root = tenants.timeline(TENANT, ROOT);
+                                awaitStored(first, root);
+                                long lsn = root.lastRecordLsn();
+                                world.store.hook(refusing(index(ROOT, 1)));
+                                refused(ErrorCode.UNAVAILABLE, () -> root.lease(lsn));
+                                assertTrue(root.keep(lsn) > first.clock().wallMillis());
+                                world.store.hook((key, condition) -> {});
+                                first.tasks().sleep(60 * SECOND);
+                                long until = root.lease(lsn);
+                                world.serve(
+                                        second,
+                                        other -> {
+                                            other.attach(TENANT);
+                                            assertEquals(
+                                                    List.of(new Lease(lsn, until)),
+                                                    other.timeline(TENANT, ROOT).leases());
+                                        });
+                                first.tasks().sleep(SECOND);
+                                refused(
+                                        ErrorCode.PRECONDITION_FAILED,
+                                        () -> root.lease(root.oldestReadableLsn()));
+                            });
+                });
+    }
+
+    /** By its own clock it is over; by that of the server that has granted it, it may not be. */
+    @Test
+    void theNextOwnersClockMayBeFast() {
+        tell(
+                11,
+                world -> {
+                    Machine first = world.first();
+                    long[] leased = {0, 0};
+                    world.serve(
+                            first,
+                            tenants -> {
+                                Timeline root = tenants.timeline(TENANT, ROOT);
+                                leased[0] = root.oldestReadableLsn();
+                                leased[1] = root.lease(leased[0]);
+                            });
+                    Machine second = world.machine("second");
+                    long left = leased[1] - second.clock().wallMillis();
+                    second.node().shiftWall(left + 30_000);
+                    world.serve(
+                            second,
+                            tenants -> {
+                                tenants.attach(TENANT);
+                                Timeline root = tenants.timeline(TENANT, ROOT);
+                                assertTrue(root.advanceCutoff(root.diskConsistentLsn()));
+                                root.window().checkReadable(leased[0]);
+                                second.tasks().sleep(31 * SECOND);
+                                boolean _ = root.advanceCutoff(root.diskConsistentLsn());
+                                assertFalse(root.window().readable(leased[0]));
+                            });
+                });
+    }
 }

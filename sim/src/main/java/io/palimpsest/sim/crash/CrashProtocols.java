@@ -58,6 +58,8 @@ final class CrashProtocols {
                 Steps.stored(
                         "store-branch-create", CrashProtocols::history, CrashProtocols::branches),
                 Steps.stored("store-branch-delete", CrashProtocols::tree, CrashProtocols::delete),
+                Steps.stored("store-archive", CrashProtocols::tree, CrashProtocols::archive),
+                Steps.stored("store-lease", CrashProtocols::history, CrashProtocols::leases),
                 new Steps(
                         "store-take-over",
                         true,

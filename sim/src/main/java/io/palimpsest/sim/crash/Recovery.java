@@ -116,6 +116,19 @@ final class Recovery {
                 e.timeline());
     }
 
+    /**
+     * Whoever owns the timeline now keeps as little history as he may: what somebody was told is
+     * readable all the same.
+     */
+    static void compareKept(Tenants tenants, Expected e) {
+        if (e.presence() != Expected.Presence.THERE || e.readable().isEmpty()) {
+            return;
+        }
+        Timeline timeline = tenants.timeline(CrashWorld.TENANT, e.timeline());
+        boolean _ = timeline.advanceCutoff(timeline.diskConsistentLsn());
+        e.readable().forEach(lsn -> e.reference().compareAll(timeline, lsn));
+    }
+
     private static void comparePages(Timeline timeline, Expected e, long oldest, long last) {
         TreeSet<Long> lsns = new TreeSet<>(e.readable());
         if (oldest <= last) {

@@ -50,6 +50,7 @@ final class StoreRecovery {
         JournalDisk disk = new JournalDisk(state, () -> {});
         Tenants tenants = world.recover(disk, store);
         expected.forEach(e -> Recovery.compare(tenants, e));
+        expected.forEach(e -> Recovery.compareKept(tenants, e));
         tenants.close();
         // One that has done its work may not have ended yet.
         world.server().tasks().sleep(1_000_000);

@@ -83,6 +83,8 @@ final class BackupRun {
     /** Those whose deletion was confirmed. */
     private final TreeSet<TimelineId> deleted = new TreeSet<>();
 
+    private final BackupLeases leases;
+
     /** Damages what is in the store; null if nobody does. */
     private final @Nullable StoreVandal vandal;
 
@@ -92,6 +94,7 @@ final class BackupRun {
         this.store = store;
         this.vandal = vandal;
         PgVersion version = PgVersion.ofMajor(14 + random.nextInt(5));
+        leases = new BackupLeases(random.split("leases"), reference);
         limits =
                 new Limits(
                         8192L << random.nextInt(5),
@@ -117,7 +120,7 @@ final class BackupRun {
                         8,
                         8192L << random.nextInt(6),
                         1 + random.nextInt(3),
-                        600 * SECOND);
+                        10 * SECOND << random.nextInt(7));
         remoteLimits =
                 new RemoteLimits(
                         1 + random.nextInt(10),
@@ -240,6 +243,7 @@ final class BackupRun {
                 Lsn.toString(timeline.lastRecordLsn()),
                 Lsn.toString(wal.keptFrom()));
         checkBranches(machine, tenants, rivals && !last);
+        checkLeases(machine, timeline, rivals && !last);
         return follow(machine, tenants, timeline, last);
     }
 
@@ -278,6 +282,12 @@ final class BackupRun {
             noteMade(timeline);
             compareSome(machine, timeline);
             if (random.nextInt(8) == 0) {
+                lease(machine, timeline);
+            }
+            if (random.nextInt(4) == 0) {
+                checkLeases(machine, timeline, rivals && !last);
+            }
+            if (random.nextInt(8) == 0) {
                 changeBranches(machine, tenants, timeline);
             }
             machine.tasks().sleep(random.nextLong(1 + random.nextLong(2 * SECOND)));
@@ -291,7 +301,22 @@ final class BackupRun {
         }
         compareAll(machine, timeline);
         checkBranches(machine, tenants, rivals && !last);
+        checkLeases(machine, timeline, rivals && !last);
         return false;
+    }
+
+    private void lease(Machine machine, Timeline timeline) {
+        try {
+            leases.take(machine, timeline);
+        } catch (PageserverException e) {
+            if (e.code() != ErrorCode.IO) {
+                requireExcused(machine, e);
+            }
+        }
+    }
+
+    private void checkLeases(Machine machine, Timeline timeline, boolean overtaken) {
+        leases.check(machine, timeline, overtaken, e -> requireExcused(machine, e));
     }
 
     private boolean fenced(Timeline timeline) {
@@ -527,6 +552,7 @@ final class BackupRun {
         warmUp(machine, tenants, timeline);
         compareAll(machine, timeline);
         checkBranches(machine, tenants, false);
+        checkLeases(machine, timeline, false);
         checkNothingIsLeft(machine, tenants);
         tenants.close();
     }

@@ -32,6 +32,9 @@ public final class BackupScenario implements Scenario {
     private static final long MILLIS = 1_000_000L;
     private static final long SECOND = 1000 * MILLIS;
 
+    /** A machine's clock is wrong by so much, at most. */
+    private static final int CLOCK_MILLIS = 30_000;
+
     /** What no simulation of many seeds may do without. */
     private static final List<String> REACHED =
             List.of(
@@ -43,6 +46,8 @@ public final class BackupScenario implements Scenario {
                     "backup-branch-archived",
                     "backup-branch-deleted",
                     "backup-branch-detached",
+                    "backup-lease",
+                    "backup-read-of-lease",
                     "tenant-attached",
                     "tenant-fenced",
                     "backup-restored-by-copies",
@@ -137,7 +142,8 @@ public final class BackupScenario implements Scenario {
         Tasks.Task scrubbing =
                 rot ? null : tools.start("scrub", () -> operator.scrub(s.random("scrub")));
         List<Machine> machines = new ArrayList<>();
-        machines.add(new Machine(net, "pageserver-0", plan));
+        Prng clocks = s.random("clocks");
+        machines.add(server(net, 0, plan, clocks));
         List<Tasks.Task> running = new ArrayList<>();
         for (int life = random.nextInt(6); life >= 0; life--) {
             Machine machine = machines.getLast();
@@ -156,14 +162,14 @@ public final class BackupScenario implements Scenario {
                 run.rival();
                 losePower(s, machine, server, lasts + random.nextLong(20 * SECOND));
                 source.tasks().sleep(random.nextLong(lasts + 1));
-                machines.add(new Machine(net, "pageserver-" + machines.size(), plan));
+                machines.add(server(net, machines.size(), plan, clocks));
                 continue;
             }
             losePower(s, machine, server, lasts);
             running.removeLast().join();
             if (random.nextBoolean()) {
                 s.probe("backup-machine-lost");
-                machines.add(new Machine(net, "pageserver-" + machines.size(), plan));
+                machines.add(server(net, machines.size(), plan, clocks));
             }
         }
         net.plan(plan.withResets(0));
@@ -191,6 +197,13 @@ public final class BackupScenario implements Scenario {
             earlier.start("restore", () -> run.restore(earlier, at)).join();
             earlier.checkIdle();
         }
+    }
+
+    /** A machine whose clock is not quite right. */
+    private static Machine server(SimNet net, int number, FaultPlan plan, Prng clocks) {
+        Machine machine = new Machine(net, "pageserver-" + number, plan);
+        machine.node().shiftWall(clocks.nextInt(2 * CLOCK_MILLIS + 1) - CLOCK_MILLIS);
+        return machine;
     }
 
     /** Some time later, unless it has ended by itself. */

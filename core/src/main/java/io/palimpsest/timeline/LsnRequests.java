@@ -18,8 +18,8 @@ final class LsnRequests {
         this.window = window;
     }
 
-    /** No more WAL will come, for this reason. */
-    void end(String why) {
+    /** No more WAL will come, for this reason; or null: it comes again. */
+    void end(@Nullable String why) {
         walEnd = why;
     }
 

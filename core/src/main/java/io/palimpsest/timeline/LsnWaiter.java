@@ -37,10 +37,15 @@ final class LsnWaiter {
         }
     }
 
-    /** It advances no more: nobody waits from now on. */
+    /** It advances no more: nobody waits from now on, unless it is resumed. */
     void end() {
         ended = true;
         wake();
+    }
+
+    /** It advances again: who wants an LSN waits for it again. */
+    void resume() {
+        ended = false;
     }
 
     /** Lets all who wait look again, for instance because the timeline stopped. */

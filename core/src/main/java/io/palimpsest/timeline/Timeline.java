@@ -658,6 +658,14 @@ public final class Timeline {
         lastRecord.end();
     }
 
+    /** WAL comes again: who asks for later LSNs waits for them. */
+    void expectWal() {
+        requests.end(null);
+        if (!closed) {
+            lastRecord.resume();
+        }
+    }
+
     /**
      * Takes what records up to {@code endLsn} changed, and makes it readable. May wait for the
      * flusher.

@@ -21,7 +21,9 @@ import io.palimpsest.protocol.SystemIdentity;
  *
  * <p>States: CONNECTING -&gt; STREAMING -&gt; (connection lost) WAITING -&gt; CONNECTING ...; any
  * -&gt; BROKEN when only a person can help (another cluster, slot gone, WAL recycled, timeline
- * switch, damaged WAL); any -&gt; STOPPED.
+ * switch, damaged WAL or layer); any -&gt; STOPPED. What a person has put right is noticed: a
+ * broken receiver tries once a minute, with all the checks of the first time, and stays BROKEN
+ * until it streams. Only a timeline that has failed itself, or was taken over, is not tried again.
  *
  * <p>Reported as flushed is what the index names, with a store the index that is there, never more:
  * Postgres may drop WAL before it. When we have all there is and the server wants an answer,
@@ -40,6 +42,7 @@ public final class WalReceiver {
     private static final long STATUS_INTERVAL = 1_000_000_000L;
     private static final long FIRST_BACKOFF = 100_000_000L;
     private static final long LONGEST_BACKOFF = 5_000_000_000L;
+    private static final long BROKEN_PAUSE = 60_000_000_000L;
     private static final long LONGEST_UPLOAD = 30_000_000_000L;
     private static final long SERVER_SILENCE = 120_000_000_000L;
 
@@ -122,7 +125,9 @@ public final class WalReceiver {
         String logged = "";
         try {
             while (!stopping) {
-                state = State.CONNECTING;
+                if (state != State.BROKEN) {
+                    state = State.CONNECTING;
+                }
                 progressed = false;
                 try {
                     follow();
@@ -131,10 +136,17 @@ public final class WalReceiver {
                     if (stopping) {
                         break;
                     }
-                    if (!retryable(e)) {
+                    boolean helped = state != State.BROKEN;
+                    if (!retryable(e) || !helped) {
                         // Who follows the source in our place may be the reason for all of it.
-                        broken(timeline.orFenced(String.valueOf(e.getMessage())));
-                        return;
+                        String why = timeline.orFenced(String.valueOf(e.getMessage()));
+                        if (helped || !why.equals(detail)) {
+                            broken(why);
+                        }
+                        if (!worthAnother(why)) {
+                            return;
+                        }
+                        continue;
                     }
                     detail = String.valueOf(e.getMessage());
                 }
@@ -170,8 +182,8 @@ public final class WalReceiver {
     }
 
     /**
-     * The end: says why, makes durable what is there, because the source may never give it again,
-     * and only then is broken.
+     * Says why, makes durable what is there, because the source may never give it again, and only
+     * then is broken. Nobody waits for its WAL from now on, until it streams again.
      */
     private void broken(String why) {
         detail = why;
@@ -179,7 +191,12 @@ public final class WalReceiver {
                 .tracer()
                 .error(
                         "walreceiver-broken",
-                        "timeline " + timeline.id() + " follows " + source + " no more: " + why);
+                        "timeline "
+                                + timeline.id()
+                                + " cannot follow "
+                                + source
+                                + " until that is put right: "
+                                + why);
         timeline.endWal(why);
         if (timeline.failure() == null) {
             try {
@@ -193,6 +210,18 @@ public final class WalReceiver {
             }
         }
         state = State.BROKEN;
+    }
+
+    /**
+     * Pauses, in which a person may put right what is broken. One that was taken over meanwhile
+     * must not take the slot from its new owner.
+     */
+    private boolean worthAnother(String why) {
+        if (timeline.failure() == null) {
+            environment.tasks().sleep(BROKEN_PAUSE);
+            timeline.orFenced(why);
+        }
+        return timeline.failure() == null;
     }
 
     /**
@@ -319,7 +348,7 @@ public final class WalReceiver {
                 + source.slot()
                 + " is gone from the source, so WAL after "
                 + Lsn.toString(timeline.lastRecordLsn())
-                + " may be gone too; if you are sure it is not, create the slot again and restart the page server, else import the source as a new timeline";
+                + " may be gone too; if you are sure it is not, create the slot again, which is noticed within a minute, else import the source as a new timeline";
     }
 
     /** Advice that needs to know where we stand; the rest is {@link SourceError}'s. */
@@ -333,7 +362,7 @@ public final class WalReceiver {
                                     + Lsn.toString(timeline.lastRecordLsn())
                                     + ", or it is damaged: "
                                     + e.getMessage()
-                                    + "; restart the page server to try again from there; if it stays, "
+                                    + "; it is tried again from there every minute; if it stays, "
                                     + restored(),
                             e)
                     : e;
@@ -393,6 +422,7 @@ public final class WalReceiver {
         Clock clock = environment.clock();
         receivedLsn = from;
         detail = "";
+        timeline.expectWal();
         state = State.STREAMING;
         environment
                 .tracer()

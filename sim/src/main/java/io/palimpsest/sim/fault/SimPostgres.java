@@ -66,6 +66,18 @@ public final class SimPostgres {
         stopping = true;
     }
 
+    /**
+     * Somebody drops the slot, which ends the connection that uses it. WAL is kept all the same.
+     */
+    public void loseSlot() {
+        hasSlot = false;
+    }
+
+    /** Somebody creates the slot again. */
+    public void createSlot() {
+        hasSlot = true;
+    }
+
     private void session(Net.Connection connection) {
         try (ServerWire wire = new ServerWire(connection, machine.clock())) {
             if (wire.receive(10 * SECOND) != ServerWire.STARTUP) {
@@ -228,7 +240,7 @@ public final class SimPostgres {
         long sent = from;
         long heard = now();
         long nextKeepalive = now() + SECOND;
-        while (!stopping && now() - heard < PATIENCE) {
+        while (!stopping && hasSlot && now() - heard < PATIENCE) {
             long end = wal.end();
             // What was sent may have been acknowledged by a connection before this one.
             sent = Math.max(sent, wal.keptFrom());

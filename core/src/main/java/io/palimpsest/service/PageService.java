@@ -10,8 +10,8 @@ import io.palimpsest.tenant.Tenants;
  * connection, in order; it reads what has come, answers all of it and sends the answers together.
  */
 public final class PageService {
-    /** A client that says nothing for this long is dropped; computes connect again. */
-    static final long IDLE_NANOS = 600_000_000_000L;
+    /** A client that says nothing for this long is dropped, usually; computes connect again. */
+    public static final long IDLE_NANOS = 600_000_000_000L;
 
     /** One that has not even come in is given less. */
     static final long START_NANOS = 60_000_000_000L;
@@ -20,16 +20,29 @@ public final class PageService {
 
     private final PageSource.Directory directory;
     private final Authentication authentication;
+    private final long idleNanos;
 
     public PageService(Tenants tenants, Authentication authentication) {
-        this(
-                (tenant, timeline) -> new PageSource.OfTimeline(tenants.timeline(tenant, timeline)),
-                authentication);
+        this(directory(tenants), authentication);
     }
 
     public PageService(PageSource.Directory directory, Authentication authentication) {
+        this(directory, authentication, IDLE_NANOS);
+    }
+
+    /**
+     * @param idleNanos a client that says nothing for so long is dropped
+     */
+    public PageService(
+            PageSource.Directory directory, Authentication authentication, long idleNanos) {
         this.directory = directory;
         this.authentication = authentication;
+        this.idleNanos = idleNanos;
+    }
+
+    /** The timelines of a server's tenants. */
+    public static PageSource.Directory directory(Tenants tenants) {
+        return (tenant, timeline) -> new PageSource.OfTimeline(tenants.timeline(tenant, timeline));
     }
 
     /**
@@ -43,7 +56,7 @@ public final class PageService {
         try {
             boolean open = true;
             while (open) {
-                long patience = client.isIn() ? IDLE_NANOS : START_NANOS;
+                long patience = client.isIn() ? idleNanos : START_NANOS;
                 int n = connection.read(bytes, 0, bytes.length, patience);
                 open = n > 0 && client.take(bytes, 0, n);
             }

@@ -8,7 +8,11 @@ import io.palimpsest.server.auth.Certificate;
 import io.palimpsest.server.auth.Doors;
 import io.palimpsest.server.config.ServerConfig;
 import io.palimpsest.server.disk.NioDisk;
+import io.palimpsest.server.http.Health;
 import io.palimpsest.server.http.ManagementServer;
+import io.palimpsest.server.metrics.Metrics;
+import io.palimpsest.server.metrics.PageMetrics;
+import io.palimpsest.server.metrics.StoreMetrics;
 import io.palimpsest.server.net.PageServer;
 import io.palimpsest.server.redo.PostgresLauncher;
 import io.palimpsest.server.redo.WalRedoPool;
@@ -42,7 +46,7 @@ import picocli.CommandLine.Option;
 @Command(
         name = "pageserver",
         mixinStandardHelpOptions = true,
-        version = "palimpsest 0.1.0",
+        version = "palimpsest " + Main.VERSION,
         description =
                 "Receives the WAL of Postgres, keeps every page version, answers GetPage@LSN.",
         exitCodeListHeading = "%nExit status:%n",
@@ -52,6 +56,8 @@ import picocli.CommandLine.Option;
             "2:wrong arguments or configuration"
         })
 public final class Main implements Callable<Integer> {
+    static final String VERSION = "0.1.0";
+
     private static final Logger LOG = LoggerFactory.getLogger(Main.class);
 
     @Option(
@@ -169,28 +175,40 @@ public final class Main implements Callable<Integer> {
                         new SecureIds(),
                         tracer,
                         redo);
+        StoreMetrics store = connection == null ? null : new StoreMetrics(connection.store());
         Tenants tenants =
                 Tenants.load(
                         environment,
                         config.limits(),
                         config.tenants(),
-                        connection == null ? null : remote(connection, environment, config),
+                        store == null ? null : remote(store, environment, config),
                         config.eviction(),
                         config.ownership());
+        PageMetrics pageMetrics = new PageMetrics();
+        ServerConfig.Clients clients = config.clients();
         PageServer pages =
                 PageServer.start(
                         config.pageService(),
-                        new PageService(tenants, doors.ofPages()),
+                        new PageService(
+                                pageMetrics.measured(PageService.directory(tenants)),
+                                doors.ofPages(),
+                                clients.idleNanos()),
                         config.doors().encryption().pages() ? certificate : null,
-                        tasks);
-        Management operator = new Management(tenants);
+                        tasks,
+                        new PageServer.Settings(clients.most(), clients.drainNanos()));
+        Health health =
+                new Health(
+                        () -> tenants.tenants().size(),
+                        workdir.toFile()::getUsableSpace,
+                        store == null ? null : store::answered);
+        Metrics metrics = new Metrics(VERSION, tenants, pageMetrics, store, pages::connections);
+        ManagementServer.Service operators =
+                new ManagementServer.Service(new Management(tenants), doors, health, metrics::text);
         ManagementServer management =
-                ManagementServer.start(config.management(), operator, doors, null, tasks);
+                ManagementServer.start(config.management(), operators, null, tasks);
         ServerConfig.Address https = config.doors().encryption().https();
         ManagementServer encrypted =
-                https == null
-                        ? null
-                        : ManagementServer.start(https, operator, doors, certificate, tasks);
+                https == null ? null : ManagementServer.start(https, operators, certificate, tasks);
         LOG.info(
                 "ready: page service on {}, management on {}, working directory {}",
                 pages.address(),
@@ -206,11 +224,12 @@ public final class Main implements Callable<Integer> {
                         .name("stop")
                         .unstarted(() -> {
                             LOG.info("stopping");
+                            health.drain();
+                            pages.close();
                             management.close();
                             if (encrypted != null) {
                                 encrypted.close();
                             }
-                            pages.close();
                             tenants.close();
                             redo.close();
                             LOG.info("stopped");
@@ -221,11 +240,11 @@ public final class Main implements Callable<Integer> {
     }
 
     private static RemoteStore remote(
-            StoreConnection connection, Environment environment, ServerConfig config) {
+            StoreMetrics store, Environment environment, ServerConfig config) {
         StoreSettings settings = config.remoteStorage();
         RemoteLimits limits = RemoteLimits.DEFAULT;
         return new RemoteStore(
-                connection.store(),
+                store,
                 environment.clock(),
                 environment.tasks(),
                 environment.ids(),

@@ -61,7 +61,8 @@ final class LoadedStore implements AutoCloseable {
                         new ServerConfig.Address("127.0.0.1", 0),
                         new PageService(tenants, Authentication.TRUST),
                         null,
-                        storage.environment().tasks());
+                        storage.environment().tasks(),
+                        PageServer.Settings.DEFAULT);
         main = tenants.timeline(Storage.TENANT.tenant(), Storage.BASE);
     }
 

@@ -8,6 +8,7 @@ import io.palimpsest.base.TenantConfig;
 import io.palimpsest.port.RedoEngine;
 import io.palimpsest.server.redo.WalRedoPool;
 import io.palimpsest.server.store.StoreSettings;
+import io.palimpsest.service.PageService;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -29,6 +30,7 @@ public record ServerConfig(
         Address pageService,
         Address management,
         DoorConfig doors,
+        Clients clients,
         Limits limits,
         TenantConfig tenants,
         Redo redo,
@@ -48,6 +50,15 @@ public record ServerConfig(
             Path postgresDirectory,
             @Nullable Path libraryDirectory,
             String preloadLibraries) {}
+
+    /**
+     * How clients of the page service are treated.
+     *
+     * @param most at once
+     * @param idleNanos one that says nothing for so long is dropped
+     * @param drainNanos how long requests under way have when the server stops
+     */
+    public record Clients(int most, long idleNanos, long drainNanos) {}
 
     /** Where to listen. Port 0 lets the system choose. */
     public record Address(String host, int port) {
@@ -86,6 +97,9 @@ public record ServerConfig(
     private static final class Settings {
         Address pageService = new Address("127.0.0.1", 64000);
         Address management = new Address("127.0.0.1", 9898);
+        long connections = 4096;
+        long idleTimeout = PageService.IDLE_NANOS;
+        long drainTimeout = 10_000_000_000L;
         long checkpointDistance = Limits.DEFAULT.flushDistance();
         long checkpointTimeout = Limits.DEFAULT.flushAgeNanos();
         long waitLsn = Limits.DEFAULT.waitLsnNanos();
@@ -121,6 +135,9 @@ public record ServerConfig(
     static {
         KEYS.put("listen_pg_addr", (s, v) -> s.pageService = Address.parse(text(v)));
         KEYS.put("listen_http_addr", (s, v) -> s.management = Address.parse(text(v)));
+        KEYS.put("page_service_max_connections", (s, v) -> s.connections = number(v, 1, 1 << 16));
+        KEYS.put("page_service_idle_timeout", (s, v) -> s.idleTimeout = duration(v));
+        KEYS.put("drain_timeout", (s, v) -> s.drainTimeout = durationOrZero(v, LONGEST_NANOS));
         KEYS.put("wait_lsn_timeout", (s, v) -> s.waitLsn = duration(v));
         KEYS.put("page_cache_size", (s, v) -> s.pageCachePages = number(v, 0, 1L << 32));
         KEYS.put("ingest_batch_size", (s, v) -> s.ingestBatch = number(v, 1, 1 << 20));
@@ -204,6 +221,8 @@ public record ServerConfig(
                 settings.pageService,
                 settings.management,
                 settings.doors.config(),
+                new Clients(
+                        (int) settings.connections, settings.idleTimeout, settings.drainTimeout),
                 limits,
                 new TenantConfig(
                         settings.pitrInterval,

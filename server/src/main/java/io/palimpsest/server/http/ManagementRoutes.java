@@ -25,11 +25,13 @@ import io.palimpsest.timeline.LsnAtTime;
 import io.palimpsest.timeline.StoreGarbage;
 import io.palimpsest.timeline.TimelineStore;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.time.Instant;
 import java.time.format.DateTimeParseException;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalInt;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -38,7 +40,10 @@ import org.slf4j.LoggerFactory;
  * What each path of the management API does, as a function from request to answer.
  *
  * <pre>
- *   GET  /v1/status                                  {"id": 1}; the one path without a token
+ *   GET  /v1/status                                  {"id": 1}; without a token, as the next three
+ *   GET  /livez, /startupz                           ok: the process answers
+ *   GET  /readyz                                     {"ready", "checks": [...]} with ?verbose or 503
+ *   GET  /metrics                                    for Prometheus
  *   POST /v1/reload_auth_validation_keys             {"keys": how many}
  *   GET  /v1/background                              our own: sums of background work
  *   GET  /v1/tenant                                  [{"id", "generation", "mode": "AttachedSingle" or "AttachedStale", ...}]
@@ -75,9 +80,22 @@ import org.slf4j.LoggerFactory;
  */
 final class ManagementRoutes {
     // Why this file is long: it is the list of what the API can do, some lines for each path.
-    /** A status and, but for an empty answer, JSON. */
-    record Answer(int status, @Nullable JsonNode body) {}
+    /**
+     * A status and, but for an empty answer, JSON or a text.
+     *
+     * @param contentType what it is
+     */
+    record Answer(int status, @Nullable JsonNode body, String text, String contentType) {
+        Answer(int status, @Nullable JsonNode body) {
+            this(status, body, "", "application/json");
+        }
 
+        static Answer text(String contentType, String text) {
+            return new Answer(200, null, text, contentType);
+        }
+    }
+
+    private static final Set<String> OPEN = Set.of("/v1/status", "/livez", "/readyz", "/startupz");
     private static final int MOST_DOWNLOADS = 100;
 
     private static final Logger LOG = LoggerFactory.getLogger(ManagementRoutes.class);
@@ -98,7 +116,7 @@ final class ManagementRoutes {
 
     /** Does a path tell no more than that the server is there? Then nobody is asked who he is. */
     static boolean isOpen(String path) {
-        return path.equals("/v1/status");
+        return OPEN.contains(path);
     }
 
     /**
@@ -130,9 +148,12 @@ final class ManagementRoutes {
         return new Answer(status, JSON.objectNode().put("msg", message));
     }
 
-    byte[] encode(JsonNode json) {
+    byte[] bytes(Answer answer) {
+        if (answer.body == null) {
+            return answer.text.getBytes(StandardCharsets.UTF_8);
+        }
         try {
-            return mapper.writeValueAsBytes(json);
+            return mapper.writeValueAsBytes(answer.body);
         } catch (JsonProcessingException e) {
             throw new IllegalStateException("a tree that cannot be written", e);
         }

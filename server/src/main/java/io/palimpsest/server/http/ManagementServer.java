@@ -13,7 +13,6 @@ import io.netty.channel.SimpleChannelInboundHandler;
 import io.netty.handler.codec.http.DefaultFullHttpResponse;
 import io.netty.handler.codec.http.FullHttpRequest;
 import io.netty.handler.codec.http.HttpHeaderNames;
-import io.netty.handler.codec.http.HttpHeaderValues;
 import io.netty.handler.codec.http.HttpObjectAggregator;
 import io.netty.handler.codec.http.HttpResponseStatus;
 import io.netty.handler.codec.http.HttpServerCodec;
@@ -34,6 +33,7 @@ import io.palimpsest.service.Authentication;
 import io.palimpsest.service.Management;
 import java.net.InetSocketAddress;
 import java.time.Instant;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -46,11 +46,23 @@ public final class ManagementServer implements AutoCloseable {
     /** Longer than the longest answer takes (an import of a large cluster). */
     private static final int IDLE_SECONDS = 6 * 3600;
 
+    private static final String EXPOSITION = "text/plain; version=0.0.4; charset=utf-8";
+
     private static final String BEARER = "Bearer ";
 
     private static final Logger LOG = LoggerFactory.getLogger(ManagementServer.class);
 
+    /**
+     * What is served.
+     *
+     * @param metrics in the format of Prometheus
+     */
+    public record Service(
+            Management management, Doors doors, Health health, Supplier<String> metrics) {}
+
     private final ManagementRoutes routes;
+    private final Health health;
+    private final Supplier<String> metrics;
     private final Authentication authentication;
     private final @Nullable Certificate certificate;
     private final Tasks tasks;
@@ -58,11 +70,12 @@ public final class ManagementServer implements AutoCloseable {
     private final String launched = Instant.now().toString();
     private @Nullable Channel listener;
 
-    private ManagementServer(
-            Management management, Doors doors, @Nullable Certificate certificate, Tasks tasks) {
+    private ManagementServer(Service service, @Nullable Certificate certificate, Tasks tasks) {
         this.certificate = certificate;
-        this.routes = new ManagementRoutes(management, doors.tokens());
-        this.authentication = doors.ofManagement();
+        this.routes = new ManagementRoutes(service.management(), service.doors().tokens());
+        this.health = service.health();
+        this.metrics = service.metrics();
+        this.authentication = service.doors().ofManagement();
         this.tasks = tasks;
     }
 
@@ -73,11 +86,10 @@ public final class ManagementServer implements AutoCloseable {
      */
     public static ManagementServer start(
             ServerConfig.Address address,
-            Management management,
-            Doors doors,
+            Service service,
             @Nullable Certificate certificate,
             Tasks tasks) {
-        ManagementServer server = new ManagementServer(management, doors, certificate, tasks);
+        ManagementServer server = new ManagementServer(service, certificate, tasks);
         boolean done = false;
         try {
             server.listener = server.loops.bind(server.bootstrap(), address.host(), address.port());
@@ -164,12 +176,32 @@ public final class ManagementServer implements AutoCloseable {
                         ManagementRoutes.isOpen(uri.rawPath())
                                 ? Access.EVERYTHING
                                 : access(authorization);
-                return routes.answer(access, method, uri.rawPath(), uri.parameters(), body);
+                ManagementRoutes.Answer observed = observe(access, method, uri);
+                return observed != null
+                        ? observed
+                        : routes.answer(access, method, uri.rawPath(), uri.parameters(), body);
             } catch (PageserverException e) {
                 return ManagementRoutes.failure(e);
             } catch (IllegalArgumentException e) {
                 return ManagementRoutes.failure(400, "the query is damaged: " + e.getMessage());
             }
+        }
+
+        /** What monitoring asks for; null if it is something else. */
+        private ManagementRoutes.@Nullable Answer observe(
+                Access access, String method, QueryStringDecoder uri) {
+            if (!method.equals("GET")) {
+                return null;
+            }
+            return switch (uri.rawPath()) {
+                case "/livez", "/startupz" -> ManagementRoutes.Answer.text("text/plain", "ok\n");
+                case "/readyz" -> health.ready(uri.parameters().containsKey("verbose"));
+                case "/metrics" -> {
+                    access.toServer();
+                    yield ManagementRoutes.Answer.text(EXPOSITION, metrics.get());
+                }
+                default -> null;
+            };
         }
 
         private Access access(String authorization) {
@@ -192,14 +224,14 @@ public final class ManagementServer implements AutoCloseable {
 
         private void send(
                 ChannelHandlerContext ctx, ManagementRoutes.Answer answer, boolean keepAlive) {
-            byte[] bytes = answer.body() == null ? new byte[0] : routes.encode(answer.body());
+            byte[] bytes = routes.bytes(answer);
             DefaultFullHttpResponse response =
                     new DefaultFullHttpResponse(
                             HttpVersion.HTTP_1_1,
                             HttpResponseStatus.valueOf(answer.status()),
                             Unpooled.wrappedBuffer(bytes));
             response.headers()
-                    .set(HttpHeaderNames.CONTENT_TYPE, HttpHeaderValues.APPLICATION_JSON)
+                    .set(HttpHeaderNames.CONTENT_TYPE, answer.contentType())
                     .setInt(HttpHeaderNames.CONTENT_LENGTH, bytes.length)
                     .set("PAGESERVER_LAUNCH_TIMESTAMP", launched);
             if (answer.status() == HttpResponseStatus.UNAUTHORIZED.code()) {

@@ -45,6 +45,7 @@ final class ChannelConnection extends ChannelInboundHandlerAdapter implements Ne
     private boolean reading;
     private boolean ended;
     private boolean closing;
+    private boolean draining;
     private @Nullable ChannelHandlerContext context;
 
     /**
@@ -131,7 +132,7 @@ final class ChannelConnection extends ChannelInboundHandlerAdapter implements Ne
         lock.lock();
         try {
             while (start == end) {
-                if (ended || closing) {
+                if (ended || closing || draining) {
                     return -1;
                 }
                 if (left <= 0) {
@@ -178,6 +179,17 @@ final class ChannelConnection extends ChannelInboundHandlerAdapter implements Ne
         }
         ByteBuf copy = to.alloc().directBuffer(length).writeBytes(bytes, offset, length);
         var _ = to.writeAndFlush(copy, to.voidPromise());
+    }
+
+    /** What has arrived is still answered; then the connection ends as if the peer had ended it. */
+    void drain() {
+        lock.lock();
+        try {
+            draining = true;
+            changed.signalAll();
+        } finally {
+            lock.unlock();
+        }
     }
 
     /**

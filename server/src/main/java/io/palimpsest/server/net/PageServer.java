@@ -10,11 +10,16 @@ import io.palimpsest.port.Net;
 import io.palimpsest.port.Tasks;
 import io.palimpsest.server.auth.Certificate;
 import io.palimpsest.server.config.ServerConfig;
+import io.palimpsest.server.metrics.Metrics;
 import io.palimpsest.service.PageService;
 import java.net.InetSocketAddress;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.atomic.LongAdder;
+import java.util.concurrent.locks.LockSupport;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -22,25 +27,45 @@ import org.slf4j.LoggerFactory;
 
 /** Listens for clients of the page service and gives each a task that serves it. */
 public final class PageServer implements AutoCloseable {
-    /** More clients than this are turned away: each may hold some buffers and a thread's stack. */
-    static final int MAX_CONNECTIONS = 4096;
+    /**
+     * How clients are treated.
+     *
+     * @param connections more are turned away: each may hold some buffers and a thread's stack
+     * @param drainNanos how long requests under way have when the server stops
+     */
+    public record Settings(int connections, long drainNanos) {
+        public static final Settings DEFAULT = new Settings(4096, 10_000_000_000L);
+    }
+
+    /** That clients are turned away is said at most so often. */
+    private static final long SAID_EVERY = TimeUnit.SECONDS.toNanos(10);
+
+    private static final long MILLIS = 1_000_000L;
 
     private static final Logger LOG = LoggerFactory.getLogger(PageServer.class);
 
     private final Consumer<Net.Connection> service;
     private final @Nullable Certificate certificate;
     private final Tasks tasks;
+    private final Settings settings;
     private final EventLoops loops = new EventLoops(0);
     private final Set<Client> clients = ConcurrentHashMap.newKeySet();
     private final AtomicInteger count = new AtomicInteger();
+    private final LongAdder accepted = new LongAdder();
+    private final AtomicLong refused = new AtomicLong();
+    private final AtomicLong lastSaid = new AtomicLong(System.nanoTime() - SAID_EVERY);
     private @Nullable Channel listener;
     private volatile boolean closing;
 
     private PageServer(
-            Consumer<Net.Connection> service, @Nullable Certificate certificate, Tasks tasks) {
+            Consumer<Net.Connection> service,
+            @Nullable Certificate certificate,
+            Tasks tasks,
+            Settings settings) {
         this.service = service;
         this.certificate = certificate;
         this.tasks = tasks;
+        this.settings = settings;
     }
 
     /**
@@ -52,8 +77,9 @@ public final class PageServer implements AutoCloseable {
             ServerConfig.Address address,
             PageService service,
             @Nullable Certificate certificate,
-            Tasks tasks) {
-        return start(address, service::serve, certificate, tasks);
+            Tasks tasks,
+            Settings settings) {
+        return start(address, service::serve, certificate, tasks, settings);
     }
 
     /** The same for any protocol: {@code service} serves a connection until it ends. */
@@ -61,8 +87,9 @@ public final class PageServer implements AutoCloseable {
             ServerConfig.Address address,
             Consumer<Net.Connection> service,
             @Nullable Certificate certificate,
-            Tasks tasks) {
-        PageServer server = new PageServer(service, certificate, tasks);
+            Tasks tasks,
+            Settings settings) {
+        PageServer server = new PageServer(service, certificate, tasks, settings);
         boolean done = false;
         try {
             server.listener = server.loops.bind(server.bootstrap(), address.host(), address.port());
@@ -84,13 +111,26 @@ public final class PageServer implements AutoCloseable {
         return (InetSocketAddress) channel.localAddress();
     }
 
-    /** Takes no more clients, ends the connections there are, waits for their tasks. */
+    /** Clients now, and since the start. */
+    public Metrics.Connections connections() {
+        return new Metrics.Connections(count.get(), accepted.sum(), refused.get());
+    }
+
+    /**
+     * Takes no more clients, answers what those that are there have asked, within the time for
+     * that, ends their connections and waits for their tasks.
+     */
     @Override
     public void close() {
         closing = true;
         Channel channel = listener;
         if (channel != null) {
             channel.close().awaitUninterruptibly();
+        }
+        clients.forEach(Client::drain);
+        long deadline = System.nanoTime() + settings.drainNanos;
+        while (!clients.isEmpty() && System.nanoTime() < deadline) {
+            LockSupport.parkNanos(MILLIS);
         }
         clients.forEach(Client::end);
         clients.forEach(Client::join);
@@ -122,18 +162,32 @@ public final class PageServer implements AutoCloseable {
     }
 
     private void accept(Channel channel) {
-        if (closing || count.incrementAndGet() > MAX_CONNECTIONS) {
-            LOG.warn("turned {} away: {} clients", channel.remoteAddress(), count.get());
+        if (count.incrementAndGet() > settings.connections || closing) {
             count.decrementAndGet();
-            var _ = channel.close();
+            turnAway(channel);
             return;
         }
+        accepted.increment();
         Client client = new Client(String.valueOf(channel.remoteAddress()));
         clients.add(client);
         if (certificate != null) {
             channel.pipeline().addLast(new TlsStart(certificate));
         }
         channel.pipeline().addLast(client.connection);
+    }
+
+    private void turnAway(Channel channel) {
+        long n = refused.incrementAndGet();
+        long now = System.nanoTime();
+        long said = lastSaid.get();
+        if (now - said >= SAID_EVERY && lastSaid.compareAndSet(said, now)) {
+            LOG.warn(
+                    "turned {} away, the {}th since the start: there are {} clients, the most that page_service_max_connections allows",
+                    channel.remoteAddress(),
+                    n,
+                    settings.connections);
+        }
+        var _ = channel.close();
     }
 
     /** A connection and the task that serves it. */
@@ -177,6 +231,17 @@ public final class PageServer implements AutoCloseable {
         private synchronized void cancel() {
             if (task != null) {
                 task.cancel();
+            }
+        }
+
+        void drain() {
+            connection.drain();
+            boolean idle;
+            synchronized (this) {
+                idle = task == null;
+            }
+            if (idle) {
+                end();
             }
         }
 

@@ -211,4 +211,16 @@ class ServerConfigTest {
         assertTrue(both.ofPages().asksForToken());
         assertTrue(refusal("pg_auth_type = 'Password'").contains("expected 'Trust' or 'NeonJWT'"));
     }
+
+    @Test
+    void howClientsAreTreated() {
+        ServerConfig.Clients usual = ServerConfig.read("pageserver.toml", "", List.of()).clients();
+        assertEquals(new ServerConfig.Clients(4096, 600_000_000_000L, 10_000_000_000L), usual);
+        String file =
+                "page_service_max_connections = 7\npage_service_idle_timeout = '30 s'\ndrain_timeout = '0 s'\n";
+        assertEquals(
+                new ServerConfig.Clients(7, 30_000_000_000L, 0),
+                ServerConfig.read("pageserver.toml", file, List.of()).clients());
+        assertTrue(refusal("page_service_max_connections = 0").contains("whole number from 1"));
+    }
 }

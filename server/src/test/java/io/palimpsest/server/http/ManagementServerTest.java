@@ -70,7 +70,11 @@ class ManagementServerTest {
     private void start(Doors doors) {
         server =
                 ManagementServer.start(
-                        new ServerConfig.Address("127.0.0.1", 0), management, doors, null, tasks);
+                        new ServerConfig.Address("127.0.0.1", 0),
+                        new ManagementServer.Service(
+                                management, doors, Health.PLAIN, () -> "some_metric 1\n"),
+                        null,
+                        tasks);
     }
 
     @AfterEach
@@ -107,6 +111,21 @@ class ManagementServerTest {
         assertTrue(answer.headers().firstValue("PAGESERVER_LAUNCH_TIMESTAMP").isPresent());
         answer = send("GET", "/v1/tenant", "");
         assertEquals("[]", answer.body());
+    }
+
+    @Test
+    void tellsMonitoring() throws Exception {
+        assertEquals("ok\n", send("GET", "/livez", "").body());
+        assertEquals("ok\n", send("GET", "/startupz", "").body());
+        HttpResponse<String> ready = send("GET", "/readyz", "");
+        assertEquals(200, ready.statusCode());
+        assertEquals("{\"ready\":true}", ready.body());
+        HttpResponse<String> metrics = send("GET", "/metrics", "");
+        assertEquals("some_metric 1\n", metrics.body());
+        assertEquals(
+                "text/plain; version=0.0.4; charset=utf-8",
+                metrics.headers().firstValue("Content-Type").orElse(""));
+        refused(404, "there is no path", "POST", "/metrics", "");
     }
 
     private static String single(String generation) {
@@ -203,7 +222,12 @@ class ManagementServerTest {
         String timelines = "/v1/tenant/" + TENANT + "/timeline";
         String others = "/v1/tenant/" + TIMELINE + "/timeline";
 
-        assertEquals(200, send("GET", "/v1/status", "").statusCode());
+        for (String open : List.of("/v1/status", "/livez", "/startupz", "/readyz?verbose")) {
+            assertEquals(200, send("GET", open, "").statusCode(), open);
+        }
+        assertEquals(401, send("GET", "/metrics", "").statusCode());
+        assertEquals(403, status("GET", "/metrics", one));
+        assertEquals(200, status("GET", "/metrics", all));
         HttpResponse<String> nobody = send("GET", "/v1/tenant", "");
         assertEquals(401, nobody.statusCode());
         assertEquals("Bearer", nobody.headers().firstValue("WWW-Authenticate").orElse(""));

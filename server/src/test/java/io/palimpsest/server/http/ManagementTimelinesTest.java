@@ -91,8 +91,8 @@ class ManagementTimelinesTest {
         server =
                 ManagementServer.start(
                         new ServerConfig.Address("127.0.0.1", 0),
-                        new Management(tenants),
-                        Doors.OPEN,
+                        new ManagementServer.Service(
+                                new Management(tenants), Doors.OPEN, Health.PLAIN, () -> ""),
                         null,
                         tasks);
     }

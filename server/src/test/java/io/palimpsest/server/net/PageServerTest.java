@@ -20,6 +20,7 @@ import io.palimpsest.protocol.PagestreamCodec;
 import io.palimpsest.protocol.PagestreamRequest;
 import io.palimpsest.protocol.PagestreamResponse;
 import io.palimpsest.server.config.ServerConfig;
+import io.palimpsest.server.metrics.Metrics;
 import io.palimpsest.server.runtime.LogTracer;
 import io.palimpsest.server.runtime.SystemTasks;
 import io.palimpsest.service.Authentication;
@@ -57,8 +58,10 @@ class PageServerTest {
     private final CountDownLatch cancelled = new CountDownLatch(1);
     private PageServer server;
 
+    private static final PageServer.Settings SETTINGS = new PageServer.Settings(64, 200_000_000L);
+
     /** Pages that say which they are; waits for ever for an LSN of the future. */
-    private final class FakeSource implements PageSource {
+    private class FakeSource implements PageSource {
         @Override
         public long lastRecordLsn() {
             return 100;
@@ -116,14 +119,18 @@ class PageServerTest {
     }
 
     private PageServer start(Consumer<Net.Connection> service) {
-        server = PageServer.start(new ServerConfig.Address("127.0.0.1", 0), service, null, tasks);
+        server =
+                PageServer.start(
+                        new ServerConfig.Address("127.0.0.1", 0), service, null, tasks, SETTINGS);
         return server;
     }
 
     private PageServer startPages() {
         PageService service =
                 new PageService((tenant, timeline) -> new FakeSource(), Authentication.TRUST);
-        server = PageServer.start(new ServerConfig.Address("127.0.0.1", 0), service, null, tasks);
+        server =
+                PageServer.start(
+                        new ServerConfig.Address("127.0.0.1", 0), service, null, tasks, SETTINGS);
         return server;
     }
 
@@ -244,6 +251,78 @@ class PageServerTest {
             assertEquals('T', message(in)[0]);
             assertEquals(-1, Bytes.i32BE(message(in), 7), "refused: NULL");
             assertEquals('C', message(in)[0]);
+        }
+    }
+
+    /** The one too many finds a closed door, and there is room again when somebody has left. */
+    @Test
+    void takesAsManyClientsAsItMay() throws Exception {
+        server =
+                PageServer.start(
+                        new ServerConfig.Address("127.0.0.1", 0),
+                        new PageService(
+                                (tenant, timeline) -> new FakeSource(), Authentication.TRUST),
+                        null,
+                        tasks,
+                        new PageServer.Settings(2, 200_000_000L));
+        Socket first = connect();
+        try (Socket second = connect()) {
+            afterOpening(first);
+            afterOpening(second);
+            try (Socket third = connect()) {
+                assertEquals(-1, third.getInputStream().read());
+            }
+            assertEquals(new Metrics.Connections(2, 2, 1), server.connections());
+            first.close();
+            while (server.connections().open() > 1) {
+                Thread.sleep(5);
+            }
+            try (Socket fourth = connect()) {
+                afterOpening(fourth);
+            }
+        }
+    }
+
+    /** What a client has asked is answered, though the server is about to stop. */
+    @Test
+    void drainsBeforeItStops() throws Exception {
+        CountDownLatch asked = new CountDownLatch(1);
+        CountDownLatch go = new CountDownLatch(1);
+        PageSource slow =
+                new FakeSource() {
+                    @Override
+                    public void readPage(RelTag tag, int block, long lsn, byte[] into, int at) {
+                        asked.countDown();
+                        try {
+                            assertTrue(go.await(20, TimeUnit.SECONDS));
+                        } catch (InterruptedException e) {
+                            throw new AssertionError(e);
+                        }
+                        into[at + 8191] = (byte) block;
+                    }
+                };
+        server =
+                PageServer.start(
+                        new ServerConfig.Address("127.0.0.1", 0),
+                        new PageService((tenant, timeline) -> slow, Authentication.TRUST),
+                        null,
+                        tasks,
+                        new PageServer.Settings(64, 20_000_000_000L));
+        try (Socket busy = connect();
+                Socket idle = connect()) {
+            DataInputStream in = afterOpening(busy);
+            DataInputStream idleIn = afterOpening(idle);
+            ByteSink out = new ByteSink(64);
+            PagestreamCodec.encodeRequest(page(7), out);
+            busy.getOutputStream().write(out.array(), 0, out.size());
+            assertTrue(asked.await(20, TimeUnit.SECONDS));
+            Thread closing = Thread.ofPlatform().start(server::close);
+            assertEquals(-1, idleIn.read(), "one that waits for nothing is let go at once");
+            go.countDown();
+            byte[] answer = message(in);
+            assertEquals(7, answer[answer.length - 1]);
+            assertEquals(-1, in.read());
+            closing.join();
         }
     }
 
@@ -434,7 +513,7 @@ class PageServerTest {
         PageserverException e =
                 assertThrows(
                         PageserverException.class,
-                        () -> PageServer.start(address, connection -> {}, null, tasks));
+                        () -> PageServer.start(address, connection -> {}, null, tasks, SETTINGS));
         assertTrue(e.getMessage().contains("cannot listen on 127.0.0.1:"), e.getMessage());
     }
 }

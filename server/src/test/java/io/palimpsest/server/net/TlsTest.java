@@ -63,7 +63,8 @@ class TlsTest {
                         new ServerConfig.Address("127.0.0.1", 0),
                         new PageService(nothing, Authentication.TRUST),
                         new Certificate(files.chain(), files.key(), 1000, clock::get),
-                        tasks);
+                        tasks,
+                        PageServer.Settings.DEFAULT);
     }
 
     @AfterEach

@@ -15,8 +15,9 @@ public sealed interface CompactionPlan {
      * key with more than that is cut by LSN. The inputs go.
      *
      * @param inputs oldest first, each ends where the next one starts
+     * @param atRest nothing is written to the timeline, and what is made is to take little room
      */
-    record MergeL0(List<LayerDescriptor> inputs) implements CompactionPlan {
+    record MergeL0(List<LayerDescriptor> inputs, boolean atRest) implements CompactionPlan {
         public MergeL0 {
             inputs = List.copyOf(inputs);
             Check.that(!inputs.isEmpty(), "nothing to merge");

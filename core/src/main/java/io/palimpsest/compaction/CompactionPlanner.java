@@ -39,7 +39,7 @@ public final class CompactionPlanner {
      */
     public CompactionPlan.@Nullable MergeL0 mergeL0(LayerInventory inventory) {
         List<LayerDescriptor> l0 = oldestFirst(inventory);
-        return l0.size() < config.compactionThreshold() ? null : merge(inventory, l0);
+        return l0.size() < config.compactionThreshold() ? null : merge(inventory, l0, false);
     }
 
     /**
@@ -62,7 +62,7 @@ public final class CompactionPlanner {
                 bytes += d.size();
             }
         }
-        return bytes == 0 || bytes < others / REST_PART ? null : merge(inventory, l0);
+        return bytes == 0 || bytes < others / REST_PART ? null : merge(inventory, l0, true);
     }
 
     private static List<LayerDescriptor> oldestFirst(LayerInventory inventory) {
@@ -77,7 +77,7 @@ public final class CompactionPlanner {
     }
 
     private CompactionPlan.@Nullable MergeL0 merge(
-            LayerInventory inventory, List<LayerDescriptor> l0) {
+            LayerInventory inventory, List<LayerDescriptor> l0, boolean atRest) {
         long room = config.compactionUpperLimit() * limits.openLayerBytes();
         List<LayerDescriptor> run = new ArrayList<>();
         for (LayerDescriptor d : l0) {
@@ -93,7 +93,7 @@ public final class CompactionPlanner {
             run.add(d);
             room -= d.size();
         }
-        return run.isEmpty() ? null : new CompactionPlan.MergeL0(run);
+        return run.isEmpty() ? null : new CompactionPlan.MergeL0(run, atRest);
     }
 
     /**

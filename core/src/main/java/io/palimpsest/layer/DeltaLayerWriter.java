@@ -62,6 +62,20 @@ public final class DeltaLayerWriter {
     }
 
     /**
+     * For a layer of a timeline that nothing is written to: zstd, in blocks as small as those that
+     * are read much. A third smaller; a block that is not in memory takes four times as long.
+     */
+    public static DeltaLayerWriter ofRest(
+            Disk.Output out,
+            TenantShardId tenant,
+            TimelineId timeline,
+            LsnRange lsns,
+            Limits limits) {
+        int blockBytes = limits.layerBlockBytes();
+        return new DeltaLayerWriter(out, tenant, timeline, lsns, BlockCodec.ZSTD, blockBytes);
+    }
+
+    /**
      * For a layer of history below the cutoff, which is read seldom and kept long: zstd, in blocks
      * four times as large.
      */

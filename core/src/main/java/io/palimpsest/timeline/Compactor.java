@@ -129,7 +129,9 @@ public final class Compactor {
                 new LsnRange(
                         plan.inputs().getFirst().name().startLsn(),
                         plan.inputs().getLast().name().endLsn());
-        DeltaSequence out = new DeltaSequence(layers, lsns, target, false);
+        DeltaSequence out =
+                new DeltaSequence(
+                        layers, lsns, target, plan.atRest() ? DeltaForm.AT_REST : DeltaForm.MERGED);
         LayerCursor c = entries(inputs, KeyRange.ALL);
         while (c.next()) {
             meter.read(c.length());

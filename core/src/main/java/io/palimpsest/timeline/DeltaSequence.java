@@ -30,7 +30,7 @@ final class DeltaSequence implements ValueSink {
     private final NewLayers layers;
     private final LsnRange lsns;
     private final long target;
-    private final boolean history;
+    private final DeltaForm form;
 
     private NewLayers.@Nullable Delta out;
     private @Nullable Key first;
@@ -58,11 +58,11 @@ final class DeltaSequence implements ValueSink {
 
     /**
      * @param lsns of all outputs together
-     * @param history whether it is history below the cutoff; then no key is cut, and its file is
-     *     larger: what starts just above the base is known to be reduced already
+     * @param form of history below the cutoff no key is cut, and its file is larger: what starts
+     *     just above the base is known to be reduced already
      */
-    DeltaSequence(NewLayers layers, LsnRange lsns, long target, boolean history) {
-        this.history = history;
+    DeltaSequence(NewLayers layers, LsnRange lsns, long target, DeltaForm form) {
+        this.form = form;
         this.layers = layers;
         this.lsns = lsns;
         this.target = target;
@@ -81,7 +81,7 @@ final class DeltaSequence implements ValueSink {
             outStart = lsns.start();
         }
         if (large) {
-            if (open().size() >= target && lsn != lastLsn && !history) {
+            if (open().size() >= target && lsn != lastLsn && form != DeltaForm.HISTORY) {
                 finish(new LsnRange(outStart, lsn));
                 outStart = lsn;
                 split = true;
@@ -149,7 +149,7 @@ final class DeltaSequence implements ValueSink {
     private NewLayers.Delta open() {
         if (out == null) {
             LsnRange range = new LsnRange(outStart, lsns.end());
-            out = history ? layers.history(range) : layers.delta(range);
+            out = layers.delta(range, form);
         }
         return out;
     }

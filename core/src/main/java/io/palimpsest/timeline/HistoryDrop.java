@@ -80,7 +80,10 @@ final class HistoryDrop {
                 lowest == cutoff
                         ? null
                         : new DeltaSequence(
-                                layers, new LsnRange(lowest + 1, cutoff + 1), target, true);
+                                layers,
+                                new LsnRange(lowest + 1, cutoff + 1),
+                                target,
+                                DeltaForm.HISTORY);
         MergedPages pages = new MergedPages(timeline);
         RetainedHistory filter =
                 RetainedHistory.of(
@@ -221,7 +224,7 @@ final class HistoryDrop {
 
         void append(LayerCursor c) {
             if (out == null) {
-                out = layers.delta(lsns);
+                out = layers.delta(lsns, DeltaForm.MERGED);
             }
             out.append(c.hi(), c.mid(), c.lo(), c.lsn(), c.bytes(), c.offset(), c.length());
         }

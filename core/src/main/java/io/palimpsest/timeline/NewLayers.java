@@ -50,13 +50,8 @@ final class NewLayers implements AutoCloseable {
         return finished.size();
     }
 
-    Delta delta(LsnRange lsns) {
-        return new Delta(lsns, false);
-    }
-
-    /** For what is read seldom and kept long; see {@link DeltaLayerWriter#ofHistory}. */
-    Delta history(LsnRange lsns) {
-        return new Delta(lsns, true);
+    Delta delta(LsnRange lsns, DeltaForm form) {
+        return new Delta(lsns, form);
     }
 
     Image image(long lsn, boolean complete) {
@@ -101,14 +96,16 @@ final class NewLayers implements AutoCloseable {
     final class Delta extends Output {
         private final DeltaLayerWriter writer;
 
-        private Delta(LsnRange lsns, boolean history) {
+        private Delta(LsnRange lsns, DeltaForm form) {
             TenantShardId tenant = index.tenant();
             TimelineId id = index.timeline();
             Limits limits = timeline.limits();
             writer =
-                    history
-                            ? DeltaLayerWriter.ofHistory(out, tenant, id, lsns, limits)
-                            : new DeltaLayerWriter(out, tenant, id, lsns, limits);
+                    switch (form) {
+                        case MERGED -> new DeltaLayerWriter(out, tenant, id, lsns, limits);
+                        case AT_REST -> DeltaLayerWriter.ofRest(out, tenant, id, lsns, limits);
+                        case HISTORY -> DeltaLayerWriter.ofHistory(out, tenant, id, lsns, limits);
+                    };
         }
 
         void append(long hi, long mid, long lo, long lsn, byte[] b, int at, int length) {

@@ -135,7 +135,8 @@ enum EngineBug implements Mischief {
             return;
         }
         try (NewLayers layers = new NewLayers(timeline, new JobMeter(Unhurried.PACE))) {
-            DeltaSequence out = new DeltaSequence(layers, input.lsns(), input.size() / 4, false);
+            DeltaSequence out =
+                    new DeltaSequence(layers, input.lsns(), input.size() / 4, DeltaForm.MERGED);
             LayerCursor c = input.entries(input.keys());
             while (c.next()) {
                 if (!random.oneIn(20)) {

@@ -14,6 +14,7 @@ import io.palimpsest.base.TimelineId;
 import io.palimpsest.layer.LayerDescriptor;
 import io.palimpsest.layer.LayerName;
 import io.palimpsest.pg.PgVersion;
+import io.palimpsest.port.Disk;
 import io.palimpsest.port.Environment;
 import io.palimpsest.port.Tasks;
 import io.palimpsest.port.Tracer;
@@ -35,6 +36,11 @@ class HousekeeperTest {
     private static final long START = 0x0200_0028L;
     private static final long SECOND = 1_000_000_000L;
     private static final int THRESHOLD = 3;
+
+    /** Of the first block of a layer file, see docs/formats.md. */
+    private static final int CODEC_POSITION = 80 + 12;
+
+    private static final int ZSTD = 2;
 
     /** What a test does with a server that has one timeline. */
     private abstract static class Server implements Scenario {
@@ -159,6 +165,20 @@ class HousekeeperTest {
             machine.tasks().sleep(seconds * SECOND);
         }
 
+        /** Is the first block of some layer file of that codec? */
+        boolean hasBlocksOf(int codec) {
+            boolean any = false;
+            for (LayerDescriptor layer : timeline.inventory().layers()) {
+                byte[] number = new byte[1];
+                try (Disk.Input in =
+                        machine.disk().open(timeline.directory() + "/" + layer.name())) {
+                    in.read(CODEC_POSITION, number, 0, 1);
+                }
+                any |= number[0] == codec;
+            }
+            return any;
+        }
+
         /** The n-th L0, oldest first. */
         LayerName l0(int n) {
             return timeline.inventory().layers().stream()
@@ -219,6 +239,7 @@ class HousekeeperTest {
                         sleep(2);
                         assertEquals(0, timeline.l0Count());
                         assertEquals(1, count("l0-merged-at-rest"));
+                        assertTrue(hasBlocksOf(ZSTD), "not compressed as what is at rest is");
                         long bytes = timeline.layerBytes();
                         while (timeline.layerBytes() < 40 * bytes) {
                             writeL0s(10);

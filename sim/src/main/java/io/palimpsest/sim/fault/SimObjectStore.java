@@ -96,6 +96,10 @@ public final class SimObjectStore implements ObjectStore, ObjectVersions {
         kept = new TreeMap<>();
     }
 
+    public boolean away() {
+        return simulation.now() < outageEnds;
+    }
+
     /** For that long from now nobody gets an answer. */
     public void outage(long nanos) {
         outageEnds = simulation.deadline(nanos);
@@ -425,8 +429,17 @@ public final class SimObjectStore implements ObjectStore, ObjectVersions {
                 case 0 -> {}
                 case 1 -> unseen(action);
                 default -> {
-                    simulation.probe("store-late-" + verb.split(" ", -1)[0]);
-                    simulation.after(random.nextLong(faults.lateNanos() + 1), () -> unseen(action));
+                    String late = "store-late-" + verb.split(" ", -1)[0];
+                    simulation.probe(late);
+                    String owner = newestManifest();
+                    simulation.after(
+                            random.nextLong(faults.lateNanos() + 1),
+                            () -> {
+                                if (!owner.equals(newestManifest())) {
+                                    simulation.probe(late + "-after-take-over");
+                                }
+                                unseen(action);
+                            });
                 }
             }
             busy(key);
@@ -439,6 +452,17 @@ public final class SimObjectStore implements ObjectStore, ObjectVersions {
             action.run();
             busy(key);
         }
+    }
+
+    /** Its name says who owns the tenant, of those that there are; empty if there is none. */
+    private String newestManifest() {
+        String newest = "";
+        for (String key : objects.keySet()) {
+            if (RemoteKey.of(key) instanceof RemoteKey.Manifest) {
+                newest = key;
+            }
+        }
+        return newest;
     }
 
     /** What comes of it is told to nobody. */
@@ -533,7 +557,7 @@ public final class SimObjectStore implements ObjectStore, ObjectVersions {
         simulation.trace().note(verb);
         simulation.trace().note(key);
         busy(key);
-        if (simulation.now() < outageEnds) {
+        if (away()) {
             throw failed(ErrorCode.UNAVAILABLE, verb, key, "no answer in time");
         }
         if (FaultPlan.strikes(faults.throttles(), random)) {

@@ -46,24 +46,48 @@ public record StoreFaults(
         return new StoreFaults(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 20_000_000);
     }
 
-    /** Whatever a sound store and the network before it may do; nothing stored is damaged. */
-    public static StoreFaults rough(Prng random) {
-        return new StoreFaults(
-                rate(random, 20),
-                rate(random, 20),
-                rate(random, 20),
-                random.nextLong(600 * SECOND),
-                rate(random, 5),
-                random.nextLong(60 * SECOND),
-                0,
-                rate(random, 50),
-                rate(random, 50),
-                rate(random, 50),
-                1 + random.nextLong(200_000_000));
+    /**
+     * How rough it gets: of each kind of fault the highest rate, and a tenth of it the lowest.
+     *
+     * @param throttles once in so many requests, and so on for the other rates
+     * @param always each of them in every seed; else in every other one
+     */
+    public record Roughness(
+            int throttles,
+            int unavailable,
+            int lostReplies,
+            long lateNanos,
+            int staleLists,
+            long staleNanos,
+            boolean always) {
+        /** As stores are. */
+        public static final Roughness USUAL =
+                new Roughness(20, 20, 20, 600 * SECOND, 5, 60 * SECOND, false);
+
+        private int rate(Prng random, int least) {
+            boolean strikes = random.nextBoolean() || always;
+            return strikes && least > 0 ? least + random.nextInt(10 * least) : 0;
+        }
     }
 
-    private static int rate(Prng random, int least) {
-        return random.nextBoolean() ? least + random.nextInt(10 * least) : 0;
+    /** Whatever a sound store and the network before it may do; nothing stored is damaged. */
+    public static StoreFaults rough(Prng random) {
+        return rough(random, Roughness.USUAL);
+    }
+
+    public static StoreFaults rough(Prng random, Roughness how) {
+        return new StoreFaults(
+                how.rate(random, how.throttles),
+                how.rate(random, how.unavailable),
+                how.rate(random, how.lostReplies),
+                random.nextLong(Math.max(1, how.lateNanos)),
+                how.rate(random, how.staleLists),
+                random.nextLong(Math.max(1, how.staleNanos)),
+                0,
+                Roughness.USUAL.rate(random, 50),
+                Roughness.USUAL.rate(random, 50),
+                Roughness.USUAL.rate(random, 50),
+                1 + random.nextLong(200_000_000));
     }
 
     public StoreFaults withThrottles(int oneIn) {

@@ -12,8 +12,11 @@ public final class Scenarios {
                     new PowerLossScenario(),
                     StorageScenario.faults(),
                     StorageScenario.bitRot(),
-                    BackupScenario.faults(),
-                    BackupScenario.rot());
+                    BackupScenario.named("backup"),
+                    BackupScenario.named("store-rot"),
+                    BackupScenario.named("store-outage"),
+                    BackupScenario.named("split-brain"),
+                    BackupScenario.named("branch-storm"));
 
     private Scenarios() {}
 
@@ -22,12 +25,18 @@ public final class Scenarios {
         return ALL;
     }
 
-    /** Those of a list of names with commas between them; an IllegalArgumentException if none. */
+    /**
+     * Those of a list with commas between them: of names, and of paths of files that end in {@code
+     * .toml}. An IllegalArgumentException if there is none of that name.
+     */
     public static List<Scenario> named(String names) {
         return Arrays.stream(names.split(",", -1)).map(Scenarios::byName).distinct().toList();
     }
 
     private static Scenario byName(String name) {
+        if (ScenarioFile.isPath(name)) {
+            return BackupScenario.of(name);
+        }
         return ALL.stream()
                 .filter(s -> s.name().equals(name))
                 .findFirst()
@@ -35,7 +44,7 @@ public final class Scenarios {
                         new IllegalArgumentException(
                                 "expected a scenario of "
                                         + ALL.stream().map(Scenario::name).toList()
-                                        + ", found '"
+                                        + ", or the path of one that ends in .toml, found '"
                                         + name
                                         + "'"));
     }

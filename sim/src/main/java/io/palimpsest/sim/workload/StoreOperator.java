@@ -11,8 +11,6 @@ import io.palimpsest.timeline.StoreReview;
 
 /** Somebody who owns nothing: looks at a tenant in the store, and deletes what is nobody's. */
 final class StoreOperator {
-    private static final long LONGEST_PAUSE_NANOS = 10_000_000_000L;
-
     private final Machine machine;
     private final RemoteStore store;
     private final TenantShardId tenant;
@@ -24,11 +22,11 @@ final class StoreOperator {
         this.tenant = tenant;
     }
 
-    /** Until {@link #stop}. */
-    void scrub(Prng random) {
+    /** Until {@link #stop}, with pauses of at most so long. */
+    void scrub(Prng random, long pauseNanos) {
         while (scrubs) {
             // Often soon again: what a branch that is being deleted has left is there for a moment.
-            machine.tasks().sleep(random.nextLong(1 + random.nextLong(LONGEST_PAUSE_NANOS)));
+            machine.tasks().sleep(random.nextLong(1 + random.nextLong(pauseNanos)));
             try {
                 scrub();
             } catch (PageserverException e) {

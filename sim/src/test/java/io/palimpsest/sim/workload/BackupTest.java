@@ -8,6 +8,7 @@ import java.util.List;
 import java.util.TreeMap;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** A few of the histories of {@code make sim SCENARIO=backup}. */
@@ -18,7 +19,7 @@ class BackupTest {
     void whatWasConfirmedComesBackFromTheStoreAlone() {
         TreeMap<String, Long> probes = new TreeMap<>();
         for (long seed = 0; seed < SEEDS; seed++) {
-            Outcome outcome = Simulation.run(BackupScenario.faults(), seed);
+            Outcome outcome = Simulation.run(BackupScenario.named("backup"), seed);
             outcome.check();
             outcome.probes().forEach((k, v) -> probes.merge(k, v, Long::sum));
         }
@@ -34,7 +35,7 @@ class BackupTest {
     void whatIsDamagedInTheStoreIsToldAndNeverServed() {
         TreeMap<String, Long> probes = new TreeMap<>();
         for (long seed = 1; seed <= 8; seed++) {
-            Outcome outcome = Simulation.run(BackupScenario.rot(), seed);
+            Outcome outcome = Simulation.run(BackupScenario.named("store-rot"), seed);
             outcome.check();
             outcome.probes().forEach((k, v) -> probes.merge(k, v, Long::sum));
         }
@@ -47,10 +48,27 @@ class BackupTest {
         assertTrue(probes.getOrDefault("store-damage-told", 0L) > 0, "never told: " + probes);
     }
 
+    /** Each has reached, within a few seeds, what it is there for. */
+    @ParameterizedTest
+    @CsvSource({
+        "store-outage, 3, backup-started-in-outage",
+        "split-brain, 3, backup-restored-while-running",
+        "branch-storm, 3, backup-scrub-deleted"
+    })
+    void theWorstOfAStoreAlone(String name, int seeds, String reached) {
+        TreeMap<String, Long> probes = new TreeMap<>();
+        for (long seed = 1; seed <= seeds; seed++) {
+            Outcome outcome = Simulation.run(BackupScenario.named(name), seed);
+            outcome.check();
+            outcome.probes().forEach((k, v) -> probes.merge(k, v, Long::sum));
+        }
+        assertTrue(probes.getOrDefault(reached, 0L) > 0, reached + " never came: " + probes);
+    }
+
     /** A former owner replaced its index once more after the tenant was taken over. */
     @ParameterizedTest
     @ValueSource(longs = {261, 353})
     void whatAFormerOwnerStillPutsIsNotTakenForOurs(long seed) {
-        Simulation.run(BackupScenario.faults(), seed).check();
+        Simulation.run(BackupScenario.named("backup"), seed).check();
     }
 }

@@ -1,0 +1,149 @@
+package io.palimpsest.sim.workload;
+
+import io.palimpsest.base.Check;
+import io.palimpsest.base.ErrorCode;
+import io.palimpsest.base.PageserverException;
+import io.palimpsest.base.Prng;
+import io.palimpsest.base.TimelineId;
+import io.palimpsest.sim.check.ReferencePageserver;
+import io.palimpsest.sim.fault.Machine;
+import io.palimpsest.sim.world.Simulation;
+import io.palimpsest.tenant.Tenants;
+import io.palimpsest.timeline.Timeline;
+import java.util.TreeMap;
+import java.util.TreeSet;
+
+/**
+ * The branches of a {@link BackupRun}: what was confirmed of them, and to whom it must be known.
+ */
+final class BackupBranches {
+    private final BackupRun run;
+    private final BackupProfile profile;
+    private final Prng random;
+    private final ReferencePageserver reference;
+    private int next = 5;
+
+    /** Those whose making was confirmed, and where they hang. */
+    private final TreeMap<TimelineId, Long> branches = new TreeMap<>();
+
+    /** Those whose deletion was confirmed. */
+    private final TreeSet<TimelineId> deleted = new TreeSet<>();
+
+    BackupBranches(
+            BackupRun run, BackupProfile profile, Prng random, ReferencePageserver reference) {
+        this.run = run;
+        this.profile = profile;
+        this.random = random;
+        this.reference = reference;
+    }
+
+    /**
+     * Makes one, or changes or deletes one of those that are there.
+     *
+     * @param lastLife the power is not to be lost any more
+     */
+    void change(Machine machine, Tenants tenants, Timeline timeline, boolean lastLife) {
+        try {
+            boolean there = profile.changeOfBranch().strikes(random);
+            if (!there || branches.isEmpty()) {
+                long oldest = timeline.oldestReadableLsn();
+                long last = timeline.lastRecordLsn();
+                if (last < oldest || branches.size() >= profile.mostBranches()) {
+                    return;
+                }
+                long lsn = oldest + random.nextLong(last - oldest + 1);
+                TimelineId id = new TimelineId(7, next++);
+                Timeline branch = tenants.createBranch(BackupRun.TENANT, id, BackupRun.MAIN, lsn);
+                machine.node().simulation().probe("backup-branch");
+                branches.put(id, branch.ancestorLsn());
+            } else {
+                int n = random.nextInt(branches.size());
+                TimelineId id = branches.keySet().stream().skip(n).findFirst().orElseThrow();
+                switch (random.nextInt(4)) {
+                    case 0 -> {
+                        tenants.detach(BackupRun.TENANT, id);
+                        machine.node().simulation().probe("backup-branch-detached");
+                    }
+                    case 1 -> {
+                        tenants.archive(BackupRun.TENANT, id);
+                        tenants.unarchive(BackupRun.TENANT, id);
+                        machine.node().simulation().probe("backup-branch-archived");
+                    }
+                    default -> delete(machine, tenants, id, lastLife);
+                }
+            }
+        } catch (PageserverException e) {
+            machine.tracer().info("backup-branch-failed", String.valueOf(e.getMessage()));
+            switch (e.code()) {
+                case UNAVAILABLE,
+                        THROTTLED,
+                        LSN_OUT_OF_RANGE,
+                        LSN_TIMEOUT,
+                        NOT_FOUND,
+                        CONFLICT,
+                        SHUTTING_DOWN,
+                        PRECONDITION_FAILED,
+                        IO -> {}
+                default -> run.requireDamage(machine, e);
+            }
+        }
+    }
+
+    /**
+     * Every server that owns the tenant has what was confirmed.
+     *
+     * @param overtaken perhaps: then another server has changed what this one knows nothing of
+     */
+    void check(Machine machine, Tenants tenants, boolean overtaken) {
+        for (var branch : new TreeMap<>(branches).entrySet()) {
+            try {
+                Timeline there = tenants.timeline(BackupRun.TENANT, branch.getKey());
+                reference.compareAll(there, branch.getValue());
+            } catch (PageserverException e) {
+                // Another server may have deleted it since.
+                if (e.code() == ErrorCode.NOT_FOUND && !branches.containsKey(branch.getKey())) {
+                    continue;
+                }
+                if (e.code() != ErrorCode.NOT_FOUND || !overtaken) {
+                    run.requireExcused(machine, e);
+                }
+            }
+        }
+        for (TimelineId id : deleted) {
+            try {
+                Timeline _ = tenants.timeline(BackupRun.TENANT, id);
+                Check.that(overtaken, "timeline %s was deleted, and is there", id);
+            } catch (PageserverException e) {
+                if (e.code() != ErrorCode.NOT_FOUND) {
+                    throw e;
+                }
+            }
+        }
+        machine.tracer().info("backup-branches-checked", branches.size() + " branches");
+    }
+
+    private void delete(Machine machine, Tenants tenants, TimelineId id, boolean lastLife) {
+        Simulation s = machine.node().simulation();
+        branches.remove(id);
+        long cut = profile.deletionCutShortNanos();
+        boolean[] under = {true};
+        if (cut > 0 && !lastLife) {
+            s.after(
+                    random.nextLong(cut),
+                    machine.node(),
+                    () -> {
+                        if (under[0]) {
+                            s.probe("backup-power-lost-in-deletion");
+                            machine.losePower();
+                        }
+                    });
+        }
+        try {
+            tenants.delete(BackupRun.TENANT, id);
+        } finally {
+            under[0] = false;
+        }
+        s.probe("backup-branch-deleted");
+        deleted.add(id);
+    }
+}

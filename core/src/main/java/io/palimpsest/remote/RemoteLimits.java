@@ -12,6 +12,8 @@ import io.palimpsest.base.Check;
  * @param longestDelayNanos but not past this
  * @param partBytes of a large object that are asked for at once, at least, where it is read in
  *     parts
+ * @param walBytes of a timeline's WAL that may be taken in and not be in the store; then more waits
+ *     as long as the store takes what it is given; 0: no bound
  */
 public record RemoteLimits(
         int operations,
@@ -19,9 +21,10 @@ public record RemoteLimits(
         int attempts,
         long firstDelayNanos,
         long longestDelayNanos,
-        int partBytes) {
+        int partBytes,
+        long walBytes) {
     public static final RemoteLimits DEFAULT =
-            new RemoteLimits(100, 0, 10, 100_000_000L, 10_000_000_000L, 128 << 10);
+            new RemoteLimits(100, 0, 10, 100_000_000L, 10_000_000_000L, 128 << 10, 512L << 20);
 
     public RemoteLimits {
         Check.that(operations > 0, "operations %d", operations);
@@ -32,6 +35,7 @@ public record RemoteLimits(
                 "delays from %d to %d",
                 firstDelayNanos,
                 longestDelayNanos);
+        Check.that(walBytes >= 0, "walBytes %d", walBytes);
         Check.that(partBytes > 0, "partBytes %d", partBytes);
         Check.that(longestDelayNanos <= 1L << 50, "longestDelayNanos %d", longestDelayNanos);
     }

@@ -54,7 +54,7 @@ public final class RemoteStore {
         this.bandwidth = new Bandwidth(clock, tasks, limits.bytesPerSecond());
     }
 
-    RemoteLimits limits() {
+    public RemoteLimits limits() {
         return limits;
     }
 

@@ -55,6 +55,8 @@ final class RemoteTimeline implements LayerSource {
 
     private volatile @Nullable String lastError;
 
+    private final UploadLag lag;
+
     /**
      * @param stored what the store has of our generation, found valid; null if there is nothing
      */
@@ -76,6 +78,7 @@ final class RemoteTimeline implements LayerSource {
                         index == null ? 0 : index.diskConsistentLsn());
         this.monitor = environment.tasks().monitor("remote-timeline");
         this.plan = new UploadPlan(index);
+        this.lag = new UploadLag(environment, id, tenant.store().limits().walBytes());
         this.indexVersion = stored == null ? null : stored.version();
     }
 
@@ -176,6 +179,19 @@ final class RemoteTimeline implements LayerSource {
         } finally {
             monitor.unlock();
         }
+    }
+
+    /**
+     * Waits while so much WAL before that LSN is not in the store that no more is to be taken.
+     *
+     * @return false if that is so still, after the time given
+     */
+    boolean awaitRoom(long last, long nanos) {
+        if (lag.admits(last, consistent.lsn(), lastError)) {
+            return true;
+        }
+        boolean _ = consistent.await(lag.enough(last), nanos);
+        return lag.admits(last, consistent.lsn(), lastError);
     }
 
     TimelineId id() {
@@ -306,6 +322,7 @@ final class RemoteTimeline implements LayerSource {
 
     private void done(UploadPlan.Step step) {
         lastError = null;
+        lag.progressed();
         LayerName free = null;
         TimelineIndex valid;
         Timeline whose;

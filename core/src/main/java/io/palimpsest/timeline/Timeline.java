@@ -271,6 +271,16 @@ public final class Timeline {
         return r == null || r.await(lsn, nanos);
     }
 
+    /**
+     * With a store, waits while so much is not in it that no more WAL is to be taken.
+     *
+     * @return false if that is so still, after the time given
+     */
+    boolean awaitRoomInStore(long nanos) {
+        RemoteTimeline r = remote;
+        return r == null || r.awaitRoom(lastRecord.lsn(), nanos);
+    }
+
     /** With a store, waits until that knows the state that the timeline is in. */
     public void awaitStateStored() {
         RemoteTimeline r = remote;

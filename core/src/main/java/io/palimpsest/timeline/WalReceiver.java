@@ -437,7 +437,10 @@ public final class WalReceiver {
         long lastHeard = clock.monotonicNanos();
         long lastStatus = 0;
         while (!stopping) {
-            ReplicationStream.Event event = stream.receive(STATUS_INTERVAL);
+            // While WAL waits for the store the source hears of us all the same.
+            boolean room = timeline.awaitRoomInStore(STATUS_INTERVAL);
+            ReplicationStream.Event event =
+                    room ? stream.receive(STATUS_INTERVAL) : ReplicationStream.Event.NOTHING;
             boolean replyNow = false;
             switch (event) {
                 case WAL -> {
@@ -471,7 +474,7 @@ public final class WalReceiver {
                 }
             }
             long now = clock.monotonicNanos();
-            lastHeard = event == ReplicationStream.Event.NOTHING ? lastHeard : now;
+            lastHeard = room && event == ReplicationStream.Event.NOTHING ? lastHeard : now;
             if (now - lastHeard > SERVER_SILENCE) {
                 throw PageserverException.of(
                         ErrorCode.IO,

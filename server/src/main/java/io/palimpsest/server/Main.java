@@ -249,15 +249,14 @@ public final class Main implements Callable<Integer> {
                 environment.tasks(),
                 environment.ids(),
                 environment.tracer(),
-                settings == null
-                        ? limits
-                        : new RemoteLimits(
-                                settings.concurrencyLimit(),
-                                limits.bytesPerSecond(),
-                                limits.attempts(),
-                                limits.firstDelayNanos(),
-                                limits.longestDelayNanos(),
-                                limits.partBytes()));
+                new RemoteLimits(
+                        settings == null ? limits.operations() : settings.concurrencyLimit(),
+                        limits.bytesPerSecond(),
+                        limits.attempts(),
+                        limits.firstDelayNanos(),
+                        limits.longestDelayNanos(),
+                        limits.partBytes(),
+                        config.maxUploadLag()));
     }
 
     /** An empty directory and a full store: somebody may want his data back. */

@@ -81,7 +81,7 @@ class RemoteObjectTest {
     }
 
     private static RemoteLimits limits(int attempts) {
-        return new RemoteLimits(4, 0, attempts, SECOND / 10, 10 * SECOND, PART);
+        return new RemoteLimits(4, 0, attempts, SECOND / 10, 10 * SECOND, PART, 0);
     }
 
     private static void read(World w, RemoteObject object, int position, int length) {

@@ -59,7 +59,7 @@ class RemoteStoreTest {
     }
 
     private static RemoteLimits patient() {
-        return new RemoteLimits(4, 0, 1000, SECOND / 10, 10 * SECOND, 1000);
+        return new RemoteLimits(4, 0, 1000, SECOND / 10, 10 * SECOND, 1000, 0);
     }
 
     private static PageserverException fails(ErrorCode code, Runnable action) {
@@ -165,7 +165,7 @@ class RemoteStoreTest {
         each(
                 50,
                 w -> {
-                    RemoteLimits limits = new RemoteLimits(1, 0, 5, SECOND, 4 * SECOND, 1000);
+                    RemoteLimits limits = new RemoteLimits(1, 0, 5, SECOND, 4 * SECOND, 1000, 0);
                     w.store().faults(StoreFaults.quiet().withUnavailable(1));
                     long start = w.machine().clock().monotonicNanos();
                     PageserverException e =
@@ -214,7 +214,7 @@ class RemoteStoreTest {
 
     @Test
     void theBoundDoublesAndStops() {
-        RemoteLimits limits = new RemoteLimits(1, 0, 9, 100, 1000, 1000);
+        RemoteLimits limits = new RemoteLimits(1, 0, 9, 100, 1000, 1000, 0);
         List<Long> bounds = new ArrayList<>();
         for (int n = 1; n < 7; n++) {
             bounds.add(Retry.bound(n, ErrorCode.UNAVAILABLE, limits));
@@ -228,7 +228,7 @@ class RemoteStoreTest {
         each(
                 30,
                 w -> {
-                    RemoteStore remote = w.remote(new RemoteLimits(3, 0, 1, 1, 1, 1000));
+                    RemoteStore remote = w.remote(new RemoteLimits(3, 0, 1, 1, 1, 1000, 0));
                     long start = w.machine().clock().monotonicNanos();
                     List<Tasks.Task> tasks = new ArrayList<>();
                     int[] seen = new int[2];
@@ -257,7 +257,7 @@ class RemoteStoreTest {
         each(
                 30,
                 w -> {
-                    RemoteStore remote = w.remote(new RemoteLimits(8, 100_000, 1, 1, 1, 1000));
+                    RemoteStore remote = w.remote(new RemoteLimits(8, 100_000, 1, 1, 1, 1000, 0));
                     long start = w.machine().clock().monotonicNanos();
                     List<Tasks.Task> tasks = new ArrayList<>();
                     for (int i = 0; i < 8; i++) {

@@ -25,6 +25,8 @@ import org.tomlj.TomlPosition;
 /**
  * The configuration, read from TOML and checked as a whole: everything wrong with it is reported at
  * once. Key names are the field's (docs/configuration.md lists those there are).
+ *
+ * @param maxUploadLag bytes of WAL, see {@link io.palimpsest.remote.RemoteLimits#walBytes}
  */
 public record ServerConfig(
         Address pageService,
@@ -36,7 +38,11 @@ public record ServerConfig(
         Redo redo,
         EvictionConfig eviction,
         OwnershipConfig ownership,
+        long maxUploadLag,
         @Nullable StoreSettings remoteStorage) {
+    /** Checkpoint distances of WAL that are not in the store yet, at least, before WAL waits. */
+    private static final long LEAST_LAG = 2;
+
     /**
      * Redo by PostgreSQL's own processes.
      *
@@ -117,6 +123,7 @@ public record ServerConfig(
         long imageThreshold = TenantConfig.DEFAULT.imageCreationThreshold();
         long lease = TenantConfig.DEFAULT.leaseNanos();
         boolean takeOver = OwnershipConfig.DEFAULT.takeOver();
+        long maxUploadLag = -1;
         long generationCheck = OwnershipConfig.DEFAULT.checkPeriodNanos();
         RedoEngine.Mode redo = RedoEngine.Mode.WHERE_NEEDED;
         long redoTimeout = 10_000_000_000L;
@@ -177,6 +184,7 @@ public record ServerConfig(
                 (s, v) -> s.imageThreshold = number(v, 1, 1 << 16));
         KEYS.put("tenant_config.lsn_lease_length", (s, v) -> s.lease = duration(v));
         KEYS.put("take_over", (s, v) -> s.takeOver = yes(v));
+        KEYS.put("max_upload_lag", (s, v) -> s.maxUploadLag = number(v, 0, 1L << 40));
         KEYS.put("generation_check_period", (s, v) -> s.generationCheck = duration(v));
         DoorConfig.Keys.all((key, take) -> KEYS.put(key, (s, v) -> take.accept(s.doors, v)));
         Eviction.keys((key, take) -> KEYS.put(key, (s, v) -> take.accept(s.eviction, v)));
@@ -245,6 +253,9 @@ public record ServerConfig(
                         settings.redoPreload),
                 eviction,
                 new OwnershipConfig(settings.generationCheck, settings.takeOver),
+                settings.maxUploadLag < 0
+                        ? LEAST_LAG * settings.checkpointDistance
+                        : settings.maxUploadLag,
                 remoteStorage);
     }
 
@@ -260,6 +271,15 @@ public record ServerConfig(
         long heap = Runtime.getRuntime().maxMemory();
         fits("page_cache_size", settings.pageCachePages * 8192, heap, wrong);
         fits("tenant_config.checkpoint_distance", settings.checkpointDistance, heap, wrong);
+        if (settings.maxUploadLag > 0
+                && settings.maxUploadLag < LEAST_LAG * settings.checkpointDistance) {
+            wrong.add(
+                    "max_upload_lag is "
+                            + settings.maxUploadLag
+                            + ", less than two of tenant_config.checkpoint_distance, which is "
+                            + settings.checkpointDistance
+                            + ": one is collected while one is put");
+        }
         if (settings.pageService.equals(settings.management) && settings.management.port() != 0) {
             wrong.add(
                     "listen_pg_addr and listen_http_addr are both "

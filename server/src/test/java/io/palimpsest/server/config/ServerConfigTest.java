@@ -127,9 +127,22 @@ class ServerConfigTest {
                         .ownership());
     }
 
+    @Test
+    void saysHowMuchWalMayNotBeInTheStore() {
+        String distance = "tenant_config.checkpoint_distance = 1000000";
+        assertEquals(
+                2_000_000,
+                ServerConfig.read("pageserver.toml", "", List.of(distance)).maxUploadLag());
+        assertEquals(
+                0,
+                ServerConfig.read("pageserver.toml", "", List.of("max_upload_lag = 0"))
+                        .maxUploadLag());
+    }
+
     @ParameterizedTest
     @ValueSource(
             strings = {
+                "max_upload_lag = 1000000",
                 "wait_lsn_timeout = '999999999 h'",
                 "wait_lsn_timeout = '0 s'",
                 "wait_lsn_timeout = '-1 s'",

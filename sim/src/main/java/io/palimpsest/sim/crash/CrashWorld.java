@@ -129,7 +129,7 @@ final class CrashWorld {
                 e.tasks(),
                 e.ids(),
                 e.tracer(),
-                new RemoteLimits(4, 0, 2, 10 * MILLIS, 10 * MILLIS, 2));
+                new RemoteLimits(4, 0, 2, 10 * MILLIS, 10 * MILLIS, 2, 0));
     }
 
     /** The page server stops in order, and starts again. */

@@ -51,7 +51,10 @@ record BackupSizes(
                         1 + random.nextInt(10),
                         10 * MILLIS,
                         100 * MILLIS << random.nextInt(6),
-                        64 << random.nextInt(12));
+                        64 << random.nextInt(12),
+                        random.nextInt(4) == 0
+                                ? 0
+                                : limits.flushDistance() << 1 + random.nextInt(2));
         EvictionConfig eviction =
                 new EvictionConfig(
                         random.nextInt(3) * SECOND,

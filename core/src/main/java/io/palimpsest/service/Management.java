@@ -16,6 +16,8 @@ import io.palimpsest.tenant.Tenants;
 import io.palimpsest.tenant.WarmUp;
 import io.palimpsest.timeline.GarbageCollector;
 import io.palimpsest.timeline.Lease;
+import io.palimpsest.timeline.Location;
+import io.palimpsest.timeline.LocationMode;
 import io.palimpsest.timeline.LsnAtTime;
 import io.palimpsest.timeline.StoreGarbage;
 import io.palimpsest.timeline.Timeline;
@@ -26,6 +28,7 @@ import io.palimpsest.timeline.WalSource;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
 import java.util.TreeMap;
@@ -52,6 +55,31 @@ public final class Management {
     /** The same under a generation that was given out. */
     public void attach(TenantId tenant, OptionalInt generation) {
         tenants.attach(tenant, generation);
+    }
+
+    /** Makes this server that to a tenant; see {@link Tenants#locate}. */
+    public void locate(
+            TenantId tenant,
+            LocationMode mode,
+            OptionalInt generation,
+            boolean warm,
+            @Nullable Long flushNanos) {
+        tenants.locate(tenant, mode, generation, warm, flushNanos);
+    }
+
+    /** What this server is to a tenant; null while the tenant is on its way. */
+    public @Nullable Location location(TenantId tenant) {
+        Map<TenantId, @Nullable Location> all = tenants.locations();
+        if (!all.containsKey(tenant)) {
+            throw PageserverException.of(
+                    ErrorCode.NOT_FOUND, "this server is nothing to tenant %s", tenant);
+        }
+        return all.get(tenant);
+    }
+
+    /** All tenants that this server is something to. */
+    public Map<TenantId, @Nullable Location> locations() {
+        return tenants.locations();
     }
 
     /** Under which generation a tenant is here; null without an object store. */

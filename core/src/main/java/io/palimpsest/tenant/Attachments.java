@@ -7,7 +7,7 @@ import io.palimpsest.port.Environment;
 import io.palimpsest.port.Tasks;
 import io.palimpsest.port.Tasks.Lane;
 import io.palimpsest.port.Tasks.Monitor;
-import java.util.List;
+import io.palimpsest.timeline.LocationMode;
 import java.util.OptionalInt;
 import java.util.TreeMap;
 import java.util.TreeSet;
@@ -24,8 +24,14 @@ final class Attachments {
     private final Attach attach;
     private final Monitor monitor;
 
-    /** Why a tenant is not here yet. */
-    private final TreeMap<TenantShardId, String> waiting = new TreeMap<>();
+    /**
+     * A tenant that is not here yet.
+     *
+     * @param mode it is to be attached in
+     */
+    private record Waiting(LocationMode mode, String why) {}
+
+    private final TreeMap<TenantShardId, Waiting> waiting = new TreeMap<>();
 
     /** Why it will not come by itself. */
     private final TreeMap<TenantShardId, String> refused = new TreeMap<>();
@@ -36,7 +42,7 @@ final class Attachments {
 
     /** Attaches a tenant and opens its timelines, or throws. */
     interface Attach {
-        void run(TenantShardId tenant, OptionalInt generation);
+        void run(TenantShardId tenant, OptionalInt generation, LocationMode mode);
     }
 
     Attachments(Environment environment, Attach attach) {
@@ -49,64 +55,119 @@ final class Attachments {
      * Attaches it; if that fails, it is tried again later. Not if another server has taken it over:
      * the two would never leave it to each other.
      */
-    void attachOrLater(TenantShardId tenant) {
+    void attachOrLater(TenantShardId tenant, LocationMode mode) {
         try {
-            attachNow(tenant, OptionalInt.empty());
+            attachNow(tenant, mode);
         } catch (PageserverException e) {
-            boolean lost = e.code() == ErrorCode.PRECONDITION_FAILED;
-            environment
-                    .tracer()
-                    .error(
-                            "attaching-failed",
-                            "tenant "
-                                    + tenant
-                                    + (lost ? ": " : ", tried again: ")
-                                    + e.getMessage());
-            monitor.lock();
-            try {
-                if (lost) {
-                    waiting.remove(tenant);
-                    refused.put(tenant, String.valueOf(e.getMessage()));
-                    return;
-                }
-                waiting.put(tenant, String.valueOf(e.getMessage()));
-                if (task == null && !stopped) {
-                    task = environment.tasks().spawn(Lane.LATENCY, "attach", this::run);
-                }
-            } finally {
-                monitor.unlock();
-            }
+            failed(tenant, mode, e);
         }
+    }
+
+    /** A tenant did not come: it is tried again, or it will not come by itself. */
+    void failed(TenantShardId tenant, LocationMode mode, PageserverException e) {
+        boolean lost = e.code() == ErrorCode.PRECONDITION_FAILED;
+        String why = String.valueOf(e.getMessage());
+        environment
+                .tracer()
+                .error(
+                        "attaching-failed",
+                        "tenant " + tenant + (lost ? ": " : ", tried again: ") + why);
+        if (lost) {
+            refuse(tenant, why);
+            return;
+        }
+        monitor.lock();
+        try {
+            waiting.put(tenant, new Waiting(mode, why));
+            if (task == null && !stopped) {
+                task = environment.tasks().spawn(Lane.LATENCY, "attach", this::run);
+            }
+        } finally {
+            monitor.unlock();
+        }
+    }
+
+    /** The tenant will not come by itself. */
+    void refuse(TenantShardId tenant, String why) {
+        monitor.lock();
+        try {
+            waiting.remove(tenant);
+            refused.put(tenant, why);
+        } finally {
+            monitor.unlock();
+        }
+    }
+
+    /** The tenant is here. */
+    void arrived(TenantShardId tenant) {
+        monitor.lock();
+        try {
+            waiting.remove(tenant);
+            refused.remove(tenant);
+        } finally {
+            monitor.unlock();
+        }
+    }
+
+    /**
+     * A tenant that is not here is not to come; UNAVAILABLE if it is still on its way, because what
+     * is on the disk may not be in the store yet.
+     */
+    void leave(TenantShardId tenant) {
+        monitor.lock();
+        try {
+            Waiting on = waiting.get(tenant);
+            if (on != null) {
+                throw onItsWay(tenant, on);
+            }
+            refused.remove(tenant);
+        } finally {
+            monitor.unlock();
+        }
+    }
+
+    private static PageserverException onItsWay(TenantShardId tenant, Waiting on) {
+        return PageserverException.of(
+                ErrorCode.UNAVAILABLE, "tenant %s is being attached: %s", tenant, on.why);
     }
 
     /**
      * Attaches it.
      *
-     * @param generation that it is to have, if somebody has given one out
      * @throws PageserverException CONFLICT if somebody else is at it; or why it could not be done
      */
-    void attachNow(TenantShardId tenant, OptionalInt generation) {
+    void attachNow(TenantShardId tenant, LocationMode mode) {
+        alone(
+                tenant,
+                () -> {
+                    attach.run(tenant, OptionalInt.empty(), mode);
+                    arrived(tenant);
+                });
+    }
+
+    /**
+     * Does something to a tenant as a whole while nobody else does.
+     *
+     * @throws PageserverException CONFLICT if somebody else is at it
+     */
+    void alone(TenantShardId tenant, Runnable what) {
         monitor.lock();
         try {
             if (stopped || !underWay.add(tenant)) {
                 throw PageserverException.of(
-                        ErrorCode.CONFLICT, "tenant %s is being attached", tenant);
+                        ErrorCode.CONFLICT,
+                        "tenant %s is just being attached, or what this server is to it is being changed",
+                        tenant);
             }
         } finally {
             monitor.unlock();
         }
-        boolean done = false;
         try {
-            attach.run(tenant, generation);
-            done = true;
+            what.run();
         } finally {
             monitor.lock();
             try {
                 underWay.remove(tenant);
-                if (done) {
-                    waiting.remove(tenant);
-                    refused.remove(tenant);
-                }
                 monitor.signalAll();
             } finally {
                 monitor.unlock();
@@ -114,13 +175,40 @@ final class Attachments {
         }
     }
 
+    /** Unless it has come meanwhile, or is not to come any more. */
+    private void again(TenantShardId tenant, Waiting on) {
+        try {
+            alone(
+                    tenant,
+                    () -> {
+                        if (isWaiting(tenant)) {
+                            attach.run(tenant, OptionalInt.empty(), on.mode);
+                            arrived(tenant);
+                        }
+                    });
+        } catch (PageserverException e) {
+            if (isWaiting(tenant)) {
+                failed(tenant, on.mode, e);
+            }
+        }
+    }
+
+    private boolean isWaiting(TenantShardId tenant) {
+        monitor.lock();
+        try {
+            return waiting.containsKey(tenant);
+        } finally {
+            monitor.unlock();
+        }
+    }
+
     private void run() {
         while (true) {
             environment.tasks().sleep(PAUSE);
-            List<TenantShardId> again;
+            TreeMap<TenantShardId, Waiting> again;
             monitor.lock();
             try {
-                again = List.copyOf(waiting.keySet());
+                again = new TreeMap<>(waiting);
                 if (again.isEmpty()) {
                     task = null;
                     return;
@@ -128,7 +216,7 @@ final class Attachments {
             } finally {
                 monitor.unlock();
             }
-            again.forEach(this::attachOrLater);
+            again.forEach(this::again);
         }
     }
 
@@ -136,10 +224,9 @@ final class Attachments {
     void checkHere(TenantShardId tenant) {
         monitor.lock();
         try {
-            String why = waiting.get(tenant);
-            if (why != null) {
-                throw PageserverException.of(
-                        ErrorCode.UNAVAILABLE, "tenant %s is being attached: %s", tenant, why);
+            Waiting on = waiting.get(tenant);
+            if (on != null) {
+                throw onItsWay(tenant, on);
             }
             String lost = refused.get(tenant);
             if (lost != null) {

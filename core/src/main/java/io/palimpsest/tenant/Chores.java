@@ -127,12 +127,17 @@ final class Chores {
     /** Nothing can be done for a timeline that is leaving, or that stopped writing. */
     boolean usable() {
         return !gone
+                && timeline.owned()
                 && timeline.failure() == null
                 && !(timeline.state() instanceof TimelineState.Deleting);
     }
 
+    private boolean does(Kind kind) {
+        return usable() && (kind != Kind.COLLECT || timeline.collects());
+    }
+
     boolean due(Kind kind, long now) {
-        return usable() && errand(kind).due(now);
+        return does(kind) && errand(kind).due(now);
     }
 
     /** Both are due: is this one to be done before the other? */
@@ -147,7 +152,7 @@ final class Chores {
         long at = NEVER;
         if (usable()) {
             for (Kind kind : Kind.values()) {
-                at = Math.min(at, errand(kind).dueAt(now));
+                at = does(kind) ? Math.min(at, errand(kind).dueAt(now)) : at;
             }
         }
         return at;

@@ -297,6 +297,9 @@ public final class Housekeeper implements Housekeeping {
     }
 
     private GarbageCollector.Result gc(Timeline timeline, long cutoff) {
+        if (!timeline.collects()) {
+            throw leftAlone(timeline);
+        }
         List<GarbageCollector.Result> result = new ArrayList<>();
         ask(timeline, chores -> result.add(jobs.collect(chores, cutoff)));
         return result.getFirst();
@@ -343,8 +346,18 @@ public final class Housekeeper implements Housekeeping {
         }
     }
 
+    private static PageserverException leftAlone(Timeline timeline) {
+        return PageserverException.of(
+                ErrorCode.PRECONDITION_FAILED,
+                "this server does not own timeline %s alone: nothing goes there before its tenant is AttachedSingle",
+                timeline.id());
+    }
+
     /** Has the task do it, and waits. */
     private void ask(Timeline timeline, Consumer<Chores> body) {
+        if (!timeline.owned()) {
+            throw leftAlone(timeline);
+        }
         Request request;
         monitor.lock();
         try {

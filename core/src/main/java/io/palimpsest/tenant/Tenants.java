@@ -16,6 +16,8 @@ import io.palimpsest.port.Tasks.Monitor;
 import io.palimpsest.remote.RemoteStore;
 import io.palimpsest.tenant.TimelineTable.Entry;
 import io.palimpsest.tenant.TimelineTable.Name;
+import io.palimpsest.timeline.Location;
+import io.palimpsest.timeline.LocationMode;
 import io.palimpsest.timeline.LsnAtTime;
 import io.palimpsest.timeline.StoreGarbage;
 import io.palimpsest.timeline.Timeline;
@@ -26,7 +28,9 @@ import io.palimpsest.timeline.WalReceiver;
 import io.palimpsest.timeline.WalSource;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.OptionalInt;
+import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -53,6 +57,7 @@ public final class Tenants {
     private static final long LAST_UPLOADS = 30_000_000_000L;
 
     private final Attachments attachments;
+    private final Locations locations;
 
     private Tenants(
             Environment environment,
@@ -79,6 +84,27 @@ public final class Tenants {
         this.ownership = new OwnershipWatch(environment, ownership, store);
         this.table = new TimelineTable(environment.tasks().monitor("tenants"));
         this.archiving = environment.tasks().monitor("archiving");
+        this.locations =
+                new Locations(
+                        environment,
+                        store,
+                        table,
+                        housekeeper,
+                        warmUps,
+                        attachments,
+                        new Locations.Opening() {
+                            @Override
+                            public void attached(
+                                    TenantShardId id, OptionalInt generation, LocationMode mode) {
+                                open(id, generation, mode);
+                            }
+
+                            @Override
+                            public void asItIs(TenantShardId id) {
+                                open(id);
+                            }
+                        },
+                        this::fedAgain);
     }
 
     /** Opens what is on the disk and begins to receive WAL where there is a source. */
@@ -122,11 +148,7 @@ public final class Tenants {
         tenants.housekeeper.start();
         tenants.store.begin();
         for (TenantShardId id : tenants.store.tenantsOnDisk()) {
-            if (remote == null) {
-                tenants.open(id, OptionalInt.empty());
-            } else {
-                tenants.attachments.attachOrLater(id);
-            }
+            tenants.locations.begin(id);
         }
         if (remote != null) {
             tenants.evictor.start();
@@ -135,9 +157,14 @@ public final class Tenants {
         return tenants;
     }
 
+    /** Claims a tenant in the store, and opens it. */
+    private void open(TenantShardId id, OptionalInt generation, LocationMode mode) {
+        store.attach(id, generation, mode);
+        open(id);
+    }
+
     /** Opens what there is of a tenant and begins to receive WAL where there is a source. */
-    private void open(TenantShardId id, OptionalInt generation) {
-        store.attach(id, generation);
+    private void open(TenantShardId id) {
         new TenantLoading(store, table, environment.tracer(), id).run();
         for (Timeline timeline : timelines(id.tenant())) {
             if (timeline.layerCount() > 0) {
@@ -180,28 +207,63 @@ public final class Tenants {
      * @throws PageserverException CONFLICT if that is not the next one
      */
     public void attach(TenantId tenant, OptionalInt generation) {
-        TenantShardId id = TenantShardId.unsharded(tenant);
+        locate(tenant, LocationMode.ATTACHED_SINGLE, generation, false, null);
+    }
+
+    /**
+     * Makes this server that to a tenant: owner, former owner, or keeper of layers that are ready.
+     * Again is fine.
+     *
+     * @param generation of attached ones: given out by somebody who answers for nobody else having
+     *     it; empty: the one there is, or the next
+     * @param warm of a secondary one: layers are kept ready
+     * @param flushNanos how long what there is may take to come into the store first; null: as the
+     *     server thinks right
+     * @throws PageserverException NOT_FOUND if it is to be attached and the store has nothing of
+     *     it; BAD_REQUEST for a generation that was before; CONFLICT for one that cannot be had, or
+     *     if it is busy; UNAVAILABLE if the store does not answer, or does not have all yet
+     */
+    public void locate(
+            TenantId tenant,
+            LocationMode mode,
+            OptionalInt generation,
+            boolean warm,
+            @Nullable Long flushNanos) {
         if (!store.hasStore()) {
             throw PageserverException.of(
                     ErrorCode.PRECONDITION_FAILED,
                     "no remote_storage is configured to attach a tenant from");
         }
-        TimelineStore.Ownership here = store.ownership(id);
-        if (here != null) {
-            if (generation.orElse(here.generation()) != here.generation()) {
-                throw PageserverException.of(
-                        ErrorCode.CONFLICT,
-                        "tenant %s is attached under generation %d already",
-                        tenant,
-                        here.generation());
-            }
-            return;
-        }
-        if (!store.storeHas(id)) {
+        locations.locate(TenantShardId.unsharded(tenant), mode, generation, warm, flushNanos);
+    }
+
+    /** What this server is to a tenant; null if nothing, or the tenant is on its way. */
+    public @Nullable Location location(TenantId tenant) {
+        TenantShardId id = TenantShardId.unsharded(tenant);
+        return store.hasStore() || !tenants().contains(tenant)
+                ? locations.location(id)
+                : new Location(LocationMode.ATTACHED_SINGLE, 0, false);
+    }
+
+    /** All tenants that this server is something to, those too that are on their way. */
+    public Map<TenantId, @Nullable Location> locations() {
+        TreeMap<TenantId, @Nullable Location> all = new TreeMap<>();
+        store.tenantsOnDisk().forEach(id -> all.put(id.tenant(), location(id.tenant())));
+        tenants().forEach(id -> all.put(id, location(id)));
+        locations.secondaries().forEach((id, location) -> all.put(id.tenant(), location));
+        return all;
+    }
+
+    /** PRECONDITION_FAILED if another server is to own the tenant, or nothing may be deleted. */
+    private void checkDeletes(TenantId tenant) {
+        TimelineStore.Ownership here = ownership(tenant);
+        if (here != null && !here.mode().deletes()) {
             throw PageserverException.of(
-                    ErrorCode.NOT_FOUND, "the store has nothing of tenant %s", tenant);
+                    ErrorCode.PRECONDITION_FAILED,
+                    "tenant %s is %s here: nothing of it is deleted before it is AttachedSingle",
+                    tenant,
+                    here.mode());
         }
-        attachments.attachNow(id, generation);
     }
 
     /** Null without a store, or if the tenant is not attached. */
@@ -226,13 +288,14 @@ public final class Tenants {
             return;
         }
         attachments.checkHere(id);
+        locations.checkServes(id);
         if (store.storeHas(id)) {
             throw PageserverException.of(
                     ErrorCode.CONFLICT,
                     "tenant %s is in the store but not attached here; attach it first, or use another id",
                     tenant);
         }
-        attachments.attachNow(id, OptionalInt.empty());
+        attachments.attachNow(id, LocationMode.ATTACHED_SINGLE);
     }
 
     /** A timeline with its WAL receiver, if there is a source and it is not archived. */
@@ -264,6 +327,7 @@ public final class Tenants {
         Entry entry = table.get(new Name(tenant, timeline));
         if (entry == null) {
             attachments.checkHere(TenantShardId.unsharded(tenant));
+            locations.checkServes(TenantShardId.unsharded(tenant));
             throw notHere(tenant, timeline);
         }
         return timeline(tenant, timeline, entry);
@@ -475,6 +539,7 @@ public final class Tenants {
         Entry left = before;
         try {
             Timeline timeline = timeline(tenant, id, before);
+            store.checkOwner(timeline.tenant());
             if (timeline.ancestor() != null) {
                 throw PageserverException.of(
                         ErrorCode.PRECONDITION_FAILED, "branch %s can follow nobody", id);
@@ -511,6 +576,7 @@ public final class Tenants {
      *     here
      */
     public void delete(TenantId tenant, TimelineId id) {
+        checkDeletes(tenant);
         Name name = new Name(tenant, id);
         Entry before = reserve(name, "deleted");
         Timeline timeline = before.timeline();
@@ -592,6 +658,7 @@ public final class Tenants {
         Entry left = before;
         try {
             Timeline timeline = timeline(tenant, id, before);
+            store.checkOwner(timeline.tenant());
             requireBranchesArchived(timeline);
             stop(before.receiver());
             left = Entry.of(timeline, null);
@@ -649,6 +716,7 @@ public final class Tenants {
         Entry left = before;
         try {
             Timeline timeline = timeline(tenant, id, before);
+            store.checkOwner(timeline.tenant());
             archiving.lock();
             try {
                 Timeline ancestor = timeline.ancestor();
@@ -675,7 +743,9 @@ public final class Tenants {
         Name name = new Name(tenant, id);
         Entry before = reserve(name, "detached");
         try {
-            store.tree().detach(timeline(tenant, id, before));
+            Timeline timeline = timeline(tenant, id, before);
+            store.checkOwner(timeline.tenant());
+            store.tree().detach(timeline);
         } finally {
             table.putBack(name, before);
         }

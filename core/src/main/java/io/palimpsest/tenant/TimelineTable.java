@@ -7,6 +7,11 @@ import io.palimpsest.base.TimelineId;
 import io.palimpsest.port.Tasks.Monitor;
 import io.palimpsest.timeline.Timeline;
 import io.palimpsest.timeline.WalReceiver;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.TreeSet;
 import java.util.function.BiConsumer;
 import org.jspecify.annotations.Nullable;
 
@@ -59,6 +64,10 @@ final class TimelineTable {
     }
 
     private final Monitor changing;
+
+    /** Tenants all of whose names are kept, those too that there are none of. */
+    private final TreeSet<TenantId> kept = new TreeSet<>();
+
     private volatile SnapshotMap<Name, Entry> entries = SnapshotMap.empty();
 
     TimelineTable(Monitor changing) {
@@ -84,15 +93,14 @@ final class TimelineTable {
     @Nullable Entry reserve(Name name, String what, Condition condition) {
         changing.lock();
         try {
-            Entry before = entries.get(name);
-            if (before != null && before.busy != null) {
+            if (kept.contains(name.tenant)) {
                 throw PageserverException.of(
                         ErrorCode.CONFLICT,
-                        "timeline %s of tenant %s is being %s",
-                        name.timeline,
-                        name.tenant,
-                        before.busy);
+                        "what this server is to tenant %s is being changed",
+                        name.tenant);
             }
+            Entry before = entries.get(name);
+            checkFree(name, before);
             condition.check(before);
             entries =
                     entries.with(
@@ -101,6 +109,66 @@ final class TimelineTable {
                                     ? new Entry(null, null, null, what)
                                     : before.busyWith(what));
             return before;
+        } finally {
+            changing.unlock();
+        }
+    }
+
+    private static void checkFree(Name name, @Nullable Entry before) {
+        if (before != null && before.busy != null) {
+            throw PageserverException.of(
+                    ErrorCode.CONFLICT,
+                    "timeline %s of tenant %s is being %s",
+                    name.timeline,
+                    name.tenant,
+                    before.busy);
+        }
+    }
+
+    /**
+     * Keeps all names of a tenant for the caller, who must {@link #putBackAll}: nothing is made
+     * meanwhile.
+     *
+     * @return what there is, to be changed by the caller
+     * @throws PageserverException CONFLICT if somebody else has one of them
+     */
+    Map<Name, Entry> reserveAll(TenantId tenant, String what) {
+        changing.lock();
+        try {
+            TreeMap<Name, Entry> all = new TreeMap<>();
+            entries.forEach((name, entry) -> {
+                if (name.tenant.equals(tenant)) {
+                    checkFree(name, entry);
+                    all.put(name, entry);
+                }
+            });
+            all.forEach((name, entry) -> entries = entries.with(name, entry.busyWith(what)));
+            kept.add(tenant);
+            return all;
+        } finally {
+            changing.unlock();
+        }
+    }
+
+    /** These are a tenant's timelines from now on, and no others; its names are free. */
+    void putBackAll(TenantId tenant, Map<Name, Entry> all) {
+        changing.lock();
+        try {
+            SnapshotMap<Name, Entry> next = entries;
+            List<Name> before = new ArrayList<>();
+            next.forEach((name, entry) -> {
+                if (name.tenant.equals(tenant)) {
+                    before.add(name);
+                }
+            });
+            for (Name name : before) {
+                next = next.without(name);
+            }
+            for (Map.Entry<Name, Entry> one : all.entrySet()) {
+                next = next.with(one.getKey(), one.getValue());
+            }
+            entries = next;
+            kept.remove(tenant);
         } finally {
             changing.unlock();
         }

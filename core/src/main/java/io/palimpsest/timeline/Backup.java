@@ -1,6 +1,7 @@
 package io.palimpsest.timeline;
 
 import io.palimpsest.base.ErrorCode;
+import io.palimpsest.base.Generation;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.base.TenantShardId;
 import io.palimpsest.base.TimelineId;
@@ -102,7 +103,7 @@ final class Backup {
      *     the store cannot say so, which is not to be tried again by itself; CONFLICT if the
      *     generation is not the next one; or as the store has it
      */
-    void attach(TenantShardId tenant, OptionalInt wanted, TimelineStore files) {
+    void attach(TenantShardId tenant, OptionalInt wanted, LocationMode mode, TimelineStore files) {
         if (!takeOver && wanted.isEmpty()) {
             atomic.require();
         }
@@ -127,7 +128,8 @@ final class Backup {
                         downloads,
                         cache,
                         claim.manifest(),
-                        claim.version());
+                        claim.version(),
+                        mode);
         if (kept != null) {
             remote.validate();
         }
@@ -184,9 +186,9 @@ final class Backup {
         for (Entry entry : entries) {
             if (entry.deleting()) {
                 files.forgetFiles(tenant, entry.id());
-                deleteObjects(remote, entry.id());
             }
         }
+        finishDeletions(remote);
         environment
                 .tracer()
                 .info(
@@ -255,6 +257,52 @@ final class Backup {
         files.discardTimeline(remote.id(), id);
     }
 
+    /** Deletes what is left of timelines that the manifest says are being deleted. */
+    void finishDeletions(RemoteTenant tenant) {
+        if (tenant.mode().deletes()) {
+            tenant.deleting().forEach(timeline -> deleteObjects(tenant, timeline));
+        }
+    }
+
+    /**
+     * The tenant as its directory has it, under a generation that was claimed before; the store is
+     * read at most. It is AttachedStale.
+     */
+    void reopen(TenantShardId tenant, Generation generation) {
+        TenantManifest known = new TenantManifest(tenant, generation, 0, 0, true, List.<Entry>of());
+        RemoteTenant remote =
+                new RemoteTenant(
+                        environment,
+                        store,
+                        uploads,
+                        downloads,
+                        cache,
+                        known,
+                        "",
+                        LocationMode.ATTACHED_STALE);
+        monitor.lock();
+        try {
+            tenants.put(tenant, remote);
+        } finally {
+            monitor.unlock();
+        }
+    }
+
+    /** It is not attached any more: its timelines are closed. */
+    void release(TenantShardId tenant) {
+        monitor.lock();
+        try {
+            tenants.remove(tenant);
+        } finally {
+            monitor.unlock();
+        }
+    }
+
+    /** The newest generation that anybody has claimed; 0 if none was. */
+    int newestGeneration(TenantShardId tenant) {
+        return GenerationClaim.look(store, tenant).claimed();
+    }
+
     /**
      * Deletes all that the store has of a timeline that the manifest says is being deleted, then
      * the manifest's word. What a late list leaves out is garbage, which nothing names.
@@ -301,7 +349,7 @@ final class Backup {
             monitor.unlock();
         }
         for (RemoteTenant tenant : all) {
-            if (tenant.fencedBy() == 0) {
+            if (tenant.owns()) {
                 checkOwnership(tenant);
             }
         }
@@ -310,7 +358,7 @@ final class Backup {
     private void checkOwnership(RemoteTenant tenant) {
         try {
             tenant.validate();
-            if (!tenant.isSwept()) {
+            if (!tenant.isSwept() && tenant.mode().deletes()) {
                 StoreGarbage.Deleted _ = StoreGarbage.delete(tenant);
             }
         } catch (PageserverException e) {

@@ -4,7 +4,6 @@ import io.palimpsest.base.Generation;
 import io.palimpsest.base.TextChecksum;
 import io.palimpsest.port.Disk;
 import io.palimpsest.remote.TenantManifest;
-import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -57,31 +56,21 @@ record LocalGeneration(List<Claim> claims) {
 
     /** Durable when it returns. */
     void write(Disk disk, String directory) {
-        String path = directory + "/" + FILE;
-        String temporary = path + TimelineIndex.TEMPORARY_SUFFIX;
-        byte[] bytes = text().getBytes(StandardCharsets.UTF_8);
-        disk.createDirectories(directory);
-        disk.delete(temporary);
-        try (Disk.Output out = disk.create(temporary)) {
-            out.append(bytes, 0, bytes.length);
-            out.sync();
-        }
-        disk.rename(temporary, path);
+        TextFile.replace(disk, directory, FILE, text());
+    }
+
+    /** The directory goes on from no claim any more: what the store says is the truth. */
+    static void forget(Disk disk, String directory) {
+        disk.delete(directory + "/" + FILE);
         disk.syncDirectory(directory);
     }
 
     /** What the directory says; null if it says nothing, or nothing that can be trusted. */
     static @Nullable LocalGeneration read(Disk disk, String directory) {
-        String path = directory + "/" + FILE;
-        if (!disk.exists(path)) {
+        String text = TextFile.read(disk, directory + "/" + FILE, MOST);
+        if (text == null) {
             return null;
         }
-        byte[] bytes;
-        try (Disk.Input in = disk.open(path)) {
-            bytes = new byte[(int) Math.min(in.size(), MOST)];
-            in.read(0, bytes, 0, bytes.length);
-        }
-        String text = new String(bytes, StandardCharsets.UTF_8);
         List<Claim> claims = new ArrayList<>();
         try {
             for (String line : text.split("\n")) {

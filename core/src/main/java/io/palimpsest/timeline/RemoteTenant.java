@@ -67,6 +67,10 @@ final class RemoteTenant {
     private boolean replacing;
 
     private volatile int fencedBy;
+    private volatile LocationMode mode;
+
+    /** Opened without a claim of this run: the generation's claim was of an earlier one. */
+    private final boolean reopened;
 
     /**
      * An index of our generation in the store.
@@ -77,7 +81,8 @@ final class RemoteTenant {
 
     /**
      * @param manifest as it is in the store, ours
-     * @param version of that object
+     * @param version of that object; empty if the generation was claimed by an earlier run of this
+     *     server, which leaves the store alone now
      */
     RemoteTenant(
             Environment environment,
@@ -86,7 +91,10 @@ final class RemoteTenant {
             Downloads downloads,
             BlockCache cache,
             TenantManifest manifest,
-            String version) {
+            String version,
+            LocationMode mode) {
+        this.mode = mode;
+        this.reopened = version.isEmpty();
         this.environment = environment;
         this.store = store;
         this.uploads = uploads;
@@ -316,6 +324,63 @@ final class RemoteTenant {
 
     // ---- the generation ----
 
+    LocationMode mode() {
+        return mode;
+    }
+
+    /** What is under way is ended by what it finds; what was held back is begun. */
+    void mode(LocationMode next) {
+        mode = next;
+        List<RemoteTimeline> all;
+        monitor.lock();
+        try {
+            all = List.copyOf(open);
+        } finally {
+            monitor.unlock();
+        }
+        for (RemoteTimeline timeline : all) {
+            timeline.changed();
+            timeline.wakeWaiters();
+        }
+    }
+
+    boolean reopened() {
+        return reopened;
+    }
+
+    /** May the store be written to, as far as it is known here? */
+    boolean owns() {
+        return fencedBy == 0 && mode.owns();
+    }
+
+    /** PRECONDITION_FAILED if the store may not be written to. */
+    void checkOwner() {
+        checkNotFenced();
+        if (!mode.owns()) {
+            throw PageserverException.of(
+                    ErrorCode.PRECONDITION_FAILED,
+                    "tenant %s is %s here under generation %s: another server is to own it, and nothing of it is changed here",
+                    id(),
+                    mode,
+                    generation());
+        }
+    }
+
+    /** Asks the store, and draws no consequences. */
+    boolean isNewest() {
+        return GenerationClaim.valid(store, id(), generation());
+    }
+
+    /** Timelines that the manifest says are being deleted. */
+    List<TimelineId> deleting() {
+        monitor.lock();
+        try {
+            return manifest.timelines().stream().filter(Entry::deleting).map(Entry::id).toList();
+        } finally {
+            monitor.unlock();
+        }
+    }
+
     /** The generation that has taken over, or 0. */
     int fencedBy() {
         return fencedBy;
@@ -342,10 +407,12 @@ final class RemoteTenant {
      * @throws PageserverException PRECONDITION_FAILED if it is not
      */
     void validate() {
-        checkNotFenced();
-        if (GenerationClaim.valid(store, id(), generation())) {
+        checkOwner();
+        if (isNewest()) {
             return;
         }
+        // It may have been told meanwhile to leave the tenant to another one.
+        checkOwner();
         List<RemoteTimeline> all;
         monitor.lock();
         try {
@@ -490,7 +557,7 @@ final class RemoteTenant {
         }
         String newVersion = null;
         try {
-            checkNotFenced();
+            checkOwner();
             newVersion =
                     replace(
                             RemotePath.manifest(id(), generation()),

@@ -159,7 +159,7 @@ final class RemoteTimeline implements LayerSource {
         monitor.lock();
         try {
             while (true) {
-                tenant.checkNotFenced();
+                tenant.checkOwner();
                 if (plan.holds(
                         index ->
                                 index.generation().equals(tenant.generation())
@@ -187,7 +187,8 @@ final class RemoteTimeline implements LayerSource {
      * @return false if that is so still, after the time given
      */
     boolean awaitRoom(long last, long nanos) {
-        if (lag.admits(last, consistent.lsn(), lastError)) {
+        // A stale location does without the store.
+        if (!tenant.owns() || lag.admits(last, consistent.lsn(), lastError)) {
             return true;
         }
         boolean _ = consistent.await(lag.enough(last), nanos);
@@ -235,6 +236,28 @@ final class RemoteTimeline implements LayerSource {
         return tenant.wasGivenUp(id, name);
     }
 
+    /**
+     * Waits until the store says what this index says, for that long at most.
+     *
+     * @return false if it does not
+     */
+    boolean awaitStored(TimelineIndex now, long nanos) {
+        long begun = environment.clock().monotonicNanos();
+        monitor.lock();
+        try {
+            while (!plan.isStored(now)) {
+                long left = nanos - (environment.clock().monotonicNanos() - begun);
+                if (left <= 0 || closed || !tenant.owns()) {
+                    return false;
+                }
+                monitor.await(Math.min(left, 1_000_000_000L));
+            }
+            return true;
+        } finally {
+            monitor.unlock();
+        }
+    }
+
     /** Bytes of layers of the index that are not in the store. */
     long lagBytes(TimelineIndex index) {
         monitor.lock();
@@ -268,7 +291,7 @@ final class RemoteTimeline implements LayerSource {
         } finally {
             monitor.unlock();
         }
-        if (whose == null || tenant.fencedBy() != 0) {
+        if (whose == null || !tenant.owns()) {
             return null;
         }
         return whose.stored().nextUpload(this);
@@ -278,7 +301,7 @@ final class RemoteTimeline implements LayerSource {
     UploadPlan.@Nullable Step next(TimelineIndex now) {
         monitor.lock();
         try {
-            return closed ? null : plan.next(now);
+            return closed ? null : plan.next(now, tenant.mode().deletes());
         } finally {
             monitor.unlock();
         }
@@ -429,6 +452,7 @@ final class RemoteTimeline implements LayerSource {
                     ErrorCode.CONFLICT, "%s: removed meanwhile", key(layer.name()));
         }
         // Whoever has taken the tenant over may have deleted it.
+        tenant.checkOwner();
         tenant.validate();
         return PageserverException.corruption(
                 "%s: the index names this layer, but there is no such object", key(layer.name()));
@@ -478,7 +502,7 @@ final class RemoteTimeline implements LayerSource {
         LayerName name = layer.name();
         monitor.lock();
         try {
-            if (tenant.fencedBy() != 0 || !plan.isConfirmed(name) || !fetching.add(name)) {
+            if (!tenant.owns() || !plan.isConfirmed(name) || !fetching.add(name)) {
                 return false;
             }
         } finally {
@@ -497,7 +521,7 @@ final class RemoteTimeline implements LayerSource {
     boolean canDrop(LayerName name) {
         monitor.lock();
         try {
-            return tenant.fencedBy() == 0 && plan.isConfirmed(name);
+            return tenant.owns() && plan.isConfirmed(name);
         } finally {
             monitor.unlock();
         }

@@ -1,6 +1,8 @@
 package io.palimpsest.timeline;
 
+import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.Generation;
+import io.palimpsest.base.PageserverException;
 import io.palimpsest.port.ObjectStore;
 import io.palimpsest.remote.RemoteKey;
 import io.palimpsest.remote.RemotePath;
@@ -35,11 +37,18 @@ public final class StoreGarbage {
      * Deletes it, or nothing as long as a timeline of the tenant is not open: what that one needs
      * is not known.
      *
-     * @throws io.palimpsest.base.PageserverException PRECONDITION_FAILED if another server has the
-     *     tenant by now
+     * @throws PageserverException PRECONDITION_FAILED if another server has the tenant by now, or
+     *     nothing is deleted here
      */
     static Deleted delete(RemoteTenant tenant) {
-        tenant.checkNotFenced();
+        tenant.checkOwner();
+        if (!tenant.mode().deletes()) {
+            throw PageserverException.of(
+                    ErrorCode.PRECONDITION_FAILED,
+                    "tenant %s is %s: nothing of it is deleted in the store",
+                    tenant.id(),
+                    tenant.mode());
+        }
         StoreGarbage all = new StoreGarbage(tenant);
         if (tenant.allOpen()) {
             String prefix = RemotePath.tenant(tenant.id()) + "/timelines/";

@@ -378,6 +378,29 @@ public final class Timeline {
         return surroundings.config();
     }
 
+    // ---- what this server is to the tenant ----
+
+    /** Does this server own the tenant? Else layers are left as they are. */
+    public boolean owned() {
+        RemoteTimeline r = remote;
+        return r == null || r.tenant().mode().owns();
+    }
+
+    /** Is history collected? Not while a former owner may still be read at. */
+    public boolean collects() {
+        RemoteTimeline r = remote;
+        return r == null || r.tenant().mode().deletes();
+    }
+
+    /**
+     * Waits until the store has all that the disk has, for that long at most; without a store never
+     * true.
+     */
+    public boolean awaitStored(long nanos) {
+        RemoteTimeline r = remote;
+        return r != null && r.awaitStored(index(), nanos);
+    }
+
     // ---- for background work ----
 
     /**
@@ -728,7 +751,7 @@ public final class Timeline {
     /** Looks whether another server has taken the tenant over: then that is the reason. */
     String orFenced(String why) {
         RemoteTimeline r = remote;
-        if (r == null) {
+        if (r == null || !r.tenant().owns()) {
             return why;
         }
         try {

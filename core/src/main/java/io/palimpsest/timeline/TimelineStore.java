@@ -1,6 +1,7 @@
 package io.palimpsest.timeline;
 
 import io.palimpsest.base.ErrorCode;
+import io.palimpsest.base.Generation;
 import io.palimpsest.base.Limits;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.base.TenantConfig;
@@ -8,6 +9,7 @@ import io.palimpsest.base.TenantShardId;
 import io.palimpsest.base.TimelineId;
 import io.palimpsest.layer.BlockCache;
 import io.palimpsest.layer.LayerDescriptor;
+import io.palimpsest.layer.LayerName;
 import io.palimpsest.port.Disk;
 import io.palimpsest.port.Environment;
 import io.palimpsest.remote.RemoteStore;
@@ -35,6 +37,9 @@ import org.jspecify.annotations.Nullable;
  * A source without a timeline is an import that a crash has ended: its slot may still be there.
  */
 public final class TimelineStore {
+    // Why this file is long: it is the one way from tenants to what they have on the disk and in
+    // the
+    // store; what it does in the store it leaves to Backup, in a line or two each.
     public static final String ROOT = "tenants";
 
     /** Lies in a directory while an import fills it. */
@@ -229,9 +234,95 @@ public final class TimelineStore {
      * @param generation that it is to have, if somebody has given one out
      * @throws PageserverException see {@link Backup#attach}
      */
-    public void attach(TenantShardId tenant, OptionalInt generation) {
+    public void attach(TenantShardId tenant, OptionalInt generation, LocationMode mode) {
         if (backup != null && backup.tenant(tenant) == null) {
-            backup.attach(tenant, generation, this);
+            backup.attach(tenant, generation, mode, this);
+        }
+    }
+
+    /** With a store: the tenant as its directory has it; see {@link Backup#reopen}. */
+    public void reopen(TenantShardId tenant, int generation) {
+        if (backup != null) {
+            backup.reopen(tenant, new Generation(generation));
+        }
+    }
+
+    /** The tenant's timelines are closed, and it is not attached any more. */
+    public void release(TenantShardId tenant) {
+        if (backup != null) {
+            backup.release(tenant);
+        }
+    }
+
+    /** What is written down of what this server is to a tenant; null if nothing is. */
+    public @Nullable Location location(TenantShardId tenant) {
+        return Location.read(environment.disk(), tenant);
+    }
+
+    /** Writes it down, durably. */
+    public void locate(TenantShardId tenant, Location location) {
+        location.write(environment.disk(), tenant);
+    }
+
+    /** Another mode of a tenant that is attached. */
+    public void mode(TenantShardId tenant, LocationMode mode) {
+        RemoteTenant owned = owned(tenant);
+        if (owned != null) {
+            owned.mode(mode);
+        }
+    }
+
+    /** Deletes what was held back while nothing was deleted; again is fine. */
+    public void finishDeletions(TenantShardId tenant) {
+        RemoteTenant owned = owned(tenant);
+        if (backup != null && owned != null) {
+            backup.finishDeletions(owned);
+        }
+    }
+
+    /** PRECONDITION_FAILED if the tenant is attached, and another server is to own it or does. */
+    public void checkOwner(TenantShardId tenant) {
+        RemoteTenant found = backup == null ? null : backup.tenant(tenant);
+        if (found != null) {
+            found.checkOwner();
+        }
+    }
+
+    /** The newest generation that anybody has claimed, by the store; 0 if none was. */
+    public int newestGeneration(TenantShardId tenant) {
+        return backup == null ? 0 : backup.newestGeneration(tenant);
+    }
+
+    /** Deletes all that is here of a tenant that is not attached. */
+    public void deleteTenant(TenantShardId tenant) {
+        Location.deleteTenant(environment.disk(), tenant);
+    }
+
+    /**
+     * Leaves of a tenant that is not attached only its layer files: what they are to be is the
+     * store's to say from now on.
+     */
+    public void keepLayersOnly(TenantShardId tenant) {
+        Disk disk = environment.disk();
+        LocalGeneration.forget(disk, ROOT + "/" + tenant);
+        for (TimelineId id : ids(timelines(tenant), TimelineId::parse)) {
+            String directory = directory(tenant, id);
+            for (String name : disk.list(directory)) {
+                if (!isLayer(name)) {
+                    disk.delete(directory + "/" + name);
+                }
+            }
+            disk.syncDirectory(directory);
+        }
+        disk.deleteTree(sources(tenant));
+    }
+
+    private static boolean isLayer(String name) {
+        try {
+            LayerName _ = LayerName.parse(name);
+            return true;
+        } catch (PageserverException e) {
+            return false;
         }
     }
 
@@ -264,13 +355,20 @@ public final class TimelineStore {
      * Under which generation this server has a tenant.
      *
      * @param fencedBy the generation that has taken it over, 0 if none was seen
+     * @param reopened the generation was claimed by an earlier run: it cannot be owned again
      */
-    public record Ownership(int generation, int fencedBy) {}
+    public record Ownership(int generation, int fencedBy, LocationMode mode, boolean reopened) {}
 
     /** Null without a store, or if the tenant is not attached. */
     public @Nullable Ownership ownership(TenantShardId tenant) {
         RemoteTenant found = backup == null ? null : backup.tenant(tenant);
-        return found == null ? null : new Ownership(found.generation().value(), found.fencedBy());
+        return found == null
+                ? null
+                : new Ownership(
+                        found.generation().value(),
+                        found.fencedBy(),
+                        found.mode(),
+                        found.reopened());
     }
 
     /**
@@ -461,7 +559,7 @@ public final class TimelineStore {
             owned.deleting(id);
         }
         deleteLocal(tenant, id);
-        if (backup != null && owned != null) {
+        if (backup != null && owned != null && owned.mode().deletes()) {
             backup.deleteObjects(owned, id);
         }
     }
@@ -498,7 +596,7 @@ public final class TimelineStore {
         RemoteTimeline theirs = ancestor.remote();
         RemoteTimeline remote = null;
         if (owned != null && theirs != null) {
-            owned.checkNotFenced();
+            owned.checkOwner();
             owned.checkNeverDeleted(id);
             // Under our generation: a former owner's index may still be replaced by that owner, who
             // knows nothing of the branch and keeps nothing for it.
@@ -534,7 +632,7 @@ public final class TimelineStore {
         String directory = directory(tenant, id);
         RemoteTenant owned = owned(tenant);
         if (owned != null) {
-            owned.checkNotFenced();
+            owned.checkOwner();
             owned.checkNeverDeleted(id);
         }
         discard(directory);

@@ -93,13 +93,17 @@ final class UploadPlan {
         return there != null && wanted.test(there) && (snapshot == null || wanted.test(snapshot));
     }
 
-    /** The next step, or null if there is nothing to do, or nothing before a step has ended. */
-    @Nullable Step next(TimelineIndex now) {
+    /**
+     * The next step, or null if there is nothing to do, or nothing before a step has ended.
+     *
+     * @param deletes may objects be deleted? If not, what is to be stays in the index
+     */
+    @Nullable Step next(TimelineIndex now, boolean deletes) {
         if (alone) {
             return null;
         }
         if (snapshot == null) {
-            Step between = betweenSnapshots(now);
+            Step between = betweenSnapshots(now, deletes);
             if (between != null || stored != null && stored.saysAs(now)) {
                 alone = between != null;
                 return between;
@@ -119,7 +123,7 @@ final class UploadPlan {
         return new Step.Index(complete);
     }
 
-    private @Nullable Step betweenSnapshots(TimelineIndex now) {
+    private @Nullable Step betweenSnapshots(TimelineIndex now, boolean deletes) {
         TimelineIndex last = stored;
         if (last == null) {
             return null;
@@ -127,7 +131,7 @@ final class UploadPlan {
         if (!validated) {
             return new Step.Validate();
         }
-        if (deletesLast && !last.saysAs(now)) {
+        if (!deletes || deletesLast && !last.saysAs(now)) {
             return null;
         }
         List<LayerName> garbage = new ArrayList<>();
@@ -216,6 +220,12 @@ final class UploadPlan {
 
     boolean isPresent(LayerName name) {
         return present.contains(name);
+    }
+
+    /** Is it in the store for good, and nothing else on its way there? */
+    boolean isStored(TimelineIndex now) {
+        TimelineIndex there = valid();
+        return there != null && snapshot == null && there.saysAs(now);
     }
 
     /** Is anything under way? */

@@ -50,6 +50,10 @@ public final class WalReceiver {
     private final Limits limits;
     private final Timeline timeline;
     private final WalSource source;
+
+    /** The slot is the owner's: a stale location streams what WAL the source still has. */
+    private final boolean slot;
+
     private volatile State state = State.CONNECTING;
     private volatile String detail = "";
     private volatile long receivedLsn;
@@ -65,6 +69,7 @@ public final class WalReceiver {
         this.limits = limits;
         this.timeline = timeline;
         this.source = source;
+        this.slot = timeline.owned();
         this.receivedLsn = timeline.lastRecordLsn();
     }
 
@@ -263,7 +268,8 @@ public final class WalReceiver {
             SystemIdentity identity = check(connection, from);
             try {
                 receive(
-                        connection.startReplication(source.slot(), from, timeline.walTimeline()),
+                        connection.startReplication(
+                                slot ? source.slot() : null, from, timeline.walTimeline()),
                         from);
             } catch (PageserverException e) {
                 throw explain(e, from, identity);
@@ -297,7 +303,9 @@ public final class WalReceiver {
                     timeline.segmentSize());
         }
         checkHistory(connection, identity, from);
-        if (connection.readReplicationSlot(source.slot()) instanceof ReplicationSlot.Absent) {
+        if (slot
+                && connection.readReplicationSlot(source.slot())
+                        instanceof ReplicationSlot.Absent) {
             throw PageserverException.of(ErrorCode.SOURCE_BROKEN, "%s", slotGone());
         }
         serverEnd = identity.flushLsn();
@@ -366,6 +374,16 @@ public final class WalReceiver {
                                     + restored(),
                             e)
                     : e;
+        }
+        if (said.sqlState().equals(ReplicationError.WAL_REMOVED) && !slot) {
+            return new PageserverException(
+                    ErrorCode.SOURCE_BROKEN,
+                    "the source has recycled the WAL at "
+                            + Lsn.toString(from)
+                            + ", which nothing keeps for a stale location ("
+                            + said.serverMessage()
+                            + "); what came before is read on",
+                    said);
         }
         if (said.sqlState().equals(ReplicationError.WAL_REMOVED)) {
             return new PageserverException(
@@ -453,7 +471,7 @@ public final class WalReceiver {
                 case KEEPALIVE -> {
                     serverEnd = Math.max(serverEnd, stream.serverEnd());
                     replyNow = stream.replyRequested();
-                    if (replyNow && writing.position() >= stream.serverEnd()) {
+                    if (slot && replyNow && writing.position() >= stream.serverEnd()) {
                         makeSafe();
                     }
                 }
@@ -483,7 +501,8 @@ public final class WalReceiver {
                         SERVER_SILENCE / 1_000_000_000L);
             }
             if (replyNow || now - lastStatus >= STATUS_INTERVAL) {
-                long durable = timeline.safeLsn();
+                // Nobody relies on what a stale location has: it says what it has got, and no more.
+                long durable = slot ? timeline.safeLsn() : 0;
                 stream.sendStatus(
                         writing.position(),
                         durable,

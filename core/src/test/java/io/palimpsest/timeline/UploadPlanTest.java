@@ -89,7 +89,7 @@ class UploadPlanTest {
         }
 
         void begin() {
-            UploadPlan.Step step = plan.next(index);
+            UploadPlan.Step step = plan.next(index, true);
             if (step == null) {
                 return;
             }
@@ -197,7 +197,7 @@ class UploadPlanTest {
                 w.begin();
                 w.end(false);
             }
-            assertNull(w.plan.next(w.index), "nothing is left to do");
+            assertNull(w.plan.next(w.index, true), "nothing is left to do");
             TimelineIndex stored = w.stored;
             assertNotNull(stored);
             assertTrue(stored.saysAs(w.index));
@@ -240,14 +240,14 @@ class UploadPlanTest {
         w.flush();
         w.compact();
         UploadPlan.Step step;
-        while (!((step = w.plan.next(w.index)) instanceof UploadPlan.Step.Delete)) {
+        while (!((step = w.plan.next(w.index, true)) instanceof UploadPlan.Step.Delete)) {
             assertNotNull(step);
             w.underWay.add(step);
             w.end(false);
         }
         w.plan.failed(step);
         w.flush();
-        assertTrue(w.plan.next(w.index) instanceof UploadPlan.Step.Layer);
+        assertTrue(w.plan.next(w.index, true) instanceof UploadPlan.Step.Layer);
     }
 
     @Test
@@ -263,7 +263,7 @@ class UploadPlanTest {
         List<LayerName> deleted = new ArrayList<>();
         TimelineIndex put = null;
         UploadPlan.Step step;
-        while ((step = plan.next(now)) != null) {
+        while ((step = plan.next(now, true)) != null) {
             switch (step) {
                 case UploadPlan.Step.Delete(List<LayerName> names) -> deleted.addAll(names);
                 case UploadPlan.Step.Index(TimelineIndex index) -> put = index;

@@ -49,11 +49,11 @@ class OwnershipTest {
     private static final long SECOND = 1_000_000_000L;
 
     /** Machines, one after the other or two at once, and the store that they share. */
-    private static final class World {
+    static final class World {
         private final Simulation simulation;
         private final SimNet net;
-        private final SimObjectStore objects;
-        private final HookedStore store;
+        final SimObjectStore objects;
+        final HookedStore store;
 
         World(Simulation simulation) {
             this.simulation = simulation;
@@ -138,7 +138,7 @@ class OwnershipTest {
         }
     }
 
-    private static void tell(long seed, Consumer<World> story) {
+    static void tell(long seed, Consumer<World> story) {
         Scenario scenario =
                 new Scenario() {
                     @Override
@@ -154,13 +154,18 @@ class OwnershipTest {
         Simulation.run(scenario, seed).check();
     }
 
-    private static void awaitStored(Machine machine, Timeline timeline) {
+    static void awaitStored(Machine machine, Timeline timeline) {
         while (timeline.remoteConsistentLsn() < timeline.lastRecordLsn()) {
             machine.tasks().sleep(SECOND / 10);
         }
     }
 
-    private static HookedStore.Hook refusing(String key) {
+    private static TimelineStore.Ownership owner(int generation, int fencedBy) {
+        return new TimelineStore.Ownership(
+                generation, fencedBy, LocationMode.ATTACHED_SINGLE, false);
+    }
+
+    static HookedStore.Hook refusing(String key) {
         return (put, condition) -> {
             if (put.startsWith(key)) {
                 throw PageserverException.of(ErrorCode.UNAVAILABLE, "%s: no answer", put);
@@ -234,11 +239,11 @@ class OwnershipTest {
                 });
     }
 
-    private static String index(TimelineId timeline, int generation) {
+    static String index(TimelineId timeline, int generation) {
         return RemotePath.index(TimelineWorld.TENANT, timeline, new Generation(generation));
     }
 
-    private static void withBranch(World world, Machine machine) {
+    static void withBranch(World world, Machine machine) {
         world.serve(
                 machine,
                 tenants -> {
@@ -343,13 +348,9 @@ class OwnershipTest {
                                 Timeline root = tenants.timeline(TENANT, ROOT);
                                 awaitStored(first, root);
                                 world.serve(second, other -> other.attach(TENANT));
-                                assertEquals(
-                                        new TimelineStore.Ownership(1, 0),
-                                        tenants.ownership(TENANT));
+                                assertEquals(owner(1, 0), tenants.ownership(TENANT));
                                 first.tasks().sleep(61 * SECOND);
-                                assertEquals(
-                                        new TimelineStore.Ownership(1, 2),
-                                        tenants.ownership(TENANT));
+                                assertEquals(owner(1, 2), tenants.ownership(TENANT));
                                 assertTrue(
                                         root.failure() instanceof PageserverException e
                                                 && e.code() == ErrorCode.PRECONDITION_FAILED);
@@ -474,7 +475,7 @@ class OwnershipTest {
                 });
     }
 
-    private static void refused(ErrorCode code, Executable what) {
+    static void refused(ErrorCode code, Executable what) {
         PageserverException e = assertThrows(PageserverException.class, what);
         assertEquals(code, e.code(), e.getMessage());
     }
@@ -500,12 +501,10 @@ class OwnershipTest {
                                         ErrorCode.CONFLICT,
                                         () -> tenants.attach(TENANT, OptionalInt.of(7)));
                                 tenants.attach(TENANT, OptionalInt.of(2));
-                                assertEquals(
-                                        new TimelineStore.Ownership(2, 0),
-                                        tenants.ownership(TENANT));
+                                assertEquals(owner(2, 0), tenants.ownership(TENANT));
                                 refused(
                                         ErrorCode.CONFLICT,
-                                        () -> tenants.attach(TENANT, OptionalInt.of(3)));
+                                        () -> tenants.attach(TENANT, OptionalInt.of(4)));
                             });
                     world.serve(
                             second,

@@ -31,6 +31,13 @@ final class TenantAttach implements Callable<Integer> {
     @Option(names = "--all", description = "All tenants that the store has something of.")
     private boolean all;
 
+    @Option(
+            names = "--generation",
+            paramLabel = "N",
+            description =
+                    "The generation, of one tenant, if somebody gives them out; else the next one.")
+    private int generation;
+
     @Parameters(paramLabel = "TENANT", arity = "0..*", description = "Tenant ids.")
     private List<String> tenants = List.of();
 
@@ -38,6 +45,11 @@ final class TenantAttach implements Callable<Integer> {
     public Integer call() throws InterruptedException {
         if (all == !tenants.isEmpty()) {
             throw PageserverException.badRequest("give tenant ids, or --all");
+        }
+        boolean given = spec.commandLine().getParseResult().hasMatchedOption("--generation");
+        if (given && (generation < 1 || tenants.size() != 1)) {
+            throw PageserverException.badRequest(
+                    "--generation is a number from 1, of one tenant that is named");
         }
         PrintWriter out = spec.commandLine().getOut();
         PrintWriter err = spec.commandLine().getErr();
@@ -50,7 +62,9 @@ final class TenantAttach implements Callable<Integer> {
                             api.call(
                                     "PUT",
                                     "/v1/tenant/" + tenant + "/location_config",
-                                    "{\"mode\": \"AttachedSingle\"}");
+                                    "{\"mode\": \"AttachedSingle\""
+                                            + (given ? ", \"generation\": " + generation : "")
+                                            + "}");
                     out.println(tenant + "  attached");
                 } catch (PageserverException e) {
                     err.println("palimpsest: " + tenant + ": " + e.getMessage());

@@ -21,6 +21,8 @@ import io.palimpsest.service.Management.TimelineInfo;
 import io.palimpsest.tenant.Evictor;
 import io.palimpsest.tenant.WarmUp;
 import io.palimpsest.timeline.Lease;
+import io.palimpsest.timeline.Location;
+import io.palimpsest.timeline.LocationMode;
 import io.palimpsest.timeline.LsnAtTime;
 import io.palimpsest.timeline.StoreGarbage;
 import io.palimpsest.timeline.TimelineStore;
@@ -46,9 +48,12 @@ import org.slf4j.LoggerFactory;
  *   GET  /metrics                                    for Prometheus
  *   POST /v1/reload_auth_validation_keys             {"keys": how many}
  *   GET  /v1/background                              our own: sums of background work
- *   GET  /v1/tenant                                  [{"id", "generation", "mode": "AttachedSingle" or "AttachedStale", ...}]
+ *   GET  /v1/tenant                                  [{"id", "generation", "mode": "AttachedSingle", ...}]; only attached ones
+ *   GET  /v1/location_config                         {"tenant_shards": [[id, location or null]]}; null: on its way
+ *   GET  /v1/location_config/:tenant                 location
  *   GET  /v1/store/tenant                            our own: the same of what the object store has
- *   PUT  /v1/tenant/:tenant/location_config          {"mode": "AttachedSingle", "generation"?}: taken over from the object store
+ *   PUT  /v1/tenant/:tenant/location_config          {"mode": "AttachedSingle", "AttachedMulti", "AttachedStale", "Secondary" or
+ *                                                    "Detached", "generation"?, "secondary_conf": {"warm"}?}; ?flush_ms=
  *   PUT  /v1/tenant/:tenant/remote_garbage           our own: what former owners have left in the store is deleted now
  *   GET  /v1/tenant/:tenant/timeline                 [timeline]
  *   POST /v1/tenant/:tenant/timeline                 201 timeline; body below
@@ -97,6 +102,7 @@ final class ManagementRoutes {
 
     private static final Set<String> OPEN = Set.of("/v1/status", "/livez", "/readyz", "/startupz");
     private static final int MOST_DOWNLOADS = 100;
+    private static final long MOST_FLUSH_MILLIS = 3_600_000L;
 
     private static final Logger LOG = LoggerFactory.getLogger(ManagementRoutes.class);
     private static final JsonNodeFactory JSON = JsonNodeFactory.instance;
@@ -176,7 +182,7 @@ final class ManagementRoutes {
         TenantId tenant = tenant(parts.get(3));
         access.toTenant(tenant);
         if (n == 5 && parts.get(4).equals("location_config")) {
-            return only("PUT", method, () -> locate(tenant, body));
+            return only("PUT", method, () -> locate(tenant, query, body));
         }
         if (n == 5 && parts.get(4).equals("remote_garbage")) {
             return only("PUT", method, () -> deleteGarbage(tenant));
@@ -202,10 +208,14 @@ final class ManagementRoutes {
             case "status" -> only("GET", method, () -> ok(JSON.objectNode().put("id", 1)));
             case "background" -> only("GET", method, this::background);
             case "tenant" -> only("GET", method, this::tenants);
+            case "location_config" -> only("GET", method, this::locations);
             case "store/tenant" -> only("GET", method, () -> ids(management.tenantsInStore()));
             case "disk_usage_eviction/run" -> only("PUT", method, () -> freeDisk(body));
             case "reload_auth_validation_keys" -> only("POST", method, this::reloadKeys);
-            default -> noSuchPath(path);
+            default ->
+                    parts.size() == 4 && parts.get(2).equals("location_config")
+                            ? only("GET", method, () -> location(tenant(parts.get(3))))
+                            : noSuchPath(path);
         };
     }
 
@@ -407,19 +417,118 @@ final class ManagementRoutes {
         return ok(JSON.nullNode());
     }
 
-    private Answer locate(TenantId tenant, byte[] body) {
+    private Answer locate(TenantId tenant, Map<String, List<String>> query, byte[] body) {
         JsonNode request = parse(body);
-        String mode = text(request, "mode");
-        if (!mode.equals("AttachedSingle")) {
-            throw PageserverException.of(
-                    ErrorCode.UNSUPPORTED,
-                    "the mode is '%s'; only 'AttachedSingle' is there, which takes the tenant over",
-                    mode);
+        for (Map.Entry<String, JsonNode> field : request.properties()) {
+            checkLocationField(field.getKey(), field.getValue());
         }
-        management.attach(tenant, generation(request));
+        LocationMode mode = LocationMode.parse(text(request, "mode"));
+        management.locate(
+                tenant,
+                mode,
+                generation(request),
+                mode == LocationMode.SECONDARY && warm(request.get("secondary_conf")),
+                flushNanos(query));
         ObjectNode json = JSON.objectNode();
         json.putArray("shards").addObject().put("shard_id", tenant.toString()).put("node_id", 1);
         return ok(json.putNull("stripe_size"));
+    }
+
+    /** What the field's clients may say, and what of that is there. */
+    private static void checkLocationField(String name, JsonNode value) {
+        switch (name) {
+            case "mode", "generation", "secondary_conf", "shard_stripe_size" -> {}
+            case "shard_number", "shard_count" -> {
+                if (value.asInt(-1) != 0) {
+                    throw PageserverException.badRequest(
+                            "%s is %s: tenants are not sharded here, expected 0", name, value);
+                }
+            }
+            case "tenant_conf" -> {
+                if (!value.isObject()) {
+                    throw PageserverException.badRequest(
+                            "tenant_conf is %s, expected an object", value);
+                }
+                if (!value.isEmpty()) {
+                    throw PageserverException.badRequest(
+                            "tenant_conf is %s: what a tenant is to have of its own cannot be set here, expected {}",
+                            value);
+                }
+            }
+            default ->
+                    throw PageserverException.badRequest(
+                            "the body has the field '%s', which is not known", name);
+        }
+    }
+
+    private static boolean warm(@Nullable JsonNode conf) {
+        if (conf == null || conf.isNull()) {
+            return false;
+        }
+        JsonNode warm = conf.get("warm");
+        if (warm == null || !warm.isBoolean()) {
+            throw PageserverException.badRequest(
+                    "secondary_conf is %s, expected {\"warm\": true or false}", conf);
+        }
+        return warm.booleanValue();
+    }
+
+    /** Null if it is not said. */
+    private static @Nullable Long flushNanos(Map<String, List<String>> query) {
+        if (!query.containsKey("flush_ms")) {
+            return null;
+        }
+        String text = parameter(query, "flush_ms");
+        try {
+            long millis = Long.parseLong(text);
+            if (millis >= 0 && millis <= MOST_FLUSH_MILLIS) {
+                return millis * 1_000_000L;
+            }
+        } catch (NumberFormatException e) {
+            // said below
+        }
+        throw PageserverException.badRequest(
+                "flush_ms is '%s', expected milliseconds up to %d", text, MOST_FLUSH_MILLIS);
+    }
+
+    private Answer location(TenantId tenant) {
+        Location found = management.location(tenant);
+        return found == null
+                ? failure(503, "tenant " + tenant + " is on its way, or cannot be attached")
+                : ok(json(found));
+    }
+
+    private Answer locations() {
+        ObjectNode json = JSON.objectNode();
+        ArrayNode list = json.putArray("tenant_shards");
+        management
+                .locations()
+                .forEach((tenant, location) -> {
+                    ArrayNode pair = list.addArray().add(tenant.toString());
+                    if (location == null) {
+                        pair.addNull();
+                    } else {
+                        pair.add(json(location));
+                    }
+                });
+        return ok(json);
+    }
+
+    private static ObjectNode json(Location location) {
+        ObjectNode json = JSON.objectNode().put("mode", location.mode().toString());
+        if (location.generation() == 0) {
+            json.putNull("generation");
+        } else {
+            json.put("generation", location.generation());
+        }
+        if (location.mode() == LocationMode.SECONDARY) {
+            json.putObject("secondary_conf").put("warm", location.warm());
+        } else {
+            json.putNull("secondary_conf");
+        }
+        json.put("shard_number", 0).put("shard_count", 0).put("shard_stripe_size", 0);
+        json.putObject("tenant_conf");
+        return json;
     }
 
     private static OptionalInt generation(JsonNode request) {
@@ -554,7 +663,9 @@ final class ManagementRoutes {
             if (ownership != null) {
                 boolean stale = ownership.fencedBy() != 0;
                 json.put("generation", ownership.generation());
-                json.put("mode", stale ? "AttachedStale" : "AttachedSingle");
+                json.put(
+                        "mode",
+                        (stale ? LocationMode.ATTACHED_STALE : ownership.mode()).toString());
                 if (stale) {
                     json.put("fenced_by", ownership.fencedBy());
                 }

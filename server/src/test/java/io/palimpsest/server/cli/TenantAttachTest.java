@@ -86,6 +86,21 @@ class TenantAttachTest {
     }
 
     @Test
+    void aGenerationIsOfOneTenant() {
+        assertEquals(2, run("--all", "--generation", "3"));
+        assertEquals(2, run(HERE, NOWHERE, "--generation", "3"));
+        assertEquals(2, run(HERE, "--generation", "0"));
+        assertEquals(List.of(), asked);
+        assertEquals(0, run(HERE, "--generation", "3"), err.toString());
+        assertEquals(
+                List.of(
+                        "PUT /v1/tenant/"
+                                + HERE
+                                + "/location_config {\"mode\": \"AttachedSingle\", \"generation\": 3}"),
+                asked);
+    }
+
+    @Test
     void idsOrAll() {
         assertEquals(2, run());
         assertEquals(2, run("--all", HERE));

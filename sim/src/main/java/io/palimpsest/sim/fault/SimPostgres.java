@@ -215,7 +215,10 @@ public final class SimPostgres {
         String[] words = command.split(" ", -1);
         int physical = Arrays.asList(words).indexOf("PHYSICAL");
         long from = Lsn.parse(words[physical + 1]).value();
-        if (!hasSlot) {
+        boolean slot = Arrays.asList(words).contains("SLOT");
+        if (!slot && from >= wal.keptFrom() && from <= wal.end()) {
+            stream(wire, from, false);
+        } else if (!hasSlot) {
             error(wire, "42704", "replication slot \"sim\" does not exist");
         } else if (slotInUse) {
             error(wire, "55006", "replication slot \"sim\" is active");
@@ -226,14 +229,17 @@ public final class SimPostgres {
         } else {
             slotInUse = true;
             try {
-                stream(wire, from);
+                stream(wire, from, true);
             } finally {
                 slotInUse = false;
             }
         }
     }
 
-    private void stream(ServerWire wire, long from) {
+    /**
+     * @param slot does it keep WAL for who receives it? Else what others acknowledge is gone
+     */
+    private void stream(ServerWire wire, long from, boolean slot) {
         wire.begin('W').u8(0).u16(0).end();
         wire.flush();
         byte[] piece = new byte[MAX_SEND];
@@ -242,6 +248,10 @@ public final class SimPostgres {
         long nextKeepalive = now() + SECOND;
         while (!stopping && hasSlot && now() - heard < PATIENCE) {
             long end = wal.end();
+            if (!slot && sent < wal.keptFrom()) {
+                error(wire, "58P01", "requested WAL segment has already been removed");
+                return;
+            }
             // What was sent may have been acknowledged by a connection before this one.
             sent = Math.max(sent, wal.keptFrom());
             if (sent < end) {

@@ -1,0 +1,232 @@
+package io.palimpsest.server.http;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import io.palimpsest.base.Limits;
+import io.palimpsest.base.TenantConfig;
+import io.palimpsest.base.TenantId;
+import io.palimpsest.base.TimelineId;
+import io.palimpsest.port.Environment;
+import io.palimpsest.remote.RemoteLimits;
+import io.palimpsest.remote.RemoteStore;
+import io.palimpsest.server.auth.Doors;
+import io.palimpsest.server.config.ServerConfig;
+import io.palimpsest.server.disk.NioDisk;
+import io.palimpsest.server.runtime.LogTracer;
+import io.palimpsest.server.runtime.SecureIds;
+import io.palimpsest.server.runtime.SocketNet;
+import io.palimpsest.server.runtime.SystemClock;
+import io.palimpsest.server.runtime.SystemTasks;
+import io.palimpsest.server.store.LocalStore;
+import io.palimpsest.service.Management;
+import io.palimpsest.tenant.Tenants;
+import io.palimpsest.timeline.Timeline;
+import io.palimpsest.value.Keys;
+import io.palimpsest.value.Modifications;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.zip.CRC32C;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Two servers with a store, and what each is told to be to a tenant. */
+class ManagementLocationsTest {
+    private static final String TENANT = "7a1f0c4e5d6b48a99e0f112233445566";
+    private static final String ROOT = "d87061ac791d44a963416f8fe634a26c";
+    private static final String CONFIG = "/v1/tenant/" + TENANT + "/location_config";
+    private static final String SEEN = "/v1/location_config/" + TENANT;
+
+    /** A page server. */
+    private static final class Server implements AutoCloseable {
+        private final Tenants tenants;
+        private final ManagementServer server;
+        private final HttpClient http = HttpClient.newHttpClient();
+
+        Server(Path directory, Path store) {
+            LogTracer tracer = new LogTracer("test");
+            SystemTasks tasks = new SystemTasks(2, tracer, (task, failure) -> {});
+            Environment environment =
+                    new Environment(
+                            new SystemClock(),
+                            tasks,
+                            new NioDisk(directory),
+                            new SocketNet(),
+                            new SecureIds(),
+                            tracer);
+            RemoteStore remote =
+                    new RemoteStore(
+                            new LocalStore(store),
+                            environment.clock(),
+                            tasks,
+                            environment.ids(),
+                            tracer,
+                            RemoteLimits.DEFAULT);
+            tenants = Tenants.load(environment, Limits.DEFAULT, TenantConfig.DEFAULT, remote);
+            server =
+                    ManagementServer.start(
+                            new ServerConfig.Address("127.0.0.1", 0),
+                            new ManagementServer.Service(
+                                    new Management(tenants), Doors.OPEN, Health.PLAIN, () -> ""),
+                            null,
+                            tasks);
+        }
+
+        Timeline root() {
+            return tenants.timeline(TenantId.parse(TENANT), TimelineId.parse(ROOT));
+        }
+
+        JsonNode send(int status, String method, String path, String body) throws Exception {
+            HttpResponse<String> answer =
+                    http.send(
+                            HttpRequest.newBuilder(
+                                            URI.create(
+                                                    "http://127.0.0.1:"
+                                                            + server.address().getPort()
+                                                            + path))
+                                    .method(method, HttpRequest.BodyPublishers.ofString(body))
+                                    .build(),
+                            HttpResponse.BodyHandlers.ofString());
+            assertEquals(status, answer.statusCode(), answer.body());
+            return new ObjectMapper().readTree(answer.body());
+        }
+
+        void locate(int status, String mode, String more) throws Exception {
+            JsonNode _ = send(status, "PUT", CONFIG, "{\"mode\": \"" + mode + "\"" + more + "}");
+        }
+
+        String mode() throws Exception {
+            return send(200, "GET", SEEN, "").get("mode").textValue();
+        }
+
+        @Override
+        public void close() {
+            server.close();
+            tenants.close();
+            http.close();
+        }
+    }
+
+    @TempDir private Path directory;
+    private Server first;
+    private Server second;
+
+    @BeforeEach
+    void start() throws Exception {
+        String body =
+                """
+                palimpsest timeline index 1
+                tenant %s
+                timeline %s
+                generation 00000001
+                postgres 17
+                origin stock
+                system_identifier 7576021984203157541
+                segment_size 16777216
+                wal_timeline 1
+                ancestor none
+                state active
+                oldest_readable_lsn 0/3000120
+                disk_consistent_lsn 0/3000120
+                prev_record_lsn 0/0
+                """
+                        .formatted(TENANT, ROOT);
+        CRC32C crc = new CRC32C();
+        crc.update(body.getBytes(StandardCharsets.UTF_8));
+        Path root = directory.resolve("first/tenants/" + TENANT + "/timelines/" + ROOT);
+        Files.createDirectories(root);
+        Files.createDirectories(directory.resolve("second"));
+        Files.writeString(root.resolve("index"), body + "crc32c %08x\n".formatted(crc.getValue()));
+        first = new Server(directory.resolve("first"), directory.resolve("store"));
+        second = new Server(directory.resolve("second"), directory.resolve("store"));
+        Modifications m = new Modifications();
+        for (int i = 1; i <= 3; i++) {
+            long lsn = 0x3000120 + 8 * i;
+            m.image(Keys.twoPhase(0, i % 2), lsn, new byte[] {(byte) i});
+            first.root().commit(m, lsn - 8, lsn);
+            m.clear();
+            first.root().flushUpTo(lsn);
+        }
+    }
+
+    @AfterEach
+    void stop() {
+        first.close();
+        second.close();
+    }
+
+    /** As a control program does it that moves a tenant while it is read. */
+    @Test
+    void aTenantIsMovedFromOneServerToTheOther() throws Exception {
+        assertEquals("AttachedSingle", first.mode());
+        second.send(404, "GET", SEEN, "");
+        first.locate(200, "AttachedStale", ", \"generation\": 1");
+        second.locate(200, "AttachedMulti", ", \"generation\": 2, \"tenant_conf\": {}");
+        assertEquals("AttachedStale", first.mode());
+        assertEquals(
+                "{\"mode\":\"AttachedMulti\",\"generation\":2,\"secondary_conf\":null,\"shard_number\":0,"
+                        + "\"shard_count\":0,\"shard_stripe_size\":0,\"tenant_conf\":{}}",
+                second.send(200, "GET", SEEN, "").toString());
+        assertEquals(first.root().lastRecordLsn(), second.root().lastRecordLsn());
+        second.locate(200, "AttachedSingle", ", \"generation\": 2");
+        first.locate(200, "Secondary", ", \"secondary_conf\": {\"warm\": false}");
+        String pages = "/v1/tenant/" + TENANT + "/timeline/" + ROOT;
+        assertTrue(first.send(503, "GET", pages, "").get("msg").textValue().contains("Secondary"));
+        assertEquals(
+                "[[\""
+                        + TENANT
+                        + "\",{\"mode\":\"Secondary\",\"generation\":null,"
+                        + "\"secondary_conf\":{\"warm\":false},\"shard_number\":0,\"shard_count\":0,"
+                        + "\"shard_stripe_size\":0,\"tenant_conf\":{}}]]",
+                first.send(200, "GET", "/v1/location_config", "").get("tenant_shards").toString());
+        first.locate(200, "Detached", "");
+        first.locate(200, "Detached", "");
+        first.send(404, "GET", SEEN, "");
+        first.send(404, "GET", pages, "");
+        assertFalse(Files.exists(directory.resolve("first/tenants/" + TENANT)));
+        JsonNode attached = second.send(200, "GET", "/v1/tenant", "").get(0);
+        assertEquals("AttachedSingle", attached.get("mode").textValue());
+        assertEquals(2, attached.get("generation").intValue());
+    }
+
+    @Test
+    void whatCannotBeIsRefusedWithItsReason() throws Exception {
+        first.locate(400, "AttachedDouble", "");
+        first.locate(400, "AttachedSingle", ", \"color\": \"red\"");
+        first.locate(400, "AttachedSingle", ", \"tenant_conf\": null");
+        first.locate(400, "AttachedSingle", ", \"tenant_conf\": {\"gc_period\": \"1h\"}");
+        first.locate(400, "AttachedSingle", ", \"shard_count\": 2");
+        first.locate(400, "Secondary", ", \"secondary_conf\": {}");
+        first.send(400, "PUT", CONFIG + "?flush_ms=soon", "{\"mode\": \"AttachedStale\"}");
+        first.locate(409, "AttachedSingle", ", \"generation\": 7");
+        first.locate(409, "AttachedStale", ", \"generation\": 2");
+        second.locate(409, "AttachedStale", "");
+        first.locate(200, "AttachedMulti", ", \"generation\": 2");
+        first.locate(400, "AttachedMulti", ", \"generation\": 1");
+        String pages = "/v1/tenant/" + TENANT + "/timeline/" + ROOT;
+        first.send(412, "DELETE", pages, "");
+        first.send(412, "PUT", pages + "/do_gc", "");
+        first.send(412, "PUT", "/v1/tenant/" + TENANT + "/remote_garbage", "");
+        JsonNode _ =
+                first.send(
+                        200,
+                        "PUT",
+                        CONFIG + "?flush_ms=1000&lazy=true",
+                        "{\"mode\": \"AttachedStale\"}");
+        first.send(412, "PUT", pages + "/compact", "");
+        first.send(412, "PUT", pages + "/archival_config", "{\"state\": \"Archived\"}");
+        // Nobody else has it.
+        first.locate(409, "Detached", "");
+        first.send(405, "POST", SEEN, "");
+    }
+}

@@ -12,6 +12,20 @@ demo: jdk ## A real PostgreSQL followed, every page compared; PG=14..18 SEED=n S
 demo-backup: ## The demo, its machine lost twice, all from the store: STORE=local|s3|azure PG=14..18 SEED=n SELFTEST=1 COMPACT=1
 	@$(MAKE) --no-print-directory demo STORE=$(or $(STORE),local)
 
+.PHONY: dist-check
+dist-check: dist ## The tarball twice, the same bytes; unpacked and used without a JDK; IMAGE=1: as an image too (needs Docker's engine)
+	@cp server/target/palimpsest-*.tar.gz.sha256 server/target/first.sha256
+	@server/dist/build >/dev/null && cmp server/target/palimpsest-*.tar.gz.sha256 server/target/first.sha256 && echo "dist-check: two builds, the same bytes"
+	@$(PACKAGE) -pl regress -am
+	@$(JAVA) -cp 'regress/target/palimpsest-regress-0.1.0-SNAPSHOT.jar:regress/target/lib/*' io.palimpsest.regress.InstalledServer \
+	  --tarball server/target/palimpsest-*.tar.gz
+ifdef IMAGE
+	@regress/images/build
+	@docker build -q -f server/dist/Dockerfile --build-arg BASE=local/palimpsest-debian:bookworm -t local/palimpsest server/target
+	@$(JAVA) -cp 'regress/target/palimpsest-regress-0.1.0-SNAPSHOT.jar:regress/target/lib/*' io.palimpsest.regress.InstalledServer \
+	  --tarball server/target/palimpsest-*.tar.gz --image local/palimpsest
+endif
+
 .PHONY: images
 images: jdk ## Container images of PostgreSQL, built without a registry; PG=17 for one only
 	@regress/images/build $(if $(filter command line environment,$(origin PG)),$(PG),14 15 16 17 18)

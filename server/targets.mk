@@ -4,6 +4,11 @@ cli: jdk ## The command line: make cli ARGS="layer map work/tenants/T/timelines/
 	@$(PACKAGE) -pl server -am
 	@server/palimpsest $(ARGS)
 
+.PHONY: dist
+dist: jdk ## The tarball to install, in server/target: with its own Java, the same bytes whenever it is built
+	@$(PACKAGE) -pl server -am
+	@server/dist/build
+
 # Files of the format as it is now, read by every later version: once for each version, never again.
 .PHONY: golden
 golden: jdk ## Write the golden store of a new format version: make golden VERSION=2

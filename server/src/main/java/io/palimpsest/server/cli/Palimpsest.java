@@ -27,7 +27,8 @@ import picocli.CommandLine.Command;
             Palimpsest.Tenant.class,
             Palimpsest.Token.class,
             Connect.class,
-            Export.class
+            Export.class,
+            Ready.class
         },
         exitCodeListHeading = "%nExit status:%n",
         exitCodeList = {
@@ -36,7 +37,8 @@ import picocli.CommandLine.Command;
             "2:wrong arguments",
             "3:not found",
             "5:the LSN is outside of what can be read",
-            "6:corruption found"
+            "6:corruption found",
+            "7:the server does not answer"
         })
 public final class Palimpsest {
     static final int DONE = 0;
@@ -45,6 +47,7 @@ public final class Palimpsest {
     static final int NOT_FOUND = 3;
     static final int OUT_OF_RANGE = 5;
     static final int CORRUPT = 6;
+    static final int UNREACHABLE = 7;
 
     /** Layer files. */
     @Command(

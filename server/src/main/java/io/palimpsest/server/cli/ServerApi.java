@@ -7,6 +7,7 @@ import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.server.connect.Credentials;
 import java.io.IOException;
+import java.net.ConnectException;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
@@ -63,7 +64,7 @@ final class ServerApi implements AutoCloseable {
             answer = http.send(request.build(), HttpResponse.BodyHandlers.ofString());
         } catch (IOException e) {
             throw new PageserverException(
-                    ErrorCode.IO, "%s does not answer: %s".formatted(server, e), e);
+                    ErrorCode.IO, "%s does not answer: %s".formatted(server, why(e)), e);
         } catch (IllegalArgumentException e) {
             throw new PageserverException(
                     ErrorCode.BAD_REQUEST, "not a server's URL: " + server, e);
@@ -75,6 +76,13 @@ final class ServerApi implements AutoCloseable {
                     json.path("msg").asText("status " + answer.statusCode()));
         }
         return json;
+    }
+
+    /** A refused connection has no message. */
+    private static String why(IOException e) {
+        return e instanceof ConnectException && e.getMessage() == null
+                ? "nobody listens there; is it started, and is --server right?"
+                : e.toString();
     }
 
     private JsonNode json(String body) {

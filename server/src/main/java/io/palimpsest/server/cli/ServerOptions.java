@@ -11,9 +11,9 @@ final class ServerOptions {
     @Option(
             names = "--server",
             paramLabel = "URL",
-            defaultValue = DEFAULT,
+            defaultValue = "${env:PALIMPSEST_SERVER:-" + DEFAULT + "}",
             description = {
-                "The server's management API. Default: ${DEFAULT-VALUE}.",
+                "The server's management API. Default: PALIMPSEST_SERVER, else " + DEFAULT + ".",
                 Credentials.HELP
             })
     private URI server = URI.create(DEFAULT);

@@ -11,9 +11,11 @@ import io.palimpsest.server.store.StoreSettings;
 import io.palimpsest.service.PageService;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Locale;
 import java.util.Objects;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -428,6 +430,11 @@ public record ServerConfig(
                     "expected a duration from 1 ms to " + longest / DAY + " days, found " + value);
         }
         return n * unit;
+    }
+
+    /** All keys but those of {@code remote_storage}. */
+    static Set<String> keys() {
+        return Collections.unmodifiableSet(KEYS.keySet());
     }
 
     /** Where the file lies in a working directory. */

@@ -8,6 +8,7 @@ import java.util.Locale;
 import java.util.function.BooleanSupplier;
 import java.util.function.IntSupplier;
 import java.util.function.LongSupplier;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -57,6 +58,15 @@ public final class Health {
                                 .put("name", f.name)
                                 .put("ok", f.good)
                                 .put("detail", f.detail));
+        if (!ready) {
+            body.put(
+                    "msg",
+                    "not ready: "
+                            + findings.stream()
+                                    .filter(f -> !f.good)
+                                    .map(f -> f.name + ": " + f.detail)
+                                    .collect(Collectors.joining("; ")));
+        }
         if (!checks.isEmpty()) {
             body.set("checks", checks);
         }

@@ -12,12 +12,17 @@ import io.palimpsest.base.TenantConfig;
 import io.palimpsest.fixtures.KeyFiles;
 import io.palimpsest.server.auth.Doors;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
+import org.tomlj.Toml;
 
 class ServerConfigTest {
     private static String refusal(String file) {
@@ -235,5 +240,26 @@ class ServerConfigTest {
                 new ServerConfig.Clients(7, 30_000_000_000L, 0),
                 ServerConfig.read("pageserver.toml", file, List.of()).clients());
         assertTrue(refusal("page_service_max_connections = 0").contains("whole number from 1"));
+    }
+
+    /** The example that is installed names every key, with a value that is good. */
+    @Test
+    void theExampleNamesAllKeys() throws Exception {
+        String example = Files.readString(Path.of("dist/conf/pageserver.toml"));
+        assertEquals(
+                ServerConfig.read("example", "", List.of()),
+                ServerConfig.read("example", example, List.of()),
+                "as it is, it changes nothing");
+        String all =
+                example.lines()
+                        .map(line -> line.matches("#[a-z].*") ? line.substring(1) : line)
+                        .filter(line -> !line.startsWith("remote_storage"))
+                        .collect(Collectors.joining("\n"));
+        ServerConfig.read("example", all, List.of());
+        Set<String> named = new TreeSet<>(Toml.parse(all).dottedKeySet());
+        // A policy by age takes two keys more.
+        named.add("tenant_config.eviction_policy.threshold");
+        named.add("tenant_config.eviction_policy.period");
+        assertEquals(new TreeSet<>(ServerConfig.keys()), named);
     }
 }

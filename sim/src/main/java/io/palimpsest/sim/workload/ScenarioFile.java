@@ -8,6 +8,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 import org.tomlj.Toml;
@@ -35,7 +36,7 @@ final class ScenarioFile {
             throw new IllegalArgumentException(path + ": " + parsed.errors().getFirst());
         }
         for (String key : parsed.dottedKeySet()) {
-            values.put(key, parsed.get(key) instanceof Object value ? value : "");
+            values.put(key, Objects.requireNonNull(parsed.get(key)));
         }
     }
 

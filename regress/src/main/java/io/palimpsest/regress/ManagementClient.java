@@ -159,6 +159,7 @@ public final class ManagementClient implements AutoCloseable {
             return send(
                     HttpRequest.newBuilder(URI.create(base + path))
                             .timeout(Duration.ofMinutes(5))
+                            .header("Content-Type", "application/json")
                             .PUT(HttpRequest.BodyPublishers.ofString(json.writeValueAsString(body)))
                             .build(),
                     200);

@@ -1,5 +1,6 @@
 package io.palimpsest.server.config;
 
+import io.netty.util.NetUtil;
 import io.palimpsest.base.EvictionConfig;
 import io.palimpsest.base.Limits;
 import io.palimpsest.base.OwnershipConfig;
@@ -9,6 +10,8 @@ import io.palimpsest.port.RedoEngine;
 import io.palimpsest.server.redo.WalRedoPool;
 import io.palimpsest.server.store.StoreSettings;
 import io.palimpsest.service.PageService;
+import java.net.InetAddress;
+import java.net.UnknownHostException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -84,6 +87,25 @@ public record ServerConfig(
             return new Address(text.substring(0, colon), port);
         }
 
+        /**
+         * Can only this machine reach it? A name that is not localhost counts as reached by others.
+         */
+        public boolean isLoopback() {
+            byte[] address =
+                    NetUtil.createByteArrayFromIpAddressString(
+                            host.startsWith("[") && host.endsWith("]")
+                                    ? host.substring(1, host.length() - 1)
+                                    : host);
+            if (address == null) {
+                return host.equalsIgnoreCase("localhost");
+            }
+            try {
+                return InetAddress.getByAddress(address).isLoopbackAddress();
+            } catch (UnknownHostException e) {
+                throw new IllegalStateException(host, e);
+            }
+        }
+
         @Override
         public String toString() {
             return host + ":" + port;
@@ -105,6 +127,7 @@ public record ServerConfig(
     private static final class Settings {
         Address pageService = new Address("127.0.0.1", 64000);
         Address management = new Address("127.0.0.1", 9898);
+        boolean publicWithoutAuth;
         long connections = 4096;
         long idleTimeout = PageService.IDLE_NANOS;
         long drainTimeout = 10_000_000_000L;
@@ -147,6 +170,7 @@ public record ServerConfig(
         KEYS.put("page_service_max_connections", (s, v) -> s.connections = number(v, 1, 1 << 16));
         KEYS.put("page_service_idle_timeout", (s, v) -> s.idleTimeout = duration(v));
         KEYS.put("drain_timeout", (s, v) -> s.drainTimeout = durationOrZero(v, LONGEST_NANOS));
+        KEYS.put("allow_public_without_auth", (s, v) -> s.publicWithoutAuth = yes(v));
         KEYS.put("wait_lsn_timeout", (s, v) -> s.waitLsn = duration(v));
         KEYS.put("page_cache_size", (s, v) -> s.pageCachePages = number(v, 0, 1L << 32));
         KEYS.put("ingest_batch_size", (s, v) -> s.ingestBatch = number(v, 1, 1 << 20));
@@ -270,6 +294,19 @@ public record ServerConfig(
                             + ", less than tenant_config.compaction_threshold, which is "
                             + settings.compactionThreshold);
         }
+        DoorConfig doors = settings.doors.config();
+        if (!settings.publicWithoutAuth) {
+            if (!doors.pages()) {
+                asksNobody("listen_pg_addr", settings.pageService, "pg_auth_type", wrong);
+            }
+            if (!doors.management()) {
+                asksNobody("listen_http_addr", settings.management, "http_auth_type", wrong);
+                Address https = doors.encryption().https();
+                if (https != null) {
+                    asksNobody("listen_https_addr", https, "http_auth_type", wrong);
+                }
+            }
+        }
         long heap = Runtime.getRuntime().maxMemory();
         fits("page_cache_size", settings.pageCachePages * 8192, heap, wrong);
         fits("tenant_config.checkpoint_distance", settings.checkpointDistance, heap, wrong);
@@ -287,6 +324,18 @@ public record ServerConfig(
                     "listen_pg_addr and listen_http_addr are both "
                             + settings.management
                             + ": each needs a port of its own");
+        }
+    }
+
+    private static void asksNobody(String key, Address address, String auth, List<String> wrong) {
+        if (!address.isLoopback()) {
+            wrong.add(
+                    key
+                            + " is "
+                            + address
+                            + ", which others may reach, and nobody is asked who he is: set "
+                            + auth
+                            + "='NeonJWT', or, where the network keeps others out, allow_public_without_auth=true");
         }
     }
 

@@ -64,13 +64,19 @@ public final class ManagementServer implements AutoCloseable {
     private final Health health;
     private final Supplier<String> metrics;
     private final Authentication authentication;
+
+    /** Who is on this machine may do everything, and nobody else reaches it. */
+    private final boolean anybody;
+
     private final @Nullable Certificate certificate;
     private final Tasks tasks;
     private final EventLoops loops = new EventLoops(1);
     private final String launched = Instant.now().toString();
     private @Nullable Channel listener;
 
-    private ManagementServer(Service service, @Nullable Certificate certificate, Tasks tasks) {
+    private ManagementServer(
+            Service service, boolean loopback, @Nullable Certificate certificate, Tasks tasks) {
+        this.anybody = loopback && !service.doors().ofManagement().asksForToken();
         this.certificate = certificate;
         this.routes = new ManagementRoutes(service.management(), service.doors().tokens());
         this.health = service.health();
@@ -89,7 +95,8 @@ public final class ManagementServer implements AutoCloseable {
             Service service,
             @Nullable Certificate certificate,
             Tasks tasks) {
-        ManagementServer server = new ManagementServer(service, certificate, tasks);
+        ManagementServer server =
+                new ManagementServer(service, address.isLoopback(), certificate, tasks);
         boolean done = false;
         try {
             server.listener = server.loops.bind(server.bootstrap(), address.host(), address.port());
@@ -152,6 +159,11 @@ public final class ManagementServer implements AutoCloseable {
             boolean keepAlive = HttpUtil.isKeepAlive(request);
             if (request.decoderResult().isFailure()) {
                 send(ctx, ManagementRoutes.failure(400, "this is no HTTP request"), false);
+                return;
+            }
+            ManagementRoutes.Answer refusal = WebPages.refusal(request, anybody);
+            if (refusal != null) {
+                send(ctx, refusal, false);
                 return;
             }
             String method = request.method().name();

@@ -242,6 +242,25 @@ class ServerConfigTest {
         assertTrue(refusal("page_service_max_connections = 0").contains("whole number from 1"));
     }
 
+    @Test
+    void anAddressThatOthersReachNeedsTokens() {
+        String open = "listen_pg_addr = '0.0.0.0:1'\nlisten_http_addr = '10.1.2.3:2'\n";
+        String refusal = refusal(open);
+        assertTrue(refusal.contains("listen_pg_addr is 0.0.0.0:1"), refusal);
+        assertTrue(refusal.contains("listen_http_addr is 10.1.2.3:2"), refusal);
+        assertTrue(refusal(open + "pg_auth_type = 'NeonJWT'\n").contains("listen_http_addr"));
+        ServerConfig.read(
+                "pageserver.toml",
+                open + "pg_auth_type = 'NeonJWT'\nhttp_auth_type = 'NeonJWT'\n",
+                List.of());
+        ServerConfig.read(
+                "pageserver.toml", open + "allow_public_without_auth = true\n", List.of());
+        assertTrue(
+                refusal("listen_https_addr = 'db.example:7'").contains("listen_https_addr is db"));
+        ServerConfig.read("pageserver.toml", "listen_http_addr = '[::1]:7'", List.of());
+        ServerConfig.read("pageserver.toml", "listen_http_addr = 'localhost:7'", List.of());
+    }
+
     /** The example that is installed names every key, with a value that is good. */
     @Test
     void theExampleNamesAllKeys() throws Exception {

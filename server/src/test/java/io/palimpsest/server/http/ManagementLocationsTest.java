@@ -94,6 +94,7 @@ class ManagementLocationsTest {
                                                     "http://127.0.0.1:"
                                                             + server.address().getPort()
                                                             + path))
+                                    .header("Content-Type", "application/json")
                                     .method(method, HttpRequest.BodyPublishers.ofString(body))
                                     .build(),
                             HttpResponse.BodyHandlers.ofString());

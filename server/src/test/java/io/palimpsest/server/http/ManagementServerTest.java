@@ -88,6 +88,7 @@ class ManagementServerTest {
         HttpRequest.Builder request =
                 HttpRequest.newBuilder(
                                 URI.create("http://127.0.0.1:" + server.address().getPort() + path))
+                        .header("Content-Type", "application/json")
                         .method(method, HttpRequest.BodyPublishers.ofString(body));
         if (headers.length > 0) {
             request.headers(headers);
@@ -178,7 +179,7 @@ class ManagementServerTest {
     void answersPipelinedRequestsInOrderAndGarbageNotAtAll() throws IOException {
         try (Socket socket = new Socket("127.0.0.1", server.address().getPort())) {
             socket.setSoTimeout(10_000);
-            String get = " HTTP/1.1\r\nHost: x\r\n\r\n";
+            String get = " HTTP/1.1\r\nHost: localhost\r\n\r\n";
             socket.getOutputStream()
                     .write(
                             ("GET /v1/status" + get + "GET /a" + get + "GET /b" + get)
@@ -202,6 +203,38 @@ class ManagementServerTest {
                     new String(socket.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
             assertTrue(text.startsWith("HTTP/1.1 400"), text);
         }
+    }
+
+    private String raw(String request) throws IOException {
+        try (Socket socket = new Socket("127.0.0.1", server.address().getPort())) {
+            socket.setSoTimeout(10_000);
+            socket.getOutputStream().write(request.getBytes(StandardCharsets.UTF_8));
+            return new String(socket.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+        }
+    }
+
+    private void answers(int status, String word, String headers) throws IOException {
+        String text = raw("GET /v1/tenant HTTP/1.1\r\n" + headers + "Connection: close\r\n\r\n");
+        assertTrue(text.startsWith("HTTP/1.1 " + status), text);
+        assertTrue(text.contains(word), text);
+    }
+
+    /** A page that somebody on this machine looks at is not somebody on this machine. */
+    @Test
+    void webPagesDoNotDriveIt() throws Exception {
+        answers(200, "[]", "Host: localhost:9898\r\n");
+        answers(200, "[]", "Host: [::1]:9898\r\n");
+        answers(200, "[]", "Host: 127.0.0.1\r\nOrigin: http://127.0.0.1\r\n");
+        answers(403, "evil.example", "Host: localhost\r\nOrigin: https://evil.example\r\n");
+        answers(403, "web page of null", "Host: localhost\r\nOrigin: null\r\n");
+        answers(403, "the Host is 'evil.example:80'", "Host: evil.example:80\r\n");
+        String form =
+                raw(
+                        "POST /v1/tenant/"
+                                + TENANT
+                                + "/timeline HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}");
+        assertTrue(form.startsWith("HTTP/1.1 415"), form);
+        assertTrue(form.contains("application/json, found 'text/plain'"), form);
     }
 
     private int status(String method, String path, String authorization) throws Exception {

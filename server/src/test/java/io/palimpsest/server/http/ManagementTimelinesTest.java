@@ -113,6 +113,7 @@ class ManagementTimelinesTest {
                                                         + server.address().getPort()
                                                         + TIMELINES
                                                         + path))
+                                .header("Content-Type", "application/json")
                                 .method(method, HttpRequest.BodyPublishers.ofString(body))
                                 .build(),
                         HttpResponse.BodyHandlers.ofString());

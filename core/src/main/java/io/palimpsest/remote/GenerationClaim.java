@@ -58,7 +58,8 @@ public final class GenerationClaim {
      */
     public static Claim claim(
             RemoteStore store, TenantShardId tenant, OptionalInt wanted, Ids ids, Clock clock) {
-        int newest = newest(store, tenant);
+        // What a list lags behind is found out by making the claim.
+        int newest = wanted.isEmpty() ? listed(store, tenant) : newest(store, tenant);
         while (true) {
             if (wanted.orElse(newest + 1) != newest + 1) {
                 throw PageserverException.of(
@@ -98,6 +99,15 @@ public final class GenerationClaim {
 
     /** The newest generation that was claimed; 0 if none was. */
     private static int newest(RemoteStore store, TenantShardId tenant) {
+        int newest = listed(store, tenant);
+        while (exists(store, tenant, newest + 1)) {
+            newest++;
+        }
+        return newest;
+    }
+
+    /** The newest generation that a list shows, which may lag behind. */
+    private static int listed(RemoteStore store, TenantShardId tenant) {
         int[] listed = {0};
         String prefix = RemotePath.manifests(tenant);
         store.listAll(
@@ -113,11 +123,7 @@ public final class GenerationClaim {
                         }
                     }
                 });
-        int newest = listed[0];
-        while (exists(store, tenant, newest + 1)) {
-            newest++;
-        }
-        return newest;
+        return listed[0];
     }
 
     private static boolean exists(RemoteStore store, TenantShardId tenant, int generation) {

@@ -163,7 +163,17 @@ final class Backup {
         TenantShardId tenant = remote.id();
         TenantManifest before = claim.before();
         boolean goesOn = before == null || last != null && last.goesOnFrom(before);
-        IndexTakeover.Outcome outcome = IndexTakeover.run(environment, store, claim);
+        // A directory that does not go on is a copy of the store, and made while that is written.
+        IndexTakeover.Outcome outcome =
+                IndexTakeover.run(
+                        environment,
+                        store,
+                        claim,
+                        (entry, index) -> {
+                            if (!goesOn) {
+                                files.bring(index, entry.source(), false);
+                            }
+                        });
         List<Entry> entries = new ArrayList<>();
         if (before != null) {
             for (Entry entry : before.timelines()) {
@@ -180,9 +190,25 @@ final class Backup {
                 onDiskOnly(remote, id, goesOn, files);
             }
         }
-        LocalGeneration.of(claim.manifest(), goesOn ? before : null)
-                .write(environment.disk(), TimelineStore.ROOT + "/" + tenant);
-        remote.complete(entries);
+        Runnable here =
+                () ->
+                        LocalGeneration.of(claim.manifest(), goesOn ? before : null)
+                                .write(environment.disk(), TimelineStore.ROOT + "/" + tenant);
+        if (goesOn) {
+            // Else, after a crash in between, what is only here would be taken for another's.
+            here.run();
+            remote.complete(entries);
+        } else {
+            boolean _ =
+                    AtOnce.run(
+                            environment.tasks(),
+                            "attach-generation",
+                            here,
+                            () -> {
+                                remote.complete(entries);
+                                return true;
+                            });
+        }
         for (Entry entry : entries) {
             if (entry.deleting()) {
                 files.forgetFiles(tenant, entry.id());
@@ -219,7 +245,9 @@ final class Backup {
             // Of an earlier generation it is only if it could not be used when that manifest was
             // written; what has become of it since is not known.
             boolean same = found.from().equals(before.generation());
-            files.bring(found.put().index(), entry.source(), goesOn && same);
+            if (goesOn || found.wasThere()) {
+                files.bring(found.put().index(), entry.source(), goesOn && same);
+            }
             return ours;
         }
         PageserverException why =

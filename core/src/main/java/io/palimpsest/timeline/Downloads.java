@@ -22,6 +22,9 @@ import org.jspecify.annotations.Nullable;
 final class Downloads {
     private static final long FULL_NANOS = 10_000_000_000L;
 
+    /** What somebody reads in parts right now goes first: the file is for who comes later. */
+    private static final long AFTER_PARTS = 200_000_000L;
+
     /** One layer; its task is set while it is on its way. */
     private static final class Download {
         final RemoteTimeline timeline;
@@ -96,6 +99,7 @@ final class Downloads {
     private void run(Download download) {
         boolean full = false;
         try {
+            tasks.sleep(AFTER_PARTS);
             download.bring.run();
         } catch (PageserverException e) {
             full = e.code() == ErrorCode.NO_SPACE;

@@ -38,8 +38,10 @@ final class IndexTakeover {
     /**
      * @param from the generation that it was found under
      * @param put what was found, under ours, as it is in the store
+     * @param wasThere an attempt under the same claim had put it already, and may have found
+     *     another
      */
-    record Taken(Generation from, RemoteTenant.Own put) {}
+    record Taken(Generation from, RemoteTenant.Own put, boolean wasThere) {}
 
     /**
      * What became of the timelines that are not being deleted.
@@ -52,13 +54,19 @@ final class IndexTakeover {
     private final RemoteStore store;
     private final TenantManifest before;
     private final Generation ours;
+    private final Copy copy;
     private final Monitor monitor;
     private final ArrayDeque<Entry> waiting = new ArrayDeque<>();
     private final Outcome outcome = new Outcome(new TreeMap<>(), new TreeMap<>());
     private @Nullable RuntimeException failure;
 
     private IndexTakeover(
-            Environment environment, RemoteStore store, TenantManifest before, Generation ours) {
+            Environment environment,
+            RemoteStore store,
+            TenantManifest before,
+            Generation ours,
+            Copy copy) {
+        this.copy = copy;
         this.environment = environment;
         this.store = store;
         this.before = before;
@@ -67,15 +75,24 @@ final class IndexTakeover {
         before.timelines().stream().filter(entry -> !entry.deleting()).forEach(waiting::add);
     }
 
+    /** What is to happen to an index that was read, while it is put under our generation. */
+    interface Copy {
+        /** Several at once. */
+        void of(Entry entry, TimelineIndex index);
+    }
+
     /**
+     * @param copy is over with all of them when this returns; the index that was put may be another
+     *     one, see {@link Taken}
      * @throws PageserverException the first failure but for indexes that cannot be used; nothing is
      *     under way any more
      */
-    static Outcome run(Environment environment, RemoteStore store, GenerationClaim.Claim claim) {
+    static Outcome run(
+            Environment environment, RemoteStore store, GenerationClaim.Claim claim, Copy copy) {
         TenantManifest before = claim.before();
         return before == null
                 ? new Outcome(new TreeMap<>(), new TreeMap<>())
-                : new IndexTakeover(environment, store, before, claim.manifest().generation())
+                : new IndexTakeover(environment, store, before, claim.manifest().generation(), copy)
                         .run();
     }
 
@@ -136,7 +153,13 @@ final class IndexTakeover {
             }
             return;
         }
-        Taken taken = new Taken(index.generation(), put(index.under(ours)));
+        TimelineIndex next = index.under(ours);
+        Taken taken =
+                AtOnce.run(
+                        environment.tasks(),
+                        "take-over-copy",
+                        () -> copy.of(entry, next),
+                        () -> put(index.generation(), next));
         monitor.lock();
         try {
             outcome.taken.put(entry.id(), taken);
@@ -145,18 +168,19 @@ final class IndexTakeover {
         }
     }
 
-    private RemoteTenant.Own put(TimelineIndex copy) {
+    private Taken put(Generation from, TimelineIndex copy) {
         String key = RemotePath.index(before.tenant(), copy.timeline(), ours);
         try {
             String version = store.create(key, Content.of(TimelineIndexText.encode(copy)));
-            return new RemoteTenant.Own(copy, version);
+            return new Taken(from, new RemoteTenant.Own(copy, version), false);
         } catch (PageserverException e) {
             TimelineIndex ours = e.code() == ErrorCode.CONFLICT ? read(copy) : null;
             if (ours == null) {
                 throw e;
             }
             // An attempt under the same claim has got as far, and read another one then.
-            return new RemoteTenant.Own(ours, store.head(key).version());
+            String version = store.head(key).version();
+            return new Taken(from, new RemoteTenant.Own(ours, version), true);
         }
     }
 

@@ -443,8 +443,10 @@ public final class TimelineStore {
             }
         }
         index.commit(disk, directory);
-        disk.delete(directory + "/" + UNFINISHED);
-        disk.syncDirectory(directory);
+        if (disk.exists(directory + "/" + UNFINISHED)) {
+            disk.delete(directory + "/" + UNFINISHED);
+            disk.syncDirectory(directory);
+        }
         WalSource from = source == null ? null : WalSource.restored(source);
         if (from != null && !disk.exists(sources(tenant) + "/" + id)) {
             writeSource(tenant, id, from);

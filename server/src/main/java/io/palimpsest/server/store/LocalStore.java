@@ -22,6 +22,7 @@ import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.BasicFileAttributes;
 import java.nio.file.attribute.FileAttribute;
+import java.nio.file.attribute.FileTime;
 import java.nio.file.attribute.PosixFilePermission;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.security.SecureRandom;
@@ -58,6 +59,9 @@ public final class LocalStore implements ObjectStore, LeftOvers {
     private static final int BUFFER = 1 << 18;
     private static final Duration LEFT_OVER = Duration.ofDays(1);
 
+    /** Directories that are remembered, at most: two for a tenant, one for a timeline. */
+    private static final int MOST_DURABLE = 10_000;
+
     /** Names made anew because a directory went away under them, before it is a failure. */
     private static final int ATTEMPTS = 100;
 
@@ -68,6 +72,9 @@ public final class LocalStore implements ObjectStore, LeftOvers {
     private final Path lockFile;
     private final ReentrantLock threads;
     private final SecureRandom random = new SecureRandom();
+
+    /** Directories whose names were made durable, while they are the same. */
+    private final ConcurrentHashMap<Path, Made> durable = new ConcurrentHashMap<>();
 
     /**
      * Makes the directory if it is not there.
@@ -253,16 +260,38 @@ public final class LocalStore implements ObjectStore, LeftOvers {
 
     /**
      * Makes names durable up to the root: a directory that was there may have been made by somebody
-     * who has not come to that yet. It costs little where there is nothing to do.
+     * who has not come to that yet. That is done once for a directory; one that was deleted and
+     * made again is another one.
      */
     private void forceUp(Path directory) throws IOException {
         try {
+            force(directory);
             for (Path d = directory; !d.equals(root); d = parent(d)) {
-                force(d);
+                Made made = Made.of(d);
+                if (!made.equals(durable.get(d))) {
+                    force(parent(d));
+                    if (durable.size() >= MOST_DURABLE) {
+                        durable.clear();
+                    }
+                    durable.put(d, made);
+                }
             }
-            force(root);
         } catch (NoSuchFileException e) {
             // What was put is deleted again, with its directory.
+        }
+    }
+
+    /**
+     * What tells a directory from another one of the same name: a number that is free again may be
+     * given to the next. Where the file system does not know when something was made, it is told
+     * when it was changed, so that a directory is taken for another one once too often.
+     */
+    private record Made(@Nullable Object number, FileTime at) {
+        static Made of(Path directory) throws IOException {
+            BasicFileAttributes found =
+                    Files.readAttributes(
+                            directory, BasicFileAttributes.class, LinkOption.NOFOLLOW_LINKS);
+            return new Made(found.fileKey(), found.creationTime());
         }
     }
 

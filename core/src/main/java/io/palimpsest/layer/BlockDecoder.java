@@ -35,9 +35,20 @@ final class BlockDecoder {
         return decode(file, position, block, 0, block.length, type);
     }
 
+    /** The same of a filter block of a layer with that tie, see {@link LayerFormat#tie}. */
+    byte[] decodeFilter(String file, long position, byte[] block, long tie) {
+        return decode(
+                file, position, block, 0, block.length, LayerFormat.TYPE_FILTER, position ^ tie);
+    }
+
     /** The same of a block that lies in {@code b[at .. at+length)}. */
     byte[] decode(String file, long position, byte[] b, int at, int length, int type) {
-        int crc = LayerFormat.blockCrc(position, b, at, length);
+        return decode(file, position, b, at, length, type, position);
+    }
+
+    private byte[] decode(
+            String file, long position, byte[] b, int at, int length, int type, long place) {
+        int crc = LayerFormat.blockCrc(place, b, at, length);
         if (crc != Bytes.i32(b, at)) {
             throw wrong(file, position, "checksum", Bytes.i32(b, at), crc);
         }

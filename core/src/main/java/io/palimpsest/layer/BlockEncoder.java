@@ -27,11 +27,11 @@ final class BlockEncoder {
     /**
      * Makes the block of a payload.
      *
-     * @param position where the block will stand in the file
+     * @param place where the block will stand in the file; of a filter block, XOR the layer's tie
      * @param payload starts after room for a frame, which may be filled
      * @return the block's length; its bytes are in {@link #block} until the next call
      */
-    int encode(long position, int type, ByteSink payload) {
+    int encode(long place, int type, ByteSink payload) {
         int raw = payload.size() - LayerFormat.FRAME_BYTES;
         block = payload.array();
         int stored = raw;
@@ -51,7 +51,7 @@ final class BlockEncoder {
         Bytes.putU8(block, 13, type);
         Bytes.putU16(block, 14, 0);
         int length = LayerFormat.FRAME_BYTES + stored;
-        Bytes.putI32(block, 0, LayerFormat.blockCrc(position, block, 0, length));
+        Bytes.putI32(block, 0, LayerFormat.blockCrc(place, block, 0, length));
         return length;
     }
 

@@ -129,6 +129,13 @@ final class LayerCheck {
         if (footer.filterLines() == 0) {
             return;
         }
+        if (footer.filterTie() != 0) {
+            expect(
+                    input.size() - LayerFooter.BYTES + LayerFooter.FILTER_TIE,
+                    "tie of the filter",
+                    LayerFormat.tie(header, rows),
+                    footer.filterTie());
+        }
         byte[] lines = filter.build();
         expect(position, "lines of the filter", filter.lines(), footer.filterLines());
         for (int from = 0; from < lines.length; ) {
@@ -155,7 +162,10 @@ final class LayerCheck {
         }
         byte[] b = new byte[frame.length + stored];
         input.read(position, b, 0, b.length);
-        byte[] payload = decoder.decode(path, position, b, type);
+        byte[] payload =
+                type == LayerFormat.TYPE_FILTER
+                        ? decoder.decodeFilter(path, position, b, footer.filterTie())
+                        : decoder.decode(path, position, b, type);
         fileCrc.update(b, 0, b.length);
         position += b.length;
         return payload;

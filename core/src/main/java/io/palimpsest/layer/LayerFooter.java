@@ -28,7 +28,8 @@ import io.palimpsest.base.LsnRange;
  * 182  18  last key that is in the file; zeros without entries
  * 200  u64 tombstones
  * 208  u64 the most values under one key
- * 216  16 zeros
+ * 216  u64 tie of the filter blocks ({@link LayerFormat#tie}); 0: none, as in older files
+ * 224  8   zeros
  * 232  u32 checksum of the file's bytes before the footer
  * 236  u16 version 1
  * 238  u16 bytes of this footer: 256
@@ -47,8 +48,10 @@ record LayerFooter(
         LayerStatistics statistics,
         long filterPosition,
         int filterLines,
+        long filterTie,
         int fileCrc) {
     static final int BYTES = 256;
+    static final int FILTER_TIE = 216;
     static final int FILE_CHECKSUM = 232;
     private static final int CHECKSUM = 244;
 
@@ -77,6 +80,7 @@ record LayerFooter(
         statistics.lastKey().write(b, 182);
         Bytes.putI64(b, 200, statistics.tombstones());
         Bytes.putI64(b, 208, statistics.deepest());
+        Bytes.putI64(b, FILTER_TIE, filterTie);
         Bytes.putI32(b, FILE_CHECKSUM, fileCrc);
         Bytes.putU16(b, 236, LayerFormat.VERSION);
         Bytes.putU16(b, 238, BYTES);
@@ -160,6 +164,7 @@ record LayerFooter(
                         Bytes.i64(b, 208)),
                 filter,
                 lines,
+                Bytes.i64(b, FILTER_TIE),
                 Bytes.i32(b, FILE_CHECKSUM));
     }
 }

@@ -1,5 +1,6 @@
 package io.palimpsest.layer;
 
+import io.palimpsest.base.ByteSink;
 import io.palimpsest.base.Bytes;
 import io.palimpsest.base.Key;
 import io.palimpsest.base.PageserverException;
@@ -86,7 +87,22 @@ final class LayerFormat {
         return (int) crc.getValue();
     }
 
-    /** Checksum of the block whose frame starts at {@code b[at]}. */
+    /**
+     * What ties blocks to their layer that say nothing about themselves: who wrote it, and all
+     * keys, LSNs and lengths of its data blocks. Never 0.
+     *
+     * @param rows of the index, all of them
+     */
+    static long tie(LayerHeader header, ByteSink rows) {
+        long tie = (long) header.checksum() << 32 | crc(rows.array(), 0, rows.size()) & 0xFFFFFFFFL;
+        return tie == 0 ? 1 : tie;
+    }
+
+    /**
+     * Checksum of the block whose frame starts at {@code b[at]}.
+     *
+     * @param position where it stands; of a filter block, XOR the layer's tie
+     */
     static int blockCrc(long position, byte[] b, int at, int length) {
         CRC32C crc = new CRC32C();
         for (int shift = 0; shift < 64; shift += 8) {

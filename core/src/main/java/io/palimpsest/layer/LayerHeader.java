@@ -52,6 +52,11 @@ record LayerHeader(
         return b;
     }
 
+    /** As written. */
+    int checksum() {
+        return Bytes.i32(write(), CHECKSUM);
+    }
+
     static LayerHeader read(String file, byte[] b) {
         if (Bytes.i64(b, 0) != LayerFormat.MAGIC) {
             throw wrong(file, 0, "magic of a layer file", LayerFormat.MAGIC, Bytes.i64(b, 0));

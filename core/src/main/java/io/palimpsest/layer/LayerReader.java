@@ -266,15 +266,11 @@ final class LayerReader {
             return found;
         }
         int bytes = KeyFilter.blockBytes(i, lines);
-        byte[] decoded =
-                decoded(
-                        position,
-                        LayerFormat.FRAME_BYTES + bytes,
-                        LayerFormat.TYPE_FILTER,
-                        mayBlock);
-        if (decoded == null) {
+        byte[] block = block(position, LayerFormat.FRAME_BYTES + bytes, mayBlock);
+        if (block == null) {
             return null;
         }
+        byte[] decoded = cache.decoder().decodeFilter(path, position, block, footer.filterTie());
         if (decoded.length != bytes) {
             throw wrong(path, position, "bytes of filter", bytes, decoded.length);
         }
@@ -435,13 +431,19 @@ final class LayerReader {
     }
 
     private byte @Nullable [] decoded(long position, int length, int type, boolean mayBlock) {
+        byte[] block = block(position, length, mayBlock);
+        return block == null ? null : cache.decoder().decode(path, position, block, type);
+    }
+
+    /** As it is in the file; null if that would block. */
+    private byte @Nullable [] block(long position, int length, boolean mayBlock) {
         byte[] block = new byte[length];
         if (mayBlock) {
             input.read(position, block, 0, block.length);
         } else if (!input.tryRead(position, block, 0, block.length)) {
             return null;
         }
-        return cache.decoder().decode(path, position, block, type);
+        return block;
     }
 
     /**

@@ -234,7 +234,11 @@ final class LayerWriter {
 
     /** Writes what is in {@link #block}; answers the bytes it takes in the file. */
     private int putBlock(int type) {
-        int length = encoder.encode(out.size(), type, block);
+        return putBlock(type, 0);
+    }
+
+    private int putBlock(int type, long tie) {
+        int length = encoder.encode(out.size() ^ tie, type, block);
         put(encoder.block(), 0, length);
         return length;
     }
@@ -285,13 +289,14 @@ final class LayerWriter {
         }
         long filterPosition = out.size();
         byte[] lines = filter.build();
+        long tie = lines.length == 0 ? 0 : LayerFormat.tie(header, rows);
         for (int at = 0; at < lines.length; at += KeyFilter.BLOCK_LINES * KeyFilter.LINE_BYTES) {
             startBlock();
             block.bytes(
                     lines,
                     at,
                     Math.min(KeyFilter.BLOCK_LINES * KeyFilter.LINE_BYTES, lines.length - at));
-            int _ = putBlock(LayerFormat.TYPE_FILTER);
+            int _ = putBlock(LayerFormat.TYPE_FILTER, tie);
         }
         long rootPosition = out.size();
         startBlock();
@@ -321,6 +326,7 @@ final class LayerWriter {
                                 deepest),
                         filterPosition,
                         filter.lines(),
+                        tie,
                         (int) fileCrc.getValue());
         out.append(footer.write(), 0, LayerFooter.BYTES);
         return out.size();

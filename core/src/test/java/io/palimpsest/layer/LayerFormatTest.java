@@ -2,6 +2,7 @@ package io.palimpsest.layer;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.palimpsest.base.Bytes;
 import io.palimpsest.base.ErrorCode;
@@ -21,13 +22,17 @@ class LayerFormatTest {
     private final MemoryDisk disk = new MemoryDisk();
 
     private LayerName write() {
+        return write(7);
+    }
+
+    /** Of the block and the one after it. */
+    private LayerName write(int block) {
+        Key first = Key.of(0, 1663, 5, 16384, 0, block);
         List<History.Entry> entries =
                 List.of(
-                        new History.Entry(
-                                Key.of(0, 1663, 5, 16384, 0, 7), 0x108, new byte[] {0, 9}),
-                        new History.Entry(Key.of(0, 1663, 5, 16384, 0, 7), 0x208, new byte[] {2}),
-                        new History.Entry(
-                                Key.of(0, 1663, 5, 16384, 0, 8), 0x110, new byte[] {1, 1, 10}));
+                        new History.Entry(first, 0x108, new byte[] {0, 9}),
+                        new History.Entry(first, 0x208, new byte[] {2}),
+                        new History.Entry(first.next(), 0x110, new byte[] {1, 1, 10}));
         return History.writeDelta(
                 disk,
                 entries,
@@ -72,6 +77,13 @@ class LayerFormatTest {
         int root = filter + 80;
         int footer = root + 56;
         assertEquals(footer + 256, b.length);
+        long tie = Bytes.i64(b, footer + 216);
+        byte[] rows = Arrays.copyOfRange(b, index + 16, index + 56);
+        assertEquals(
+                (long) Bytes.i32(b, 76) << 32 | LayerFormat.crc(rows, 0, 40) & 0xFFFFFFFFL, tie);
+        assertEquals(
+                LayerFormat.blockCrc(filter ^ tie, Arrays.copyOfRange(b, filter, root), 0, 80),
+                Bytes.i32(b, filter));
         String tail =
                 "%02x00000000000000 %02x01000000000000 0100000000000000 01000000"
                                 .formatted(index, root & 0xFF)
@@ -85,10 +97,51 @@ class LayerFormatTest {
                         + "00 0000067f 00000005 00004000 00 00000007"
                         + "00 0000067f 00000005 00004000 00 00000008"
                         + "0000000000000000 0200000000000000"
-                        + "00".repeat(16);
+                        + "%016x".formatted(Long.reverseBytes(tie))
+                        + "00".repeat(8);
         assertEquals(tail.replace(" ", ""), HEX.formatHex(b, footer, footer + 232));
         assertEquals("504c4d4c454e4431", HEX.formatHex(b, footer + 248, footer + 256));
         assertEquals(LayerFormat.crc(b, 0, footer), Bytes.i32(b, footer + 232));
+    }
+
+    /** Its checksum and its place are good, but it is the filter of another layer. */
+    @Test
+    void theFilterOfAnotherLayerIsNotBelieved() {
+        byte[] one = disk.files.get(write(7).toString()).clone();
+        LayerName name = write(9);
+        byte[] other = disk.files.get(name.toString());
+        assertEquals(one.length, other.length);
+        int footer = other.length - 256;
+        int filter = (int) Bytes.i64(other, footer + 152);
+        System.arraycopy(one, filter, other, filter, 80);
+        try (LayerFile file = LayerFile.open(disk, name.toString(), name, cache())) {
+            Reconstruction r = new Reconstruction();
+            r.reset(1663, 5L << 32 | 16384, 9, 0x200);
+            PageserverException e = assertThrows(PageserverException.class, () -> file.collect(r));
+            assertEquals(ErrorCode.CORRUPTION, e.code());
+            String where = name + " at offset " + filter + ": checksum";
+            assertTrue(String.valueOf(e.getMessage()).startsWith(where), e.getMessage());
+        }
+    }
+
+    /** One written before filters were tied to their layer. */
+    @Test
+    void anUntiedFilterIsRead() {
+        LayerName name = write();
+        byte[] b = disk.files.get(name.toString());
+        int footer = b.length - 256;
+        int filter = (int) Bytes.i64(b, footer + 152);
+        byte[] block = Arrays.copyOfRange(b, filter, filter + 80);
+        Bytes.putI32(b, filter, LayerFormat.blockCrc(filter, block, 0, 80));
+        Bytes.putI64(b, footer + 216, 0);
+        Bytes.putI32(b, footer + 232, LayerFormat.crc(b, 0, footer));
+        Bytes.putI32(b, footer + 244, LayerFormat.crc(b, footer, 244));
+        try (LayerFile file = LayerFile.open(disk, name.toString(), name, cache())) {
+            file.verify();
+            Reconstruction r = new Reconstruction();
+            r.reset(1663, 5L << 32 | 16384, 7, 0x300 - 1);
+            assertTrue(file.collect(r));
+        }
     }
 
     /** The checksums are good and the content is not: a codec, a type, a version of tomorrow. */

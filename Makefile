@@ -42,16 +42,29 @@ SEED ?= 1
 SEEDS ?= 1
 JOBS ?= 1
 GC ?= Serial
-SIM_JAVA = $(JAVA) -XX:+Use$(GC)GC -Djdk.virtualThreadScheduler.parallelism=1 -Djdk.virtualThreadScheduler.maxPoolSize=1 \
-	  -Djdk.trackAllThreads=false -XX:-OmitStackTraceInFastThrow -Xmx1g -cp '$(SIM_CP)' io.palimpsest.sim.Main
-sim: jdk ## Run simulated histories of all scenarios: make sim SEED=7 [SEEDS=200] [JOBS=2] [SCENARIO=storage,backup] [GC=Parallel]
+SIM_VM = $(JAVA) -XX:+Use$(GC)GC -Djdk.virtualThreadScheduler.parallelism=1 -Djdk.virtualThreadScheduler.maxPoolSize=1 \
+	  -Djdk.trackAllThreads=false -XX:-OmitStackTraceInFastThrow -Xmx1g
+SIM_JAVA = $(SIM_VM) -Dpalimpsest.commit=$$(git rev-parse --short HEAD 2>/dev/null) -cp '$(SIM_CP)' io.palimpsest.sim.Main
+sim: jdk ## Run simulated histories: make sim SEED=7 [SEEDS=200] [JOBS=2] [SCENARIO=storage,mine.toml] [GC=Parallel]; replay a failure: PLAN=file
 	@$(PACKAGE) -pl sim -am
-	@$(SIM_JAVA) run --seed $(SEED) --seeds $(SEEDS) --jobs $(JOBS) $(if $(SCENARIO),--scenario $(SCENARIO))
+	@$(SIM_JAVA) run $(if $(PLAN),--plan $(PLAN),--seed $(SEED) --seeds $(SEEDS) --jobs $(JOBS) --plans sim/target/plans $(if $(SCENARIO),--scenario $(SCENARIO)))
+
+.PHONY: sim-explain
+OUT ?= sim/target/explain.html
+sim-explain: jdk ## Show what happened in one history as a page: PLAN=file, or SCENARIO=storage SEED=7 [OUT=page.html]
+	@$(PACKAGE) -pl sim -am
+	@$(SIM_JAVA) explain $(if $(PLAN),--plan $(PLAN),--scenario $(SCENARIO) --seed $(SEED)) --out $(OUT)
 
 .PHONY: sim-crash-points
 sim-crash-points: jdk ## Recover from every state a power loss can leave: [PROTOCOL=flush] [STATE=n] [SEED=7] [SEEDS=20]
 	@$(PACKAGE) -pl sim -am
 	@$(SIM_JAVA) crash-points --seed $(SEED) --seeds $(SEEDS) $(if $(PROTOCOL),--protocol $(PROTOCOL)) $(if $(STATE),--state $(STATE))
+
+.PHONY: sim-mutants
+ROWS ?= 3
+sim-mutants: jdk ## Plant bugs and see that the simulator finds each: [JOBS=2] [ROWS=3] [MUTANT=index-before-layer]
+	@$(PACKAGE) -pl sim -am
+	@$(SIM_VM) -cp 'sim/target/test-classes:$(SIM_CP)' io.palimpsest.sim.mutant.Mutants --rows $(ROWS) --jobs $(JOBS) $(if $(MUTANT),--mutant $(MUTANT))
 
 -include regress/targets.mk
 -include server/targets.mk

@@ -23,6 +23,7 @@ final class CrashPointsCommand {
         long seed = 1;
         long seeds = 1;
         long state = Long.MAX_VALUE;
+        boolean firstFailure = false;
         List<String> protocols = CrashPoints.protocols();
         try {
             for (int i = 1; i < args.length; i += 2) {
@@ -34,6 +35,7 @@ final class CrashPointsCommand {
                     case "--seed" -> seed = Long.parseLong(value);
                     case "--seeds" -> seeds = Long.parseLong(value);
                     case "--state" -> state = Long.parseLong(value);
+                    case "--first-failure" -> firstFailure = Boolean.parseBoolean(value);
                     case "--protocol" -> {
                         if (!protocols.contains(value)) {
                             throw new IllegalArgumentException(
@@ -49,20 +51,27 @@ final class CrashPointsCommand {
                     "crash-points: "
                             + e.getMessage()
                             + "; usage: crash-points [--seed N] [--seeds N] [--protocol NAME]"
-                            + " [--state N]");
+                            + " [--state N] [--first-failure true]");
             return 2;
         }
-        return run(protocols, seed, seeds, state, out);
+        return run(protocols, seed, seeds, state, firstFailure, out);
     }
 
     private static int run(
-            List<String> protocols, long firstSeed, long seeds, long lastState, PrintStream out) {
+            List<String> protocols,
+            long firstSeed,
+            long seeds,
+            long lastState,
+            boolean firstFailure,
+            PrintStream out) {
         long start = System.nanoTime();
         long states = 0;
         long distinct = 0;
         int failed = 0;
         for (String protocol : protocols) {
-            for (long seed = firstSeed; seed < firstSeed + seeds; seed++) {
+            for (long seed = firstSeed;
+                    seed < firstSeed + seeds && !(firstFailure && failed > 0);
+                    seed++) {
                 CrashPoints.Result r = CrashPoints.run(protocol, seed, lastState);
                 states += r.states();
                 distinct += r.distinct();

@@ -4,8 +4,8 @@ import java.io.IOException;
 import java.io.PrintStream;
 
 /**
- * Runs the scenarios by seed ({@link RunCommand}), or enumerates crash points ({@link
- * CrashPointsCommand}).
+ * Runs the scenarios by seed ({@link RunCommand}), enumerates crash points ({@link
+ * CrashPointsCommand}), or shows what happened in one run ({@link ExplainCommand}).
  */
 public final class Main {
     private Main() {}
@@ -19,6 +19,9 @@ public final class Main {
             throws IOException, InterruptedException {
         if (args.length > 0 && args[0].equals("crash-points")) {
             return CrashPointsCommand.run(args, out);
+        }
+        if (args.length > 0 && args[0].equals("explain")) {
+            return ExplainCommand.run(args, out);
         }
         Options options;
         try {

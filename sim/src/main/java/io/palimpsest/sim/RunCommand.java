@@ -3,6 +3,7 @@ package io.palimpsest.sim;
 import io.palimpsest.sim.world.Outcome;
 import io.palimpsest.sim.world.Scenario;
 import io.palimpsest.sim.world.Simulation;
+import io.palimpsest.sim.world.Simulation.Inspection;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.PrintStream;
@@ -21,6 +22,7 @@ import org.jspecify.annotations.Nullable;
  *
  * <pre>
  *   run [--seed N] [--seeds N] [--jobs J] [--scenario NAME,...] [--patience SECONDS]
+ *       [--first-failure true] [--plan FILE] [--plans DIRECTORY]
  * </pre>
  *
  * Runs seeds {@code seed .. seed+seeds-1} (defaults 1 and 1) of all scenarios, or of those named,
@@ -29,11 +31,15 @@ import org.jspecify.annotations.Nullable;
  * failure is told with its seed, what was violated, and the command that replays it; then the exit
  * status is 1, as it is if 500 seeds or more have not reached all that their scenario must ({@link
  * Scenario#mustReach}). A task that calls no port for {@code patience} seconds (default 20) keeps
- * the only processor that there is for tasks: that ends the run.
+ * the only processor that there is for tasks: that ends the run. With {@code first-failure} each
+ * process ends with the first seed that fails. With {@code plans} the first failures are made to
+ * fail with few faults ({@link Shrink}) and put there, and with {@code plan} such a file is
+ * replayed.
  */
 final class RunCommand {
     private static final int RERUN_ONE_IN = 20;
     private static final int FAILURES_TOLD = 5;
+    private static final long SHRINK_MILLIS = 120_000;
 
     /** So many seeds must reach all that their scenarios are there for. */
     private static final int MANY = 500;
@@ -98,6 +104,9 @@ final class RunCommand {
             }
             tally.seed(failed);
             progress.at(tally.seeds(), tally.failed());
+            if (failed && options.firstFailure()) {
+                break;
+            }
         }
         return true;
     }
@@ -106,11 +115,19 @@ final class RunCommand {
     private @Nullable String simulate(Scenario scenario, long seed) {
         long began = System.nanoTime();
         Duration cpu = cpuTime();
-        Outcome o = Simulation.run(scenario, seed, options.patienceMillis());
+        FailingPlan plan = options.plan();
+        Outcome o =
+                Simulation.run(
+                        scenario,
+                        seed,
+                        options.patienceMillis(),
+                        plan == null ? Inspection.NONE : plan.inspection(false));
         String report = null;
         if (o.failure() != null) {
-            report = o.report();
             blocked = o.failure().blocked();
+            report = withPlan(scenario, o);
+        } else if (plan != null) {
+            out.println("sim: the plan does not fail any more");
         } else if (Math.floorMod(seed, RERUN_ONE_IN) == 0) {
             Outcome again = Simulation.run(scenario, seed, options.patienceMillis());
             if (again.hash() != o.hash()) {
@@ -120,6 +137,32 @@ final class RunCommand {
         double cpuSeconds = cpuTime().minus(cpu).toNanos() / 1e9;
         tally.add(o, report != null, cpuSeconds, seconds(began));
         return report;
+    }
+
+    /** What is wrong, and if that is asked for, a file with the faults that it takes. */
+    private String withPlan(Scenario scenario, Outcome failed) {
+        Path directory = options.plans();
+        if (directory == null || blocked || told >= FAILURES_TOLD) {
+            return failed.report();
+        }
+        int all = failed.faults().size();
+        Outcome few = Shrink.run(scenario, failed, options.patienceMillis(), SHRINK_MILLIS);
+        try {
+            Path file =
+                    FailingPlan.of(few, System.getProperty("palimpsest.commit", ""))
+                            .write(directory);
+            return few.report().replace(few.replay(), "")
+                    + "  it takes "
+                    + few.faults().size()
+                    + " of the "
+                    + all
+                    + " faults; look: make sim-explain PLAN="
+                    + file
+                    + "\n  replay: make sim PLAN="
+                    + file;
+        } catch (IOException e) {
+            return failed.report() + "\n  the plan cannot be written: " + e;
+        }
     }
 
     private static Duration cpuTime() {

@@ -30,7 +30,7 @@ class RunCommandTest {
     }
 
     private static Options options(long seeds, Sample... scenarios) {
-        return new Options(1, seeds, 1, List.of(scenarios), 300, false);
+        return new Options(1, seeds, 1, List.of(scenarios), 300, false, null, null, false);
     }
 
     private static String run(int status, Options options) throws Exception {

@@ -345,7 +345,7 @@ public final class SimDisk implements Disk, Device {
             }
         }
         busy("syncDirectory");
-        if (FaultPlan.strikes(plan.syncFails(), random)) {
+        if (strikes(plan.syncFails(), "sync fails: ", directory)) {
             covered.forEach(p -> p.doomed = true);
             throw failed(ErrorCode.IO, "sync directory", directory, "input/output error");
         }
@@ -393,6 +393,10 @@ public final class SimDisk implements Disk, Device {
 
     @Override
     public void powerLost() {
+        boolean loses = simulation.strikes(node.name(), "what was not synced is lost");
+        while (!loses && !pending.isEmpty()) {
+            apply(pending.removeFirst(), true);
+        }
         int fate = random.nextInt(4);
         for (Pending p : pending) {
             boolean survives = fate == 0 || fate > 1 && random.nextBoolean();
@@ -408,7 +412,11 @@ public final class SimDisk implements Disk, Device {
         durableNames.values().forEach(file -> file.names = 0);
         for (SimFile file : durableNames.values()) {
             if (file.names++ == 0) {
-                file.powerLost(random, plan.tornWrites(), sector);
+                if (loses) {
+                    file.powerLost(random, plan.tornWrites(), sector);
+                } else {
+                    file.kept();
+                }
                 used += file.size();
             }
         }
@@ -439,6 +447,10 @@ public final class SimDisk implements Disk, Device {
             case "rename", "syncDirectory" -> true;
             default -> false;
         };
+    }
+
+    private boolean strikes(int oneIn, String what, String path) {
+        return FaultPlan.strikes(oneIn, random) && simulation.strikes(node.name(), what + path);
     }
 
     private void busy(String operation) {
@@ -517,7 +529,7 @@ public final class SimDisk implements Disk, Device {
             begin("sync", path);
             int length = file.size();
             busy("sync");
-            if (FaultPlan.strikes(plan.syncFails(), random)) {
+            if (strikes(plan.syncFails(), "sync fails: ", path)) {
                 file.broken = true;
                 throw failed(ErrorCode.IO, "sync", path, "input/output error");
             }
@@ -566,7 +578,7 @@ public final class SimDisk implements Disk, Device {
             begin("read", path);
             simulation.trace().note(position);
             busy("read");
-            if (FaultPlan.strikes(plan.readFails(), random)) {
+            if (strikes(plan.readFails(), "read fails: ", path)) {
                 throw failed(ErrorCode.IO, "read", path, "input/output error at " + position);
             }
             take(position, into, offset, length);
@@ -595,7 +607,7 @@ public final class SimDisk implements Disk, Device {
                                 + ", found a file of "
                                 + file.size());
             }
-            if (length > 0 && FaultPlan.strikes(plan.bitRot(), random)) {
+            if (length > 0 && strikes(plan.bitRot(), "bit rots: ", path)) {
                 file.rot((int) position + random.nextInt(length), 1 << random.nextInt(8));
             }
             file.read((int) position, into, offset, length, rotShows);

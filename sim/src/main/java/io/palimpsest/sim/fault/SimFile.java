@@ -68,6 +68,11 @@ final class SimFile {
                 lose(random, sector, random.nextBoolean());
             }
         }
+        kept();
+    }
+
+    /** All of it is left. */
+    void kept() {
         durable = size;
         unfinished = false;
         broken = false;

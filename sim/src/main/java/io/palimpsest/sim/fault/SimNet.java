@@ -181,7 +181,8 @@ public final class SimNet {
     }
 
     boolean resets() {
-        return FaultPlan.strikes(plan.resets(), random);
+        return FaultPlan.strikes(plan.resets(), random)
+                && simulation.strikes("network", "connection broken");
     }
 
     /** Some of {@code n}, at least 1: now all, now little. */

@@ -67,6 +67,9 @@ public final class SimObjectStore implements ObjectStore, ObjectVersions {
     /** A put, or a deletion. */
     private record Kept(Version version, @Nullable StoredObject object) {}
 
+    /** It is no node. */
+    private static final String WHERE = "store";
+
     private final Simulation simulation;
     private final Prng random;
     private StoreFaults faults;
@@ -102,7 +105,9 @@ public final class SimObjectStore implements ObjectStore, ObjectVersions {
 
     /** For that long from now nobody gets an answer. */
     public void outage(long nanos) {
-        outageEnds = simulation.deadline(nanos);
+        if (nanos == 0 || simulation.strikes(WHERE, "away for " + nanos / 1_000_000_000L + " s")) {
+            outageEnds = simulation.deadline(nanos);
+        }
     }
 
     /** Whether gets see the bits that rotted. */
@@ -122,6 +127,9 @@ public final class SimObjectStore implements ObjectStore, ObjectVersions {
      */
     public void damage(String key, Damage kind) {
         Check.that(!damaged.containsKey(key), "%s is damaged already", key);
+        if (!simulation.strikes(WHERE, kind.name().toLowerCase(Locale.ROOT) + ": " + key)) {
+            return;
+        }
         StoredObject truth = find(key);
         StoredObject now = damaged(key, truth, kind);
         if (now == null) {
@@ -241,15 +249,15 @@ public final class SimObjectStore implements ObjectStore, ObjectVersions {
 
     private Stored answer(String key, StoredObject found, Sink sink) {
         StoredObject object = found;
-        maybeRot(object);
+        maybeRot(key, object);
         StoredObject body = object;
-        if (FaultPlan.strikes(faults.swapped(), random)) {
+        if (strikes(faults.swapped(), "another object comes: ", key)) {
             body = another(key, object);
             object = random.nextBoolean() ? object : body;
         }
         byte[] bytes = shown(body);
         int end =
-                FaultPlan.strikes(faults.truncated(), random) && bytes.length > 0
+                strikes(faults.truncated(), "answer cut short: ", key) && bytes.length > 0
                         ? random.nextInt(bytes.length)
                         : bytes.length;
         CRC32C crc = new CRC32C();
@@ -289,8 +297,8 @@ public final class SimObjectStore implements ObjectStore, ObjectVersions {
         begin("get", key);
         meet(key);
         StoredObject object = find(key);
-        maybeRot(object);
-        if (FaultPlan.strikes(faults.swapped(), random)) {
+        maybeRot(key, object);
+        if (strikes(faults.swapped(), "another object comes: ", key)) {
             object = another(key, object);
         }
         if (position + length > object.bytes.length) {
@@ -301,7 +309,7 @@ public final class SimObjectStore implements ObjectStore, ObjectVersions {
                     "expected %d bytes at %d, found %d in all"
                             .formatted(length, position, object.bytes.length));
         }
-        if (FaultPlan.strikes(faults.truncated(), random)) {
+        if (strikes(faults.truncated(), "answer cut short: ", key)) {
             throw failed(ErrorCode.UNAVAILABLE, "get", key, "the answer broke off");
         }
         System.arraycopy(shown(object), (int) position, into, offset, length);
@@ -320,7 +328,7 @@ public final class SimObjectStore implements ObjectStore, ObjectVersions {
         Check.that(limit > 0, "limit %d", limit);
         begin("list", prefix);
         NavigableMap<String, StoredObject> seen = objects;
-        if (FaultPlan.strikes(faults.staleLists(), random)) {
+        if (strikes(faults.staleLists(), "late list: ", prefix)) {
             seen = asOf(simulation.now() - random.nextLong(faults.staleNanos() + 1));
         }
         // A page may be shorter than it could be.
@@ -424,7 +432,7 @@ public final class SimObjectStore implements ObjectStore, ObjectVersions {
     /** Does something, before or after most of the time it takes; or by plan something else. */
     private void change(String verb, String key, Runnable action) {
         begin(verb, key);
-        if (FaultPlan.strikes(faults.lostReplies(), random)) {
+        if (strikes(faults.lostReplies(), "answer lost: ", verb + " " + key)) {
             switch (random.nextInt(3)) {
                 case 0 -> {}
                 case 1 -> unseen(action);
@@ -537,8 +545,8 @@ public final class SimObjectStore implements ObjectStore, ObjectVersions {
         return keys.isEmpty() ? otherwise : find(keys.get(random.nextInt(keys.size())));
     }
 
-    private void maybeRot(StoredObject object) {
-        if (object.bytes.length > 0 && FaultPlan.strikes(faults.bitRot(), random)) {
+    private void maybeRot(String key, StoredObject object) {
+        if (object.bytes.length > 0 && strikes(faults.bitRot(), "bit rots: ", key)) {
             object.rot.merge(
                     random.nextInt(object.bytes.length), 1 << random.nextInt(8), (a, b) -> a | b);
         }
@@ -560,17 +568,21 @@ public final class SimObjectStore implements ObjectStore, ObjectVersions {
         if (away()) {
             throw failed(ErrorCode.UNAVAILABLE, verb, key, "no answer in time");
         }
-        if (FaultPlan.strikes(faults.throttles(), random)) {
+        if (strikes(faults.throttles(), "throttled: ", verb + " " + key)) {
             throw failed(ErrorCode.THROTTLED, verb, key, "slow down");
         }
-        if (FaultPlan.strikes(faults.unavailable(), random)) {
+        if (strikes(faults.unavailable(), "refused: ", verb + " " + key)) {
             throw failed(ErrorCode.UNAVAILABLE, verb, key, "connection refused");
         }
     }
 
+    private boolean strikes(int oneIn, String what, String whose) {
+        return FaultPlan.strikes(oneIn, random) && simulation.strikes(WHERE, what + whose);
+    }
+
     private void busy(String key) {
         long nanos = faults.nanos() == 0 ? 0 : random.nextLong(faults.nanos()) + 1;
-        boolean slow = FaultPlan.strikes(faults.slow(), random);
+        boolean slow = strikes(faults.slow(), "slow: ", key);
         simulation.busy(key, slow ? nanos * 100 : nanos);
     }
 

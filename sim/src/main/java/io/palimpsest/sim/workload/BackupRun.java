@@ -250,6 +250,7 @@ final class BackupRun {
             }
             evictSome(machine, tenants, timeline);
             noteMade(timeline);
+            Watermarks.of(machine, timeline);
             compareSome(machine, timeline);
             if (random.nextInt(8) == 0) {
                 lease(machine, timeline);

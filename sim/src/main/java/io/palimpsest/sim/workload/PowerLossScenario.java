@@ -190,6 +190,7 @@ public final class PowerLossScenario implements Scenario {
             long deadline = server.clock().monotonicNanos() + CATCH_UP_NANOS;
             while (!lastStart || records > 0 || timeline.lastRecordLsn() < wal.end()) {
                 checkHealth(tenants, timeline);
+                Watermarks.of(server, timeline);
                 compareSome(timeline);
                 server.tasks().sleep(random.nextLong(100 * MILLIS));
                 if (lastStart && server.clock().monotonicNanos() > deadline) {

@@ -22,8 +22,8 @@ import org.tomlj.TomlParseResult;
 final class ScenarioFile {
     private static final String SUFFIX = ".toml";
 
-    /** So long may what somebody has written be that it can be added up. */
-    private static final int MOST_SECONDS = 1_000_000;
+    /** A larger number is a slip of the pen. */
+    private static final int MOST = 1_000_000;
 
     private final String path;
 
@@ -93,10 +93,10 @@ final class ScenarioFile {
     }
 
     int number(String key) {
-        if (values.get(key) instanceof Long n && n >= 0 && n <= MOST_SECONDS) {
+        if (values.get(key) instanceof Long n && n >= 0 && n <= MOST) {
             return Math.toIntExact(n);
         }
-        throw wrong(key, "a number from 0 to " + MOST_SECONDS);
+        throw wrong(key, "a number from 0 to " + MOST);
     }
 
     long seconds(String key) {

@@ -517,6 +517,9 @@ final class StorageClients {
     }
 
     private void checkHealth(Line line, Timeline t) {
+        if (line == run.main()) {
+            Watermarks.of(server, t);
+        }
         if (!run.wasFull()) {
             long failures = tenants.housekeeper().counters().failures();
             Check.that(failures == 0, "%d jobs have failed, and no fault is to blame", failures);

@@ -11,6 +11,8 @@ import org.jspecify.annotations.Nullable;
  * @param steps how often a task was picked to run
  * @param nanos virtual time that passed
  * @param probes how often which interesting thing happened, see {@link Simulation#probe}
+ * @param faults that have struck, in order of time
+ * @param recording null unless it was asked for
  * @param failure null if all went well
  */
 public record Outcome(
@@ -20,6 +22,8 @@ public record Outcome(
         long steps,
         long nanos,
         Map<String, Long> probes,
+        List<Fault> faults,
+        @Nullable Recording recording,
         @Nullable Failure failure) {
     /**
      * What went wrong, in words.

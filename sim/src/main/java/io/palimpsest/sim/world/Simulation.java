@@ -7,6 +7,7 @@ import io.palimpsest.port.Tracer;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.SortedSet;
 import java.util.TreeMap;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
@@ -67,6 +68,17 @@ public final class Simulation {
         }
     }
 
+    /**
+     * What is asked of a run besides its outcome.
+     *
+     * @param only the numbers of the faults that may strike ({@link Outcome#faults}); null: all
+     * @param records whether all that happens is recorded
+     */
+    public record Inspection(@Nullable SortedSet<Integer> only, boolean records) {
+        /** Nothing. */
+        public static final Inspection NONE = new Inspection(null, false);
+    }
+
     private final Scenario scenario;
     private final long seed;
     private final Prng root;
@@ -74,6 +86,8 @@ public final class Simulation {
     private final long stepNanos;
     private final int yieldOneIn;
     private final int spuriousOneIn;
+    private final Faults faults;
+    private final @Nullable Recording recording;
     private final Trace trace = new Trace();
     private final TreeMap<String, Long> probes = new TreeMap<>();
     private final EventHeap events = new EventHeap();
@@ -93,9 +107,11 @@ public final class Simulation {
     /** Who may run. The volatile write hands everything above over with it. */
     private volatile @Nullable SimTask baton;
 
-    private Simulation(Scenario scenario, long seed) {
+    private Simulation(Scenario scenario, long seed, Inspection inspection) {
         this.scenario = scenario;
         this.seed = seed;
+        faults = new Faults(inspection.only);
+        recording = inspection.records ? new Recording() : null;
         root = new Prng(seed);
         schedule = root.split("schedule");
         Prng knobs = root.split("schedule knobs");
@@ -110,11 +126,12 @@ public final class Simulation {
      * @param patienceMillis a task that runs longer than this (wall time) without calling a port is
      *     a failure
      */
-    public static Outcome run(Scenario scenario, long seed, long patienceMillis) {
+    public static Outcome run(
+            Scenario scenario, long seed, long patienceMillis, Inspection inspection) {
         Check.that(
                 !Thread.currentThread().isVirtual(),
                 "the watchdog must be a platform thread, so that nothing can keep it from running");
-        Simulation s = new Simulation(scenario, seed);
+        Simulation s = new Simulation(scenario, seed, inspection);
         SimTask driver =
                 s.start(s.node("driver"), Tasks.Lane.LATENCY, "scenario", () -> s.scenario.run(s));
         s.runnableCount = 0;
@@ -128,6 +145,11 @@ public final class Simulation {
     /** The same with a patience of 20 seconds. */
     public static Outcome run(Scenario scenario, long seed) {
         return run(scenario, seed, 20_000);
+    }
+
+    /** The same, and nothing but its outcome is asked for. */
+    public static Outcome run(Scenario scenario, long seed, long patienceMillis) {
+        return run(scenario, seed, patienceMillis, Inspection.NONE);
     }
 
     private Outcome watch(long patienceMillis) {
@@ -171,7 +193,15 @@ public final class Simulation {
 
     private Outcome outcome(Outcome.@Nullable Failure why) {
         return new Outcome(
-                scenario.name(), seed, trace.hash(), steps, now, new TreeMap<>(probes), why);
+                scenario.name(),
+                seed,
+                trace.hash(),
+                steps,
+                now,
+                new TreeMap<>(probes),
+                faults.struck(),
+                recording,
+                why);
     }
 
     /**
@@ -180,6 +210,22 @@ public final class Simulation {
      */
     public void probe(String what) {
         probes.merge(what, 1L, Long::sum);
+    }
+
+    /**
+     * A fault is about to strike: does it? If not, whoever asks goes on as if there were none.
+     *
+     * @param where the node, or what stands outside of all nodes
+     */
+    public boolean strikes(String where, String what) {
+        return faults.strikes(now, where, what);
+    }
+
+    /** For who looks at a recording: how far a node is. */
+    public void watermark(Node node, String name, long lsn) {
+        if (recording != null) {
+            recording.watermark(new Recording.Watermark(now, node.name(), name, lsn));
+        }
     }
 
     public long seed() {
@@ -247,6 +293,9 @@ public final class Simulation {
     public void kill(Node node) {
         Check.that(node.index() != 0, "the driver cannot be killed");
         trace.event(now, node.name() + ": power lost");
+        if (recording != null) {
+            recording.mark(new Recording.Mark(now, node.name(), Recording.POWER_LOST, ""));
+        }
         SimTask me = current;
         List<SimTask> dead = new ArrayList<>(node.live());
         for (SimTask t : dead) {
@@ -400,6 +449,9 @@ public final class Simulation {
 
     void event(Node node, Tracer.Level level, String event, String detail) {
         probe(event);
+        if (recording != null) {
+            recording.mark(new Recording.Mark(now, node.name(), event, detail));
+        }
         trace.event(now, node.name() + ": " + level + " " + event + ": " + detail);
     }
 

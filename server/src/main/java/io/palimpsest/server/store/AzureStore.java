@@ -28,6 +28,7 @@ import com.azure.storage.common.policy.RetryPolicyType;
 import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.port.ObjectStore;
+import io.palimpsest.port.ObjectVersions;
 import java.nio.ByteBuffer;
 import java.security.SecureRandom;
 import java.time.Duration;
@@ -206,7 +207,13 @@ public final class AzureStore implements ObjectStore, LeftOvers {
 
     @Override
     public Stored get(String key, Sink sink) {
-        BlobClient blob = blob(key);
+        return get(key, blob(key), sink);
+    }
+
+    /**
+     * @param blob of that key, or a version of it
+     */
+    Stored get(String key, BlobClient blob, Sink sink) {
         CRC32C crc = new CRC32C();
         BlobRequestConditions same = new BlobRequestConditions();
         Stored stored = null;
@@ -220,7 +227,7 @@ public final class AzureStore implements ObjectStore, LeftOvers {
                 if (e.code() != ErrorCode.CORRUPTION || at > 0) {
                     throw replacedMeanwhile(e);
                 }
-                stored = head(key);
+                stored = head(key, blob);
                 if (stored.length() > 0) {
                     throw e;
                 }
@@ -296,7 +303,10 @@ public final class AzureStore implements ObjectStore, LeftOvers {
 
     @Override
     public Stored head(String key) {
-        BlobClient blob = blob(key);
+        return head(key, blob(key));
+    }
+
+    private Stored head(String key, BlobClient blob) {
         BlobProperties properties =
                 attempt(
                         "Get Blob Properties",
@@ -366,7 +376,13 @@ public final class AzureStore implements ObjectStore, LeftOvers {
 
     @Override
     public void copy(String from, String to) {
-        BlobClient source = blob(from);
+        copy(from, blob(from), to);
+    }
+
+    /**
+     * @param source of that key, or a version of it
+     */
+    void copy(String from, BlobClient source, String to) {
         BlobClient target = blob(to);
         attempt(
                 "Copy Blob",
@@ -376,6 +392,11 @@ public final class AzureStore implements ObjectStore, LeftOvers {
                             target.beginCopy(source.getBlobUrl(), Duration.ofMillis(100));
                     return copying.waitForCompletion(large());
                 });
+    }
+
+    /** What was there before, where the storage account keeps versions. */
+    public ObjectVersions versions() {
+        return new AzureVersions(settings, container, errors, this);
     }
 
     /** None to find: Azure itself deletes blocks that no put has finished within a week. */

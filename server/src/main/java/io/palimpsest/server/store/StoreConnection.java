@@ -88,7 +88,7 @@ public record StoreConnection(
                         store.identity(),
                         store,
                         store,
-                        ObjectVersions.none("Azure's versions of blobs are not read"),
+                        store.versions(),
                         () -> {});
             }
         };

@@ -9,8 +9,10 @@ import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.port.ObjectStore;
 import io.palimpsest.port.ObjectStore.Content;
+import io.palimpsest.port.ObjectVersions;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.Base64;
 import java.util.List;
 import java.util.TreeMap;
@@ -110,6 +112,46 @@ class AzureAnswersTest extends AnswersContract {
         headers[6] = "x-ms-meta-other";
         answers.answer(206, "0123456789", headers);
         fails(ErrorCode.CORRUPTION, this::get);
+    }
+
+    private static String version(String name, String id, int bytes, boolean current) {
+        return "<Blob><Name>p/%s</Name><VersionId>%s</VersionId>%s<Properties><Last-Modified>Tue, 24 Nov 2026 12:00:00 GMT</Last-Modified><Etag>0x1</Etag><Content-Length>%d</Content-Length><BlobType>BlockBlob</BlobType></Properties></Blob>"
+                .formatted(
+                        name,
+                        id,
+                        current ? "<IsCurrentVersion>true</IsCurrentVersion>" : "",
+                        bytes);
+    }
+
+    private void answerVersions(String blobs) {
+        answers.answer(
+                200,
+                "<?xml version=\"1.0\" encoding=\"utf-8\"?><EnumerationResults ServiceEndpoint=\"http://x/\" ContainerName=\"container\"><Blobs>%s</Blobs><NextMarker/></EnumerationResults>"
+                        .formatted(blobs),
+                "Content-Type",
+                "application/xml");
+    }
+
+    /** As Azure documents its answers; Azurite keeps no versions. */
+    @Test
+    void versionsComeNewestFirstAndADeletionHasNoTime() {
+        answerVersions(
+                version("a", "2026-11-24T12:00:01.0000000Z", 1, false)
+                        + version("a", "2026-11-24T12:00:02.5000000Z", 2, true)
+                        + version("b", "2026-11-24T12:00:03.0000000Z", 3, false));
+        ObjectVersions.Page page = store.versions().versions("", null);
+        assertEquals(
+                List.of("a 2 false", "a 1 false", "b 0 true", "b 3 false"),
+                page.versions().stream()
+                        .map(v -> v.key() + " " + v.length() + " " + v.deletion())
+                        .toList());
+        assertEquals(
+                Instant.parse("2026-11-24T12:00:02.500Z").toEpochMilli(),
+                page.versions().getFirst().modifiedMillis());
+        assertEquals(Long.MAX_VALUE, page.versions().get(2).modifiedMillis());
+        answers.requests();
+        answerVersions(version("a", "", 1, true));
+        fails(ErrorCode.UNSUPPORTED, () -> store.versions().versions("", null));
     }
 
     @Test

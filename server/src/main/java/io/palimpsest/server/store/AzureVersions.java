@@ -16,7 +16,10 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.Iterator;
 import java.util.List;
+import java.util.Set;
+import java.util.SortedMap;
 import java.util.TreeMap;
+import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -50,8 +53,8 @@ final class AzureVersions implements ObjectVersions {
                         .setPrefix(settings.prefix() + prefix)
                         .setMaxResultsPerPage(settings.bounds().listPage())
                         .setDetails(new BlobListDetails().setRetrieveVersions(true));
-        TreeMap<String, List<Version>> found = new TreeMap<>();
-        TreeMap<String, Boolean> current = new TreeMap<>();
+        SortedMap<String, List<Version>> found = new TreeMap<>();
+        Set<String> current = new TreeSet<>();
         String next = null;
         do {
             String after = next;
@@ -77,7 +80,7 @@ final class AzureVersions implements ObjectVersions {
         } while (next != null && !next.isEmpty());
         List<Version> all = new ArrayList<>();
         found.forEach((key, versions) -> {
-            if (!current.containsKey(key)) {
+            if (!current.contains(key)) {
                 all.add(new Version(key, "", 0, Long.MAX_VALUE, true));
             }
             versions.sort(Comparator.comparing(Version::id).reversed());
@@ -86,8 +89,7 @@ final class AzureVersions implements ObjectVersions {
         return new Page(all, null);
     }
 
-    private void add(
-            BlobItem item, TreeMap<String, List<Version>> found, TreeMap<String, Boolean> current) {
+    private void add(BlobItem item, SortedMap<String, List<Version>> found, Set<String> current) {
         String key = item.getName().substring(settings.prefix().length());
         if (!ObjectStore.isKey(key)) {
             return;
@@ -104,7 +106,7 @@ final class AzureVersions implements ObjectVersions {
         found.computeIfAbsent(key, k -> new ArrayList<>())
                 .add(new Version(key, id, length, millis(key, id), false));
         if (Boolean.TRUE.equals(item.isCurrentVersion())) {
-            current.put(key, true);
+            boolean _ = current.add(key);
         }
     }
 

@@ -18,6 +18,9 @@ public sealed interface RemoteKey {
     /** A claim of a generation. */
     record Manifest(String key, TenantShardId tenant, Generation generation) implements RemoteKey {}
 
+    /** What a secondary location keeps ready. */
+    record Hints(String key, TenantShardId tenant) implements RemoteKey {}
+
     /** A timeline's index, as the holder of that generation has put it. */
     record Index(String key, TenantShardId tenant, TimelineId timeline, Generation generation)
             implements RemoteKey {}
@@ -46,6 +49,9 @@ public sealed interface RemoteKey {
         if (parts.length == 3 && parts[2].startsWith("manifest-")) {
             return new Manifest(key, tenant, generation(parts[2].substring("manifest-".length())));
         }
+        if (parts.length == 3) {
+            return new Hints(key, tenant);
+        }
         if (parts.length != 5 || !parts[2].equals("timelines")) {
             return new Foreign(key);
         }
@@ -67,6 +73,7 @@ public sealed interface RemoteKey {
     private static String spelled(RemoteKey key) {
         return switch (key) {
             case Manifest m -> RemotePath.manifest(m.tenant, m.generation);
+            case Hints h -> RemotePath.heatmap(h.tenant);
             case Index i -> RemotePath.index(i.tenant, i.timeline, i.generation);
             case Layer l -> RemotePath.layer(l.tenant, l.timeline, l.name);
             case Foreign f -> f.key;

@@ -11,6 +11,7 @@ import java.util.Locale;
  *
  * <pre>
  *   tenants/&lt;tenant shard&gt;/manifest-&lt;generation&gt;                      what timelines there are; making it claims the generation
+ *   tenants/&lt;tenant shard&gt;/heatmap-v1.json                            what layers the owner has on its disk: a hint
  *   tenants/&lt;tenant shard&gt;/timelines/&lt;timeline&gt;/index-&lt;generation&gt;  what layers there are, as that generation's holder has written it
  *   tenants/&lt;tenant shard&gt;/timelines/&lt;timeline&gt;/&lt;layer name&gt;          a layer file, put once
  * </pre>
@@ -37,6 +38,11 @@ public final class RemotePath {
 
     public static String manifest(TenantShardId tenant, Generation generation) {
         return manifests(tenant) + generation;
+    }
+
+    /** Which layers are on the owner's disk. */
+    public static String heatmap(TenantShardId tenant) {
+        return tenant(tenant) + "/heatmap-v1.json";
     }
 
     /** What all keys of a timeline start with, but for the '/' that follows. */

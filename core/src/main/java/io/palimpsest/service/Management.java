@@ -12,6 +12,7 @@ import io.palimpsest.layer.LayerName;
 import io.palimpsest.tenant.BackgroundCounters;
 import io.palimpsest.tenant.Evictor;
 import io.palimpsest.tenant.Housekeeper;
+import io.palimpsest.tenant.Secondaries;
 import io.palimpsest.tenant.Tenants;
 import io.palimpsest.tenant.WarmUp;
 import io.palimpsest.timeline.GarbageCollector;
@@ -80,6 +81,21 @@ public final class Management {
     /** All tenants that this server is something to. */
     public Map<TenantId, @Nullable Location> locations() {
         return tenants.locations();
+    }
+
+    /** Says now to secondary locations which layers of a tenant are here. */
+    public void putHeatmap(TenantId tenant) {
+        tenants.putHeatmap(tenant);
+    }
+
+    /** How far a secondary location is; NOT_FOUND if this is none. */
+    public Secondaries.Progress secondary(TenantId tenant) {
+        return tenants.secondary(tenant);
+    }
+
+    /** Has a secondary location look now, and waits for that long at most. */
+    public Secondaries.Progress downloadSecondary(TenantId tenant, long waitNanos) {
+        return tenants.downloadSecondary(tenant, waitNanos);
     }
 
     /** Under which generation a tenant is here; null without an object store. */

@@ -51,6 +51,7 @@ final class Locations {
     private final Housekeeper housekeeper;
     private final WarmUps warmUps;
     private final Attachments attachments;
+    private final Secondaries ready;
     private final Opening opening;
     private final UnaryOperator<Entry> fed;
     private final Monitor monitor;
@@ -68,6 +69,7 @@ final class Locations {
             Housekeeper housekeeper,
             WarmUps warmUps,
             Attachments attachments,
+            Secondaries ready,
             Opening opening,
             UnaryOperator<Entry> fed) {
         this.environment = environment;
@@ -76,6 +78,7 @@ final class Locations {
         this.housekeeper = housekeeper;
         this.warmUps = warmUps;
         this.attachments = attachments;
+        this.ready = ready;
         this.opening = opening;
         this.fed = fed;
         this.monitor = environment.tasks().monitor("locations");
@@ -249,11 +252,13 @@ final class Locations {
     }
 
     private void open(TenantShardId tenant, OptionalInt generation, LocationMode mode) {
+        ready.remove(tenant);
         try {
             opening.attached(tenant, generation, mode);
         } catch (PageserverException e) {
-            if (secondaries().containsKey(tenant) && store.ownership(tenant) == null) {
-                store.keepLayersOnly(tenant);
+            Location before = secondaries().get(tenant);
+            if (before != null && store.ownership(tenant) == null) {
+                becomeSecondary(tenant, before.warm());
             }
             throw e;
         }
@@ -387,6 +392,7 @@ final class Locations {
             becomeSecondary(tenant, warm);
             return;
         }
+        ready.remove(tenant);
         monitor.lock();
         try {
             secondaries.remove(tenant);
@@ -400,6 +406,7 @@ final class Locations {
     }
 
     private void becomeSecondary(TenantShardId tenant, boolean warm) {
+        ready.remove(tenant);
         store.keepLayersOnly(tenant);
         monitor.lock();
         try {
@@ -407,6 +414,7 @@ final class Locations {
         } finally {
             monitor.unlock();
         }
+        ready.add(tenant, warm);
     }
 
     // ---- closing ----

@@ -2,6 +2,7 @@ package io.palimpsest.tenant;
 
 import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.EvictionConfig;
+import io.palimpsest.base.HeatmapConfig;
 import io.palimpsest.base.Limits;
 import io.palimpsest.base.Lsn;
 import io.palimpsest.base.OwnershipConfig;
@@ -58,6 +59,8 @@ public final class Tenants {
 
     private final Attachments attachments;
     private final Locations locations;
+    private final Secondaries secondaries;
+    private final @Nullable Heatmaps heatmaps;
 
     private Tenants(
             Environment environment,
@@ -65,7 +68,8 @@ public final class Tenants {
             TenantConfig config,
             @Nullable RemoteStore remote,
             EvictionConfig eviction,
-            OwnershipConfig ownership) {
+            OwnershipConfig ownership,
+            HeatmapConfig heatmap) {
         this.attachments = new Attachments(environment, this::open);
         this.environment = environment;
         this.housekeeper = new Housekeeper(environment, limits);
@@ -84,6 +88,11 @@ public final class Tenants {
         this.ownership = new OwnershipWatch(environment, ownership, store);
         this.table = new TimelineTable(environment.tasks().monitor("tenants"));
         this.archiving = environment.tasks().monitor("archiving");
+        this.secondaries = new Secondaries(environment, heatmap, eviction, cache, remote);
+        this.heatmaps =
+                remote == null
+                        ? null
+                        : new Heatmaps(environment, heatmap, store, remote, this::open);
         this.locations =
                 new Locations(
                         environment,
@@ -92,6 +101,7 @@ public final class Tenants {
                         housekeeper,
                         warmUps,
                         attachments,
+                        secondaries,
                         new Locations.Opening() {
                             @Override
                             public void attached(
@@ -143,7 +153,25 @@ public final class Tenants {
             @Nullable RemoteStore remote,
             EvictionConfig eviction,
             OwnershipConfig ownership) {
-        Tenants tenants = new Tenants(environment, limits, config, remote, eviction, ownership);
+        return load(
+                environment, limits, config, remote, eviction, ownership, HeatmapConfig.DEFAULT);
+    }
+
+    /**
+     * The same.
+     *
+     * @param heatmap what owners say is to be kept ready elsewhere, and what is kept ready here
+     */
+    public static Tenants load(
+            Environment environment,
+            Limits limits,
+            TenantConfig config,
+            @Nullable RemoteStore remote,
+            EvictionConfig eviction,
+            OwnershipConfig ownership,
+            HeatmapConfig heatmap) {
+        Tenants tenants =
+                new Tenants(environment, limits, config, remote, eviction, ownership, heatmap);
         environment.disk().createDirectories(TimelineStore.ROOT);
         tenants.housekeeper.start();
         tenants.store.begin();
@@ -153,6 +181,10 @@ public final class Tenants {
         if (remote != null) {
             tenants.evictor.start();
             tenants.ownership.start();
+            tenants.secondaries.start();
+        }
+        if (tenants.heatmaps != null) {
+            tenants.heatmaps.start();
         }
         return tenants;
     }
@@ -252,6 +284,31 @@ public final class Tenants {
         tenants().forEach(id -> all.put(id, location(id)));
         locations.secondaries().forEach((id, location) -> all.put(id.tenant(), location));
         return all;
+    }
+
+    /**
+     * Says now to secondary locations which layers of a tenant are here.
+     *
+     * @throws PageserverException PRECONDITION_FAILED if this server does not own it alone, or
+     *     there is no store
+     */
+    public void putHeatmap(TenantId tenant) {
+        Heatmaps there = heatmaps;
+        if (there == null) {
+            throw PageserverException.of(
+                    ErrorCode.PRECONDITION_FAILED, "no remote_storage is configured");
+        }
+        there.putNow(TenantShardId.unsharded(tenant));
+    }
+
+    /** How far a secondary location is; NOT_FOUND if this is none. */
+    public Secondaries.Progress secondary(TenantId tenant) {
+        return secondaries.progress(TenantShardId.unsharded(tenant));
+    }
+
+    /** Has a secondary location look now, and waits for what comes for that long at most. */
+    public Secondaries.Progress downloadSecondary(TenantId tenant, long waitNanos) {
+        return secondaries.download(TenantShardId.unsharded(tenant), waitNanos);
     }
 
     /** PRECONDITION_FAILED if another server is to own the tenant, or nothing may be deleted. */
@@ -756,6 +813,10 @@ public final class Tenants {
         evictor.stop();
         warmUps.stop();
         ownership.stop();
+        if (heatmaps != null) {
+            heatmaps.stop();
+        }
+        secondaries.stop();
         attachments.stop();
         List<Entry> all = new ArrayList<>();
         table.forEach((name, entry) -> all.add(entry));

@@ -73,7 +73,11 @@ public final class DeletedBranches {
         return switch (RemoteKey.of(key)) {
             case RemoteKey.Layer layer when layer.tenant().equals(tenant) -> layer.timeline();
             case RemoteKey.Index index when index.tenant().equals(tenant) -> index.timeline();
-            case RemoteKey.Layer _, RemoteKey.Index _, RemoteKey.Manifest _, RemoteKey.Foreign _ ->
+            case RemoteKey.Layer _,
+                    RemoteKey.Index _,
+                    RemoteKey.Manifest _,
+                    RemoteKey.Hints _,
+                    RemoteKey.Foreign _ ->
                     null;
         };
     }

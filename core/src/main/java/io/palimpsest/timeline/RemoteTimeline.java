@@ -4,7 +4,6 @@ import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.base.TimelineId;
 import io.palimpsest.layer.LayerDescriptor;
-import io.palimpsest.layer.LayerFile;
 import io.palimpsest.layer.LayerName;
 import io.palimpsest.layer.LayerSource;
 import io.palimpsest.port.Disk;
@@ -28,9 +27,6 @@ import org.jspecify.annotations.Nullable;
  * does nothing; only the holder of a generation writes that generation's.
  */
 final class RemoteTimeline implements LayerSource {
-    /** How often a layer is fetched that comes damaged, or another one. */
-    private static final int FETCHES = 3;
-
     private final Environment environment;
     private final RemoteTenant tenant;
     private final TimelineId id;
@@ -528,41 +524,23 @@ final class RemoteTimeline implements LayerSource {
     }
 
     private boolean download(LayerDescriptor layer, String path) {
-        Disk disk = environment.disk();
-        String temporary = path + TimelineIndex.TEMPORARY_SUFFIX;
-        for (int attempt = 1; ; attempt++) {
-            disk.delete(temporary);
-            try {
-                Stored stored = store().download(key(layer.name()), disk, temporary);
-                check(layer, temporary, stored);
-                break;
-            } catch (PageserverException e) {
-                disk.delete(temporary);
-                if (e.code() == ErrorCode.NOT_FOUND) {
-                    throw missing(layer);
-                }
-                if (e.code() != ErrorCode.CORRUPTION || attempt == FETCHES) {
-                    throw e;
-                }
+        try {
+            LayerDownload.bring(
+                    store(),
+                    environment.disk(),
+                    tenant.cache(),
+                    key(layer.name()),
+                    layer.name(),
+                    layer.size(),
+                    directory);
+        } catch (PageserverException e) {
+            if (e.code() == ErrorCode.NOT_FOUND) {
+                throw missing(layer);
             }
+            throw e;
         }
-        disk.rename(temporary, path);
-        disk.syncDirectory(directory);
         environment.tracer().info("layer-fetched", path);
         return true;
-    }
-
-    /** Is that the layer, and not another object that came in its place? */
-    private void check(LayerDescriptor layer, String temporary, Stored stored) {
-        if (stored.length() != layer.size()) {
-            throw PageserverException.corruption(
-                    "%s: found %d bytes, expected %d (by the index)",
-                    key(layer.name()), stored.length(), layer.size());
-        }
-        try (LayerFile file =
-                LayerFile.open(environment.disk(), temporary, layer.name(), tenant.cache())) {
-            file.verifyChecksum();
-        }
     }
 
     void wakeWaiters() {

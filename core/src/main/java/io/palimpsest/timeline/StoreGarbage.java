@@ -81,7 +81,7 @@ public final class StoreGarbage {
             case RemoteKey.Layer layer ->
                     earlier(layer.name().generation())
                             && tenant.giveUp(layer.timeline(), layer.name());
-            case RemoteKey.Manifest _, RemoteKey.Foreign _ -> false;
+            case RemoteKey.Manifest _, RemoteKey.Hints _, RemoteKey.Foreign _ -> false;
         };
     }
 

@@ -140,8 +140,8 @@ public final class StoreReview {
         }
         for (ObjectStore.Entry entry : there.values()) {
             switch (RemoteKey.of(entry.key())) {
-                case RemoteKey.Manifest _ -> {
-                    // All of them are needed: they tell an owner that it is fenced.
+                case RemoteKey.Manifest _, RemoteKey.Hints _ -> {
+                    // All manifests are needed: they tell an owner that it is fenced.
                 }
                 case RemoteKey.Index index -> index(index, branches.get(index.timeline()), entry);
                 case RemoteKey.Layer layer -> {

@@ -309,6 +309,11 @@ public final class Timeline {
         return layers.residentBytes();
     }
 
+    /** Layer files on the disk that the store has for sure. */
+    public List<LayerFile> hotLayers() {
+        return layers.droppable();
+    }
+
     /** Layer files on the disk that need not be there. */
     public List<Droppable> droppable() {
         List<LayerFile> files = layers.droppable();

@@ -183,7 +183,8 @@ public final class Main implements Callable<Integer> {
                         config.tenants(),
                         store == null ? null : remote(store, environment, config),
                         config.eviction(),
-                        config.ownership());
+                        config.ownership(),
+                        config.heatmap());
         PageMetrics pageMetrics = new PageMetrics();
         ServerConfig.Clients clients = config.clients();
         PageServer pages =

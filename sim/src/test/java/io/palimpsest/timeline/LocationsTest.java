@@ -11,15 +11,19 @@ import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.palimpsest.base.ErrorCode;
+import io.palimpsest.base.HeatmapConfig;
 import io.palimpsest.base.TenantId;
 import io.palimpsest.base.TimelineId;
+import io.palimpsest.remote.Heatmap;
 import io.palimpsest.remote.RemotePath;
 import io.palimpsest.sim.fault.Machine;
+import io.palimpsest.tenant.Secondaries;
 import io.palimpsest.tenant.Tenants;
 import io.palimpsest.timeline.OwnershipTest.World;
 import io.palimpsest.value.Keys;
 import java.util.List;
 import java.util.OptionalInt;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 
@@ -408,6 +412,137 @@ class LocationsTest {
                                 assertNull(location(tenants));
                                 assertTrue(tenants.locations().containsKey(TENANT));
                                 locate(tenants, LocationMode.ATTACHED_SINGLE);
+                                readable(root(tenants));
+                            });
+                });
+    }
+
+    private static void await(Machine machine, Supplier<Boolean> condition) {
+        for (int i = 0; i < 1000 && !condition.get(); i++) {
+            machine.tasks().sleep(SECOND / 10);
+        }
+        assertTrue(condition.get());
+    }
+
+    private static HeatmapConfig heatmaps(long mostBytes) {
+        return new HeatmapConfig(SECOND, SECOND, 2, 0, mostBytes);
+    }
+
+    /** What comes to it comes once: the layers are there when it takes over. */
+    @Test
+    void aWarmSecondaryTakesOverWithoutWaitingForLayers() {
+        tell(
+                9,
+                world -> {
+                    Machine first = world.first();
+                    Machine second = world.machine("second");
+                    TenantId nobodys = new TenantId(9, 9);
+                    world.serve(
+                            first,
+                            heatmaps(0),
+                            owner -> {
+                                write(root(owner), 800);
+                                awaitStored(first, root(owner));
+                                long bytes = root(owner).layerBytes();
+                                world.serve(
+                                        second,
+                                        heatmaps(0),
+                                        tenants -> {
+                                            tenants.locate(
+                                                    TENANT,
+                                                    LocationMode.SECONDARY,
+                                                    OptionalInt.empty(),
+                                                    true,
+                                                    null);
+                                            await(
+                                                    second,
+                                                    () ->
+                                                            tenants.secondary(TENANT).bytes()
+                                                                    == bytes);
+                                            refused(ErrorCode.UNAVAILABLE, () -> root(tenants));
+                                            refused(
+                                                    ErrorCode.NOT_FOUND,
+                                                    () -> tenants.secondary(nobodys));
+                                            first.start(
+                                                            "write",
+                                                            () -> {
+                                                                write(root(owner), 900);
+                                                                awaitStored(first, root(owner));
+                                                            })
+                                                    .join();
+                                            await(
+                                                    second,
+                                                    () ->
+                                                            tenants.secondary(TENANT).bytes()
+                                                                    == root(owner).layerBytes());
+                                            locate(tenants, LocationMode.ATTACHED_SINGLE, 2);
+                                            assertEquals(
+                                                    root(owner).layerBytes(),
+                                                    root(tenants).residentBytes());
+                                            readable(root(tenants));
+                                            refused(
+                                                    ErrorCode.NOT_FOUND,
+                                                    () -> tenants.secondary(TENANT));
+                                        });
+                            });
+                    assertTrue(
+                            world.objects
+                                    .keys()
+                                    .contains(RemotePath.heatmap(TimelineWorld.TENANT)));
+                });
+    }
+
+    /** Within its bound the most recently read ones, and no others stay. */
+    @Test
+    void aSecondaryKeepsWithinItsBound() {
+        tell(
+                10,
+                world -> {
+                    Machine first = world.first();
+                    Machine second = world.machine("second");
+                    world.serve(
+                            first,
+                            heatmaps(0),
+                            owner -> {
+                                write(root(owner), 800);
+                                awaitStored(first, root(owner));
+                                owner.putHeatmap(TENANT);
+                            });
+                    Heatmap heatmap =
+                            Heatmap.decode(
+                                    world.content(RemotePath.heatmap(TimelineWorld.TENANT)), "it");
+                    List<Heatmap.Layer> layers = heatmap.timelines().getFirst().layers();
+                    long most = layers.stream().mapToLong(Heatmap.Layer::size).sum() / 2;
+                    world.serve(
+                            second,
+                            heatmaps(0),
+                            tenants -> {
+                                locate(tenants, LocationMode.SECONDARY);
+                                Secondaries.Progress all =
+                                        tenants.downloadSecondary(TENANT, 100 * SECOND);
+                                assertTrue(all.complete());
+                                assertEquals(layers.size(), all.layers());
+                            });
+                    world.serve(
+                            second,
+                            heatmaps(most),
+                            tenants -> {
+                                Secondaries.Progress some =
+                                        tenants.downloadSecondary(TENANT, 100 * SECOND);
+                                assertTrue(some.complete());
+                                assertTrue(some.layers() > 0 && some.layers() < layers.size());
+                                assertTrue(some.bytes() <= most && some.bytes() > 0);
+                                // What is damaged is a hint that is not taken.
+                                world.objects.delete(
+                                        List.of(RemotePath.heatmap(TimelineWorld.TENANT)));
+                                world.objects.copy(
+                                        OwnershipTest.index(ROOT, 1),
+                                        RemotePath.heatmap(TimelineWorld.TENANT));
+                                assertEquals(
+                                        some.bytes(),
+                                        tenants.downloadSecondary(TENANT, 100 * SECOND).bytes());
+                                locate(tenants, LocationMode.ATTACHED_SINGLE);
+                                assertEquals(some.bytes(), root(tenants).residentBytes());
                                 readable(root(tenants));
                             });
                 });

@@ -10,6 +10,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.EvictionConfig;
 import io.palimpsest.base.Generation;
+import io.palimpsest.base.HeatmapConfig;
 import io.palimpsest.base.LsnRange;
 import io.palimpsest.base.OwnershipConfig;
 import io.palimpsest.base.PageserverException;
@@ -18,6 +19,7 @@ import io.palimpsest.base.TenantId;
 import io.palimpsest.base.TimelineId;
 import io.palimpsest.layer.LayerDescriptor;
 import io.palimpsest.layer.LayerName;
+import io.palimpsest.port.ObjectStore;
 import io.palimpsest.port.ObjectStore.Condition;
 import io.palimpsest.port.ObjectStore.Content;
 import io.palimpsest.remote.RemoteLimits;
@@ -32,6 +34,7 @@ import io.palimpsest.sim.world.Scenario;
 import io.palimpsest.sim.world.Simulation;
 import io.palimpsest.tenant.Tenants;
 import io.palimpsest.value.Keys;
+import java.io.ByteArrayOutputStream;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
@@ -95,6 +98,10 @@ class OwnershipTest {
         }
 
         Tenants load(Machine machine, OwnershipConfig ownership) {
+            return load(machine, ownership, HeatmapConfig.DEFAULT);
+        }
+
+        Tenants load(Machine machine, OwnershipConfig ownership, HeatmapConfig heatmap) {
             RemoteStore remote =
                     new RemoteStore(
                             store,
@@ -109,15 +116,27 @@ class OwnershipTest {
                     TenantConfig.DEFAULT,
                     remote,
                     EvictionConfig.DEFAULT,
-                    ownership);
+                    ownership,
+                    heatmap);
+        }
+
+        /** What an object is. */
+        byte[] content(String key) {
+            ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+            ObjectStore.Stored _ = objects.get(key, bytes::write);
+            return bytes.toByteArray();
         }
 
         /** A server's life, in good order to its end. */
         void serve(Machine machine, Consumer<Tenants> what) {
+            serve(machine, HeatmapConfig.DEFAULT, what);
+        }
+
+        void serve(Machine machine, HeatmapConfig heatmap, Consumer<Tenants> what) {
             machine.start(
                             "server",
                             () -> {
-                                Tenants tenants = load(machine);
+                                Tenants tenants = load(machine, OwnershipConfig.DEFAULT, heatmap);
                                 what.accept(tenants);
                                 tenants.close();
                             })

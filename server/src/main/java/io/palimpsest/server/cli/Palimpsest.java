@@ -83,8 +83,8 @@ public final class Palimpsest {
     @Command(
             name = "tenant",
             mixinStandardHelpOptions = true,
-            description = "Tenants of a running server: attach.",
-            subcommands = TenantAttach.class)
+            description = "Tenants of a running server: attach, locate.",
+            subcommands = {TenantAttach.class, TenantLocate.class})
     static final class Tenant {}
 
     /** Tokens. */

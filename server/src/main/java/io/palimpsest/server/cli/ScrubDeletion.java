@@ -80,7 +80,7 @@ final class ScrubDeletion {
             switch (RemoteKey.of(finding.key())) {
                 case RemoteKey.Layer layer -> tenants.add(layer.tenant());
                 case RemoteKey.Index index -> tenants.add(index.tenant());
-                case RemoteKey.Manifest _, RemoteKey.Foreign _ -> {}
+                case RemoteKey.Manifest _, RemoteKey.Hints _, RemoteKey.Foreign _ -> {}
             }
         }
         return tenants;

@@ -60,6 +60,7 @@ final class StoreDu implements Callable<Integer> {
 
     private static final class Tenant {
         private final Sum manifests = new Sum();
+        private final Sum heatmap = new Sum();
         private final Map<TimelineId, Map<Kind, Sum>> timelines = new TreeMap<>();
 
         void add(TimelineId timeline, Kind kind, long length) {
@@ -72,6 +73,7 @@ final class StoreDu implements Callable<Integer> {
         Sum all() {
             Sum all = new Sum();
             all.add(manifests);
+            all.add(heatmap);
             timelines.values().forEach(kinds -> kinds.values().forEach(all::add));
             return all;
         }
@@ -118,6 +120,7 @@ final class StoreDu implements Callable<Integer> {
         long length = entry.length();
         switch (RemoteKey.of(entry.key())) {
             case RemoteKey.Manifest m -> tenant(m.tenant()).manifests.add(length);
+            case RemoteKey.Hints h -> tenant(h.tenant()).heatmap.add(length);
             case RemoteKey.Index i -> tenant(i.tenant()).add(i.timeline(), Kind.INDEX, length);
             case RemoteKey.Layer l ->
                     tenant(l.tenant())
@@ -145,6 +148,7 @@ final class StoreDu implements Callable<Integer> {
         tenants.forEach((id, tenant) -> {
             ObjectNode node = tenant.all().to(list.addObject().put("id", id.toString()));
             tenant.manifests.to(node.putObject("manifest"));
+            tenant.heatmap.to(node.putObject("heatmap"));
             ArrayNode timelines = node.putArray("timelines");
             tenant.timelines.forEach((timeline, kinds) -> {
                 ObjectNode one = timelines.addObject().put("id", timeline.toString());
@@ -158,6 +162,9 @@ final class StoreDu implements Callable<Integer> {
         Output.Table table = new Output.Table("TENANT", "BRANCH", "KIND", ">OBJECTS", ">BYTES");
         tenants.forEach((id, tenant) -> {
             row(table, id, "", "manifest", tenant.manifests);
+            if (tenant.heatmap.objects > 0) {
+                row(table, id, "", "heatmap", tenant.heatmap);
+            }
             tenant.timelines.forEach((timeline, kinds) ->
                     kinds.forEach((kind, sum) -> row(table, id, timeline, kind.label(), sum)));
             row(table, id, "", "all", tenant.all());

@@ -2,6 +2,7 @@ package io.palimpsest.server.config;
 
 import io.netty.util.NetUtil;
 import io.palimpsest.base.EvictionConfig;
+import io.palimpsest.base.HeatmapConfig;
 import io.palimpsest.base.Limits;
 import io.palimpsest.base.OwnershipConfig;
 import io.palimpsest.base.PageserverException;
@@ -43,6 +44,7 @@ public record ServerConfig(
         Redo redo,
         EvictionConfig eviction,
         OwnershipConfig ownership,
+        HeatmapConfig heatmap,
         long maxUploadLag,
         @Nullable StoreSettings remoteStorage) {
     /** Checkpoint distances of WAL that are not in the store yet, at least, before WAL waits. */
@@ -150,6 +152,11 @@ public record ServerConfig(
         boolean takeOver = OwnershipConfig.DEFAULT.takeOver();
         long maxUploadLag = -1;
         long generationCheck = OwnershipConfig.DEFAULT.checkPeriodNanos();
+        long heatmapUpload = HeatmapConfig.DEFAULT.uploadPeriodNanos();
+        long secondaryPeriod = HeatmapConfig.DEFAULT.downloadPeriodNanos();
+        long secondaryAtOnce = HeatmapConfig.DEFAULT.downloads();
+        long secondarySpeed = HeatmapConfig.DEFAULT.bytesPerSecond();
+        long secondaryBytes = HeatmapConfig.DEFAULT.mostBytes();
         RedoEngine.Mode redo = RedoEngine.Mode.WHERE_NEEDED;
         long redoTimeout = 10_000_000_000L;
         long redoIdleTimeout = 180_000_000_000L;
@@ -212,6 +219,13 @@ public record ServerConfig(
         KEYS.put("take_over", (s, v) -> s.takeOver = yes(v));
         KEYS.put("max_upload_lag", (s, v) -> s.maxUploadLag = number(v, 0, 1L << 40));
         KEYS.put("generation_check_period", (s, v) -> s.generationCheck = duration(v));
+        KEYS.put(
+                "heatmap_upload_period",
+                (s, v) -> s.heatmapUpload = durationOrZero(v, LONGEST_NANOS));
+        KEYS.put("secondary_download_period", (s, v) -> s.secondaryPeriod = duration(v));
+        KEYS.put("secondary_download_concurrency", (s, v) -> s.secondaryAtOnce = number(v, 1, 100));
+        KEYS.put("secondary_bytes_per_second", (s, v) -> s.secondarySpeed = number(v, 0, 1L << 50));
+        KEYS.put("secondary_max_bytes", (s, v) -> s.secondaryBytes = number(v, 0, 1L << 60));
         DoorConfig.Keys.all((key, take) -> KEYS.put(key, (s, v) -> take.accept(s.doors, v)));
         Eviction.keys((key, take) -> KEYS.put(key, (s, v) -> take.accept(s.eviction, v)));
     }
@@ -279,6 +293,12 @@ public record ServerConfig(
                         settings.redoPreload),
                 eviction,
                 new OwnershipConfig(settings.generationCheck, settings.takeOver),
+                new HeatmapConfig(
+                        settings.heatmapUpload,
+                        settings.secondaryPeriod,
+                        (int) settings.secondaryAtOnce,
+                        settings.secondarySpeed,
+                        settings.secondaryBytes),
                 settings.maxUploadLag < 0
                         ? LEAST_LAG * settings.checkpointDistance
                         : settings.maxUploadLag,

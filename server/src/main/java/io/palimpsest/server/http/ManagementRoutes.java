@@ -19,6 +19,7 @@ import io.palimpsest.service.Access;
 import io.palimpsest.service.Management;
 import io.palimpsest.service.Management.TimelineInfo;
 import io.palimpsest.tenant.Evictor;
+import io.palimpsest.tenant.Secondaries;
 import io.palimpsest.tenant.WarmUp;
 import io.palimpsest.timeline.Lease;
 import io.palimpsest.timeline.Location;
@@ -54,6 +55,9 @@ import org.slf4j.LoggerFactory;
  *   GET  /v1/store/tenant                            our own: the same of what the object store has
  *   PUT  /v1/tenant/:tenant/location_config          {"mode": "AttachedSingle", "AttachedMulti", "AttachedStale", "Secondary" or
  *                                                    "Detached", "generation"?, "secondary_conf": {"warm"}?}; ?flush_ms=
+ *   POST /v1/tenant/:tenant/heatmap_upload           what is to be kept ready elsewhere is said now
+ *   POST /v1/tenant/:tenant/secondary/download       ?wait_ms=; what is to be ready here comes now: progress, 202 if not all is here
+ *   GET  /v1/tenant/:tenant/secondary/status         {"heatmap_mtime", "layers_downloaded", "layers_total", "bytes_downloaded", "bytes_total"}
  *   PUT  /v1/tenant/:tenant/remote_garbage           our own: what former owners have left in the store is deleted now
  *   GET  /v1/tenant/:tenant/timeline                 [timeline]
  *   POST /v1/tenant/:tenant/timeline                 201 timeline; body below
@@ -102,7 +106,8 @@ final class ManagementRoutes {
 
     private static final Set<String> OPEN = Set.of("/v1/status", "/livez", "/readyz", "/startupz");
     private static final int MOST_DOWNLOADS = 100;
-    private static final long MOST_FLUSH_MILLIS = 3_600_000L;
+    private static final long MOST_MILLIS = 3_600_000L;
+    private static final long LONGEST_WAIT = 30_000_000_000L;
 
     private static final Logger LOG = LoggerFactory.getLogger(ManagementRoutes.class);
     private static final JsonNodeFactory JSON = JsonNodeFactory.instance;
@@ -183,6 +188,12 @@ final class ManagementRoutes {
         access.toTenant(tenant);
         if (n == 5 && parts.get(4).equals("location_config")) {
             return only("PUT", method, () -> locate(tenant, query, body));
+        }
+        if (n == 5 && parts.get(4).equals("heatmap_upload")) {
+            return only("POST", method, () -> putHeatmap(tenant));
+        }
+        if (n == 6 && parts.get(4).equals("secondary")) {
+            return ofSecondary(method, path, tenant, parts.get(5), query);
         }
         if (n == 5 && parts.get(4).equals("remote_garbage")) {
             return only("PUT", method, () -> deleteGarbage(tenant));
@@ -428,7 +439,7 @@ final class ManagementRoutes {
                 mode,
                 generation(request),
                 mode == LocationMode.SECONDARY && warm(request.get("secondary_conf")),
-                flushNanos(query));
+                millis(query, "flush_ms"));
         ObjectNode json = JSON.objectNode();
         json.putArray("shards").addObject().put("shard_id", tenant.toString()).put("node_id", 1);
         return ok(json.putNull("stripe_size"));
@@ -473,22 +484,61 @@ final class ManagementRoutes {
         return warm.booleanValue();
     }
 
-    /** Null if it is not said. */
-    private static @Nullable Long flushNanos(Map<String, List<String>> query) {
-        if (!query.containsKey("flush_ms")) {
+    /** In nanoseconds; null if it is not said. */
+    private static @Nullable Long millis(Map<String, List<String>> query, String name) {
+        if (!query.containsKey(name)) {
             return null;
         }
-        String text = parameter(query, "flush_ms");
+        String text = parameter(query, name);
         try {
             long millis = Long.parseLong(text);
-            if (millis >= 0 && millis <= MOST_FLUSH_MILLIS) {
+            if (millis >= 0 && millis <= MOST_MILLIS) {
                 return millis * 1_000_000L;
             }
         } catch (NumberFormatException e) {
             // said below
         }
         throw PageserverException.badRequest(
-                "flush_ms is '%s', expected milliseconds up to %d", text, MOST_FLUSH_MILLIS);
+                "%s is '%s', expected milliseconds up to %d", name, text, MOST_MILLIS);
+    }
+
+    private Answer putHeatmap(TenantId tenant) {
+        management.putHeatmap(tenant);
+        return ok(JSON.nullNode());
+    }
+
+    private Answer ofSecondary(
+            String method,
+            String path,
+            TenantId tenant,
+            String what,
+            Map<String, List<String>> query) {
+        return switch (what) {
+            case "status" -> only("GET", method, () -> ok(json(management.secondary(tenant))));
+            case "download" -> only("POST", method, () -> downloadSecondary(tenant, query));
+            default -> noSuchPath(path);
+        };
+    }
+
+    /** 202: not all is here yet. */
+    private Answer downloadSecondary(TenantId tenant, Map<String, List<String>> query) {
+        Long wait = millis(query, "wait_ms");
+        Secondaries.Progress progress =
+                management.downloadSecondary(tenant, wait == null ? LONGEST_WAIT : wait);
+        return new Answer(progress.complete() ? 200 : 202, json(progress));
+    }
+
+    private static ObjectNode json(Secondaries.Progress progress) {
+        ObjectNode json = JSON.objectNode();
+        if (progress.heatmapMillis() == 0) {
+            json.putNull("heatmap_mtime");
+        } else {
+            json.put("heatmap_mtime", Instant.ofEpochMilli(progress.heatmapMillis()).toString());
+        }
+        return json.put("layers_downloaded", progress.layers())
+                .put("layers_total", progress.layersTotal())
+                .put("bytes_downloaded", progress.bytes())
+                .put("bytes_total", progress.bytesTotal());
     }
 
     private Answer location(TenantId tenant) {

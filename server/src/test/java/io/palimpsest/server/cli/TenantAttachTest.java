@@ -39,9 +39,13 @@ class TenantAttachTest {
                     asked.add(exchange.getRequestMethod() + " " + path + " " + body);
                     boolean missing = path.contains(NOWHERE);
                     byte[] answer =
-                            (path.equals("/v1/store/tenant")
-                                            ? "[{\"id\": \"" + HERE + "\"}]"
-                                            : missing ? "{\"msg\": \"nothing of it\"}" : "{}")
+                            (path.startsWith("/v1/location_config/")
+                                            ? "{\"mode\": \"Secondary\", \"secondary_conf\": {\"warm\": true}}"
+                                            : path.equals("/v1/store/tenant")
+                                                    ? "[{\"id\": \"" + HERE + "\"}]"
+                                                    : missing
+                                                            ? "{\"msg\": \"nothing of it\"}"
+                                                            : "{}")
                                     .getBytes(StandardCharsets.UTF_8);
                     exchange.sendResponseHeaders(missing ? 404 : 200, answer.length);
                     exchange.getResponseBody().write(answer);
@@ -56,9 +60,13 @@ class TenantAttachTest {
     }
 
     private int run(String... args) {
+        return run("attach", args);
+    }
+
+    private int run(String verb, String[] args) {
         String[] all = new String[args.length + 4];
         all[0] = "tenant";
-        all[1] = "attach";
+        all[1] = verb;
         all[2] = "--server";
         all[3] = "http://localhost:" + server.getAddress().getPort();
         System.arraycopy(args, 0, all, 4, args.length);
@@ -97,6 +105,37 @@ class TenantAttachTest {
                         "PUT /v1/tenant/"
                                 + HERE
                                 + "/location_config {\"mode\": \"AttachedSingle\", \"generation\": 3}"),
+                asked);
+    }
+
+    @Test
+    void aServerIsToldWhatItIsToATenant() {
+        for (String[] bad :
+                new String[][] {
+                    {},
+                    {HERE, "Owner"},
+                    {HERE, "AttachedStale", "--warm"},
+                    {HERE, "--generation", "1"},
+                    {HERE, "Secondary", "--generation", "1"},
+                    {HERE, "AttachedMulti", "--generation", "0"}
+                }) {
+            assertEquals(2, run("locate", bad), String.join(" ", bad));
+        }
+        assertEquals(List.of(), asked);
+        assertEquals(0, run("locate", new String[] {HERE, "Secondary", "--warm"}), err.toString());
+        assertEquals(HERE + "  Secondary  warm" + System.lineSeparator(), out.toString());
+        assertEquals(0, run("locate", new String[] {HERE, "AttachedMulti", "--generation", "2"}));
+        assertEquals(0, run("locate", new String[] {HERE, "Detached"}));
+        assertEquals(3, run("locate", new String[] {NOWHERE, "Detached"}));
+        String put = "PUT /v1/tenant/" + HERE + "/location_config ";
+        assertEquals(
+                List.of(
+                        put + "{\"mode\": \"Secondary\", \"secondary_conf\": {\"warm\": true}}",
+                        "GET /v1/location_config/" + HERE + " ",
+                        put + "{\"mode\": \"AttachedMulti\", \"generation\": 2}",
+                        "GET /v1/location_config/" + HERE + " ",
+                        put + "{\"mode\": \"Detached\"}",
+                        "PUT /v1/tenant/" + NOWHERE + "/location_config {\"mode\": \"Detached\"}"),
                 asked);
     }
 

@@ -230,4 +230,33 @@ class ManagementLocationsTest {
         first.locate(409, "Detached", "");
         first.send(405, "POST", SEEN, "");
     }
+
+    @Test
+    void aSecondaryIsWarmedAndTakesOver() throws Exception {
+        String tenant = "/v1/tenant/" + TENANT;
+        assertTrue(first.root().awaitStored(10_000_000_000L));
+        second.send(404, "GET", tenant + "/secondary/status", "");
+        second.locate(200, "Secondary", ", \"secondary_conf\": {\"warm\": true}");
+        JsonNode none = second.send(202, "POST", tenant + "/secondary/download?wait_ms=5000", "");
+        assertTrue(none.get("heatmap_mtime").isNull());
+        first.send(200, "POST", tenant + "/heatmap_upload", "");
+        second.send(412, "POST", tenant + "/heatmap_upload", "");
+        JsonNode all = second.send(200, "POST", tenant + "/secondary/download?wait_ms=20000", "");
+        assertEquals(3, all.get("layers_downloaded").intValue());
+        assertEquals(all, second.send(200, "GET", tenant + "/secondary/status", ""));
+        assertEquals(first.root().layerBytes(), all.get("bytes_total").longValue());
+        assertTrue(
+                second.send(503, "GET", tenant + "/timeline/" + ROOT, "")
+                        .get("msg")
+                        .textValue()
+                        .contains("Secondary"));
+        second.send(400, "POST", tenant + "/secondary/download?wait_ms=-1", "");
+        second.send(405, "GET", tenant + "/secondary/download", "");
+        second.locate(200, "AttachedSingle", ", \"generation\": 2");
+        JsonNode root = second.send(200, "GET", tenant + "/timeline/" + ROOT, "");
+        assertEquals(
+                root.get("current_physical_size").longValue(),
+                root.get("resident_physical_size").longValue());
+        second.send(404, "GET", tenant + "/secondary/status", "");
+    }
 }

@@ -38,6 +38,7 @@ final class BackupLives {
     private final BackupRun run;
     private final List<Machine> machines = new ArrayList<>();
     private final List<Life> lives = new ArrayList<>();
+    private final BackupStandBy standBy;
     private Machine current;
 
     BackupLives(BackupProfile profile, Simulation s) {
@@ -61,6 +62,7 @@ final class BackupLives {
         rivals = !profile.rot() || chaos.nextBoolean();
         StoreVandal vandal = profile.rot() ? new StoreVandal(store, chaos, !rivals) : null;
         run = new BackupRun(profile, random, source, store, vandal);
+        standBy = new BackupStandBy(s, run, choosing);
         current = newMachine();
     }
 
@@ -90,6 +92,7 @@ final class BackupLives {
         net.plan(plan.withResets(0));
         run.noMoreOutages();
         lives.forEach(life -> life.server.join());
+        Machine _ = standBy.take();
         if (versions && profile.restoredWhileRunning().strikes(restoring) && restoredUnderway()) {
             end(operator, scrubbing);
             return;
@@ -134,6 +137,9 @@ final class BackupLives {
         }
         Tasks.Task server = machine.start("pageserver", () -> run.serve(machine, false));
         lives.add(new Life(machine, server));
+        if (standBy.machine() == null && profile.standsBy().strikes(choosing)) {
+            standBy.begin(newMachine());
+        }
         if (profile.outage().strikes(random)) {
             simulation.after(random.nextLong(20 * SECOND), source.node(), () -> outage(machine));
         }
@@ -167,8 +173,15 @@ final class BackupLives {
         simulation.after(nanos, machine.node(), () -> simulation.probe("backup-outage-outlived"));
     }
 
-    /** A new machine, or one that had the tenant and does nothing any more, as it was left. */
+    /**
+     * The one that stands by; or a new machine, or one that had the tenant and does nothing any
+     * more, as it was left.
+     */
     private Machine another() {
+        Machine ready = standBy.take();
+        if (ready != null) {
+            return ready;
+        }
         List<Machine> idle = new ArrayList<>(machines);
         idle.remove(current);
         for (Life life : lives) {

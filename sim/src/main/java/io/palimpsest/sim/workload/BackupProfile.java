@@ -20,6 +20,7 @@ record BackupProfile(
         Chance second,
         long overlapNanos,
         Chance comesBack,
+        Chance standsBy,
         long pauseNanos,
         StoreFaults.Roughness roughness,
         Chance outage,
@@ -69,6 +70,7 @@ record BackupProfile(
                 file.chance("servers.second"),
                 file.seconds("servers.overlap_seconds"),
                 file.chance("servers.comes_back"),
+                file.chance("servers.stands_by"),
                 file.seconds("servers.pause_seconds"),
                 new StoreFaults.Roughness(
                         file.number("store.throttled"),

@@ -17,11 +17,16 @@ import io.palimpsest.sim.fault.Machine;
 import io.palimpsest.sim.fault.SimObjectStore;
 import io.palimpsest.sim.fault.SimPostgres;
 import io.palimpsest.sim.fault.SimWalSource;
+import io.palimpsest.tenant.Secondaries;
 import io.palimpsest.tenant.Tenants;
 import io.palimpsest.timeline.Droppable;
+import io.palimpsest.timeline.Location;
+import io.palimpsest.timeline.LocationMode;
 import io.palimpsest.timeline.Timeline;
 import io.palimpsest.timeline.WalReceiver;
 import io.palimpsest.timeline.WalSource;
+import java.util.OptionalInt;
+import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
 
 /** One run of {@link BackupScenario}: the source, the store, and what was confirmed to anybody. */
@@ -176,7 +181,8 @@ final class BackupRun {
                 sizes.tenant(),
                 remote(machine),
                 sizes.eviction(),
-                sizes.ownership());
+                sizes.ownership(),
+                sizes.heatmap());
     }
 
     /** Somebody who owns nothing. */
@@ -193,6 +199,55 @@ final class BackupRun {
             again = timeline != null && serve(machine, tenants, timeline, last);
             tenants.close();
         } while (again);
+    }
+
+    /** Keeps layers ready, until it is to end. */
+    void standBy(Machine machine, BooleanSupplier ending) {
+        Tenants tenants = load(machine);
+        boolean told = false;
+        while (!ending.getAsBoolean()) {
+            try {
+                if (!told) {
+                    tenants.locate(TENANT, LocationMode.SECONDARY, OptionalInt.empty(), true, null);
+                    told = true;
+                }
+                Check.that(
+                        tenants.timelines(TENANT).isEmpty(),
+                        "a secondary location serves something");
+                if (random.nextInt(4) == 0) {
+                    Secondaries.Progress progress =
+                            tenants.downloadSecondary(TENANT, random.nextLong(SECOND));
+                    if (progress.complete() && progress.layers() > 0) {
+                        machine.node().simulation().probe("backup-ready");
+                    }
+                }
+            } catch (PageserverException e) {
+                machine.tracer().info("backup-again", String.valueOf(e.getMessage()));
+                Check.that(e.code() == ErrorCode.IO, "%s", e);
+            }
+            machine.tasks().sleep(random.nextLong(SECOND));
+        }
+        tenants.close();
+    }
+
+    /** A secondary location becomes the owner; of a tenant that nobody has made it is none. */
+    private void promote(Machine machine, Tenants tenants) {
+        try {
+            tenants.attach(TENANT);
+        } catch (PageserverException e) {
+            if (e.code() != ErrorCode.NOT_FOUND) {
+                throw e;
+            }
+            tenants.locate(TENANT, LocationMode.DETACHED, OptionalInt.empty(), false, null);
+            return;
+        }
+        boolean warm = tenants.timelines(TENANT).stream().anyMatch(t -> t.residentBytes() > 0);
+        machine.node().simulation().probe(warm ? "backup-promoted-warm" : "backup-promoted-cold");
+    }
+
+    private static boolean standsBy(Tenants tenants) {
+        Location at = tenants.location(TENANT);
+        return at != null && at.mode() == LocationMode.SECONDARY;
     }
 
     /** Until a server has the tenant that had it not before, or its life is over. */
@@ -312,6 +367,9 @@ final class BackupRun {
                     !last || machine.clock().monotonicNanos() < deadline,
                     "the timeline that was confirmed does not come");
             try {
+                if (standsBy(tenants)) {
+                    promote(machine, tenants);
+                }
                 try {
                     return tenants.timeline(TENANT, MAIN);
                 } catch (PageserverException e) {

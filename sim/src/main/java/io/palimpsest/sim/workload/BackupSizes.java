@@ -1,6 +1,7 @@
 package io.palimpsest.sim.workload;
 
 import io.palimpsest.base.EvictionConfig;
+import io.palimpsest.base.HeatmapConfig;
 import io.palimpsest.base.Limits;
 import io.palimpsest.base.OwnershipConfig;
 import io.palimpsest.base.Prng;
@@ -13,7 +14,8 @@ record BackupSizes(
         TenantConfig tenant,
         RemoteLimits remote,
         EvictionConfig eviction,
-        OwnershipConfig ownership) {
+        OwnershipConfig ownership,
+        HeatmapConfig heatmap) {
     private static final long MILLIS = 1_000_000L;
     private static final long SECOND = 1000 * MILLIS;
 
@@ -66,6 +68,13 @@ record BackupSizes(
                         random.nextInt(3) - 1);
         OwnershipConfig ownership =
                 new OwnershipConfig(SECOND + random.nextLong(10 * SECOND), false);
-        return new BackupSizes(limits, tenant, remote, eviction, ownership);
+        HeatmapConfig heatmap =
+                new HeatmapConfig(
+                        100 * MILLIS << random.nextInt(6),
+                        100 * MILLIS << random.nextInt(8),
+                        1 + random.nextInt(4),
+                        random.nextInt(3) * (1L << 20),
+                        random.nextInt(3) * (64L << 10));
+        return new BackupSizes(limits, tenant, remote, eviction, ownership, heatmap);
     }
 }

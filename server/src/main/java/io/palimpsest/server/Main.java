@@ -6,6 +6,7 @@ import io.palimpsest.remote.RemoteLimits;
 import io.palimpsest.remote.RemoteStore;
 import io.palimpsest.server.auth.Certificate;
 import io.palimpsest.server.auth.Doors;
+import io.palimpsest.server.config.ConfigText;
 import io.palimpsest.server.config.ServerConfig;
 import io.palimpsest.server.disk.NioDisk;
 import io.palimpsest.server.http.Health;
@@ -91,12 +92,7 @@ public final class Main implements Callable<Integer> {
     public Integer call() throws IOException, InterruptedException {
         ServerConfig config;
         try {
-            Path file = ServerConfig.file(workdir);
-            config =
-                    ServerConfig.read(
-                            file.toString(),
-                            Files.exists(file) ? Files.readString(file) : "",
-                            allOverrides());
+            config = ServerConfig.read(ConfigText.of(workdir, System.getenv(), allOverrides()));
         } catch (PageserverException e) {
             System.err.println("pageserver: " + e.getMessage());
             return 2;

@@ -26,6 +26,7 @@ import picocli.CommandLine.Command;
             Palimpsest.Store.class,
             Palimpsest.Tenant.class,
             Palimpsest.Token.class,
+            Config.class,
             Connect.class,
             Export.class,
             Ready.class

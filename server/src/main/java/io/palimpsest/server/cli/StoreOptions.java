@@ -4,6 +4,7 @@ import io.palimpsest.base.PageserverException;
 import io.palimpsest.port.ObjectStore;
 import io.palimpsest.remote.RemoteLimits;
 import io.palimpsest.remote.RemoteStore;
+import io.palimpsest.server.config.ConfigText;
 import io.palimpsest.server.config.ServerConfig;
 import io.palimpsest.server.runtime.SecureIds;
 import io.palimpsest.server.runtime.SystemClock;
@@ -11,7 +12,6 @@ import io.palimpsest.server.runtime.SystemTasks;
 import io.palimpsest.server.store.StoreConnection;
 import io.palimpsest.server.store.StoreSettings;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -53,19 +53,13 @@ final class StoreOptions {
     }
 
     private StoreSettings settings() {
-        Path file = workdir == null ? null : ServerConfig.file(workdir);
         StoreSettings settings;
         try {
             settings =
-                    ServerConfig.read(
-                                    String.valueOf(file),
-                                    file != null && Files.exists(file)
-                                            ? Files.readString(file)
-                                            : "",
-                                    overrides)
+                    ServerConfig.read(ConfigText.of(workdir, System.getenv(), overrides))
                             .remoteStorage();
         } catch (IOException e) {
-            throw PageserverException.badRequest("%s cannot be read: %s", file, e);
+            throw PageserverException.badRequest("the configuration cannot be read: %s", e);
         }
         if (settings == null) {
             throw PageserverException.badRequest(

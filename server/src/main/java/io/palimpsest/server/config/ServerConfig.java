@@ -18,8 +18,10 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
+import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -164,6 +166,7 @@ public record ServerConfig(
         Path postgresDirectory = Path.of("/usr/lib/postgresql");
         @Nullable Path redoLibraries;
         String redoPreload = "";
+        final TreeMap<String, Given> given = new TreeMap<>();
         final DoorConfig.Keys doors = new DoorConfig.Keys();
         final Eviction eviction = new Eviction();
         final RemoteStorage remoteStorage = new RemoteStorage();
@@ -231,16 +234,40 @@ public record ServerConfig(
     }
 
     /**
-     * Reads the file (none there is fine: all defaults), then the fragments, later ones winning.
+     * The file (none there is fine: all defaults), then the fragments, later ones winning.
      *
      * @throws PageserverException BAD_REQUEST with one line for each thing that is wrong
      */
     public static ServerConfig read(String file, String fileText, List<String> fragments) {
+        return read(ConfigText.of(file, fileText, Map.of(), fragments));
+    }
+
+    /**
+     * All texts in order, later ones winning.
+     *
+     * @throws PageserverException BAD_REQUEST with one line for each thing that is wrong
+     */
+    public static ServerConfig read(List<ConfigText> texts) {
+        return read(texts, new Settings());
+    }
+
+    /** What each key that is given is, and where it was given last. */
+    static SortedMap<String, Given> given(List<ConfigText> texts) {
         Settings settings = new Settings();
+        ServerConfig _ = read(texts, settings);
+        return settings.given;
+    }
+
+    /**
+     * @param value as TOML has it
+     * @param where file and line, variable or argument
+     */
+    record Given(String value, String where) {}
+
+    private static ServerConfig read(List<ConfigText> texts, Settings settings) {
         List<String> wrong = new ArrayList<>();
-        take(Toml.parse(fileText), file, settings, wrong);
-        for (String fragment : fragments) {
-            take(Toml.parse(fragment), "-c " + fragment, settings, wrong);
+        for (ConfigText text : texts) {
+            take(Toml.parse(text.toml()), text.where(), settings, wrong);
         }
         checkTogether(settings, wrong);
         EvictionConfig eviction = settings.eviction.config(wrong);
@@ -378,6 +405,7 @@ public record ServerConfig(
                         wrong.add(where + " line " + e.position().line() + ": " + e.getMessage()));
         if (toml.isTable(RemoteStorage.TABLE)) {
             settings.remoteStorage.begin(where);
+            settings.given.keySet().removeIf(key -> key.startsWith(RemoteStorage.TABLE + "."));
         }
         for (String key : toml.dottedKeySet()) {
             Setting setting = KEYS.get(key);
@@ -385,7 +413,8 @@ public record ServerConfig(
             int line = position == null ? 0 : position.line();
             if (key.startsWith(RemoteStorage.TABLE + ".")) {
                 // Not the fragment itself: somebody may have put a secret into it.
-                String place = where.startsWith("-c ") ? "-c" : where + " line " + line;
+                String place = where.startsWith("-c ") ? "-c" : place(where, line);
+                settings.given.put(key, new Given(literal(toml.get(key)), place));
                 settings.remoteStorage.take(
                         key.substring(RemoteStorage.TABLE.length() + 1),
                         Objects.requireNonNull(toml.get(key)),
@@ -393,16 +422,29 @@ public record ServerConfig(
                 continue;
             }
             if (setting == null) {
-                wrong.add(
-                        where + " line " + line + ": unknown key '" + key + "'" + didYouMean(key));
+                wrong.add(place(where, line) + ": unknown key '" + key + "'" + didYouMean(key));
                 continue;
             }
             try {
                 setting.take(settings, Objects.requireNonNull(toml.get(key)));
+                settings.given.put(
+                        key,
+                        new Given(
+                                literal(toml.get(key)),
+                                where.startsWith("-c ") ? "-c" : place(where, line)));
             } catch (IllegalArgumentException e) {
-                wrong.add(where + " line " + line + ": " + key + ": " + e.getMessage());
+                wrong.add(place(where, line) + ": " + key + ": " + e.getMessage());
             }
         }
+    }
+
+    /** A variable has no lines. */
+    private static String place(String where, int line) {
+        return where.startsWith("$") ? where : where + " line " + line;
+    }
+
+    private static String literal(@Nullable Object value) {
+        return value instanceof String text ? "'" + text + "'" : String.valueOf(value);
     }
 
     private static String didYouMean(String key) {

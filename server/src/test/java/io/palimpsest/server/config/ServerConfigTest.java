@@ -12,7 +12,6 @@ import io.palimpsest.base.TenantConfig;
 import io.palimpsest.fixtures.KeyFiles;
 import io.palimpsest.server.auth.Doors;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Set;
@@ -263,8 +262,8 @@ class ServerConfigTest {
 
     /** The example that is installed names every key, with a value that is good. */
     @Test
-    void theExampleNamesAllKeys() throws Exception {
-        String example = Files.readString(Path.of("dist/conf/pageserver.toml"));
+    void theExampleNamesAllKeys() {
+        String example = EffectiveConfig.example();
         assertEquals(
                 ServerConfig.read("example", "", List.of()),
                 ServerConfig.read("example", example, List.of()),

@@ -7,7 +7,7 @@ package io.palimpsest.base;
  * @param uploadPeriodNanos how often an owner puts it, if it is another; 0: never
  * @param downloadPeriodNanos how often a warm secondary location looks
  * @param downloads layers that come at once to one
- * @param bytesPerSecond that come to all of a server's, at most; 0: as many as the store gives
+ * @param bytesPerSecond that come to one tenant in the mean, at most; 0: as many as the store gives
  * @param mostBytes of layers that are kept ready for one tenant; 0: as many as the disk takes
  */
 public record HeatmapConfig(

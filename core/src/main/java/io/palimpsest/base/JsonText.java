@@ -2,6 +2,7 @@ package io.palimpsest.base;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.TreeMap;
 
 /**
@@ -76,8 +77,8 @@ public final class JsonText {
             case '{' -> object(depth);
             case '[' -> array(depth);
             case '"' -> string();
-            case 't' -> word("true", Boolean.TRUE);
-            case 'f' -> word("false", Boolean.FALSE);
+            case 't' -> word("true", true);
+            case 'f' -> word("false", false);
             case 'n' -> word("null", NULL);
             default -> number();
         };
@@ -91,7 +92,7 @@ public final class JsonText {
         return value;
     }
 
-    private TreeMap<String, Object> object(int depth) {
+    private Map<String, Object> object(int depth) {
         TreeMap<String, Object> found = new TreeMap<>();
         take('{');
         if (takes('}')) {

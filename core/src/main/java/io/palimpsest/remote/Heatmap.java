@@ -11,6 +11,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Which layers of a tenant are on its owner's disk, and when they were read: what a secondary
@@ -108,7 +109,7 @@ public record Heatmap(int generation, List<Branch> timelines, long uploadPeriodM
                 number(layer, "access_time", Long.MAX_VALUE));
     }
 
-    private static Map<?, ?> map(Object value, String what) {
+    private static Map<?, ?> map(@Nullable Object value, String what) {
         if (value instanceof Map<?, ?> map) {
             return map;
         }

@@ -22,6 +22,7 @@ import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
+import java.util.SortedMap;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
@@ -179,7 +180,7 @@ final class Secondary {
         }
         Heatmap heatmap = Heatmap.decode(store.read(key, LONGEST_HEATMAP).bytes(), key);
         look();
-        TreeMap<String, Wanted> wanted = choose(heatmap);
+        SortedMap<String, Wanted> wanted = choose(heatmap);
         ArrayDeque<Wanted> missing = keepOnly(wanted);
         tell(stored, wanted);
         List<Tasks.Task> others = new ArrayList<>();
@@ -235,7 +236,7 @@ final class Secondary {
     }
 
     /** By path: the most recently read, as many as there is room for. */
-    private TreeMap<String, Wanted> choose(Heatmap heatmap) {
+    private SortedMap<String, Wanted> choose(Heatmap heatmap) {
         List<Wanted> all = new ArrayList<>();
         for (Heatmap.Branch branch : heatmap.timelines()) {
             branch.layers().forEach(layer -> all.add(new Wanted(branch.id(), layer)));
@@ -271,7 +272,7 @@ final class Secondary {
     }
 
     /** Deletes what is not wanted; what is wanted and not here, in the order it is to come. */
-    private ArrayDeque<Wanted> keepOnly(TreeMap<String, Wanted> wanted) {
+    private ArrayDeque<Wanted> keepOnly(SortedMap<String, Wanted> wanted) {
         Disk disk = environment.disk();
         here.entrySet()
                 .removeIf(file -> {
@@ -294,7 +295,7 @@ final class Secondary {
         return new ArrayDeque<>(missing);
     }
 
-    private void tell(Stored heatmap, TreeMap<String, Wanted> wanted) {
+    private void tell(Stored heatmap, SortedMap<String, Wanted> wanted) {
         monitor.lock();
         try {
             status =

@@ -21,7 +21,7 @@ public final class LayerDownload {
     /**
      * Durable, name included, when it returns; nothing is there if it fails.
      *
-     * @param path where it is to be, in {@code directory}
+     * @param directory where it is to be, under its name
      * @throws PageserverException NOT_FOUND if there is no such object, CORRUPTION if it is not
      *     that layer
      */

@@ -206,7 +206,7 @@ final class ExplainPage {
     }
 
     private static double height(long lsn, long low, long high) {
-        return CURVES - 4 - (CURVES - 12) * ((lsn - low) / Math.max(1.0, high - low));
+        return CURVES - 4 - (CURVES - 12) * ((lsn - low) / Math.max(1.0, (double) (high - low)));
     }
 
     private static String colour(int i) {

@@ -85,7 +85,8 @@ record FailingPlan(String scenario, long seed, String commit, String violated, L
 
     private static String quoted(String text) {
         StringBuilder s = new StringBuilder("\"");
-        for (char c : text.toCharArray()) {
+        for (int i = 0; i < text.length(); i++) {
+            char c = text.charAt(i);
             switch (c) {
                 case '"', '\\' -> s.append('\\').append(c);
                 case '\n' -> s.append("\\n");

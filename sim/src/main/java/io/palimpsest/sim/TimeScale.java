@@ -27,7 +27,7 @@ final class TimeScale {
             double longest = Math.max(1, busy / (double) LONGEST_GAP);
             double sum = 0;
             for (int i = 1; i < moments.length; i++) {
-                sum += Math.min(longest, moments[i] - moments[i - 1]);
+                sum += Math.min(longest, (double) (moments[i] - moments[i - 1]));
                 places[i] = sum;
             }
             busy = (long) sum;

@@ -32,9 +32,6 @@ import org.jspecify.annotations.Nullable;
 final class IndexTakeover {
     private static final int TASKS = 8;
 
-    /** How often an index is read that comes damaged, or another one. */
-    private static final int READS = 5;
-
     /**
      * @param from the generation that it was found under
      * @param put what was found, under ours, as it is in the store
@@ -205,17 +202,13 @@ final class IndexTakeover {
 
     private @Nullable TimelineIndex read(
             TenantShardId tenant, TimelineId timeline, Generation generation) {
-        for (int attempt = 1; ; attempt++) {
-            try {
-                return RemoteIndex.read(store, tenant, timeline, generation);
-            } catch (PageserverException e) {
-                if (e.code() == ErrorCode.NOT_FOUND) {
-                    return null;
-                }
-                if (e.code() != ErrorCode.CORRUPTION || attempt == READS) {
-                    throw e;
-                }
+        try {
+            return RemoteIndex.read(store, tenant, timeline, generation);
+        } catch (PageserverException e) {
+            if (e.code() == ErrorCode.NOT_FOUND) {
+                return null;
             }
+            throw e;
         }
     }
 }

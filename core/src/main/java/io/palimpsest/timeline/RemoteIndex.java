@@ -1,5 +1,6 @@
 package io.palimpsest.timeline;
 
+import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.Generation;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.base.TenantShardId;
@@ -11,14 +12,30 @@ import io.palimpsest.remote.RemoteStore;
 final class RemoteIndex {
     private static final int LONGEST = 1 << 30;
 
+    /** How often an index is read that comes damaged, or another one. */
+    private static final int READS = 5;
+
     private RemoteIndex() {}
 
     /**
-     * Reads one, once.
+     * Reads one. What is damaged may be so on its way only, and is read again.
      *
      * @throws PageserverException NOT_FOUND; CORRUPTION if it is damaged, or another one
      */
     static TimelineIndex read(
+            RemoteStore store, TenantShardId tenant, TimelineId timeline, Generation generation) {
+        for (int attempt = 1; ; attempt++) {
+            try {
+                return readOnce(store, tenant, timeline, generation);
+            } catch (PageserverException e) {
+                if (e.code() != ErrorCode.CORRUPTION || attempt == READS) {
+                    throw e;
+                }
+            }
+        }
+    }
+
+    private static TimelineIndex readOnce(
             RemoteStore store, TenantShardId tenant, TimelineId timeline, Generation generation) {
         String key = RemotePath.index(tenant, timeline, generation);
         TimelineIndex index = TimelineIndexText.decode(store.read(key, LONGEST).bytes(), key);

@@ -71,4 +71,10 @@ class BackupTest {
     void whatAFormerOwnerStillPutsIsNotTakenForOurs(long seed) {
         Simulation.run(BackupScenario.named("backup"), seed).check();
     }
+
+    /** The index that a restore reads comes as another object, once: it is read again. */
+    @Test
+    void aRestoreReadsAgainWhatCameDamaged() {
+        Simulation.run(BackupScenario.named("split-brain"), 4).check();
+    }
 }

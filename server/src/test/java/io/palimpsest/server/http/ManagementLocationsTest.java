@@ -5,36 +5,14 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
-import io.palimpsest.base.Limits;
-import io.palimpsest.base.TenantConfig;
 import io.palimpsest.base.TenantId;
 import io.palimpsest.base.TimelineId;
-import io.palimpsest.port.Environment;
-import io.palimpsest.remote.RemoteLimits;
-import io.palimpsest.remote.RemoteStore;
-import io.palimpsest.server.auth.Doors;
-import io.palimpsest.server.config.ServerConfig;
-import io.palimpsest.server.disk.NioDisk;
-import io.palimpsest.server.runtime.LogTracer;
-import io.palimpsest.server.runtime.SecureIds;
-import io.palimpsest.server.runtime.SocketNet;
-import io.palimpsest.server.runtime.SystemClock;
-import io.palimpsest.server.runtime.SystemTasks;
 import io.palimpsest.server.store.LocalStore;
-import io.palimpsest.service.Management;
-import io.palimpsest.tenant.Tenants;
 import io.palimpsest.timeline.Timeline;
 import io.palimpsest.value.Keys;
 import io.palimpsest.value.Modifications;
-import java.net.URI;
-import java.net.http.HttpClient;
-import java.net.http.HttpRequest;
-import java.net.http.HttpResponse;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.zip.CRC32C;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -42,64 +20,19 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** Two servers with a store, and what each is told to be to a tenant. */
 class ManagementLocationsTest {
-    private static final String TENANT = "7a1f0c4e5d6b48a99e0f112233445566";
-    private static final String ROOT = "d87061ac791d44a963416f8fe634a26c";
+    private static final String TENANT = RunningServer.TENANT;
+    private static final String ROOT = RunningServer.ROOT;
     private static final String CONFIG = "/v1/tenant/" + TENANT + "/location_config";
     private static final String SEEN = "/v1/location_config/" + TENANT;
 
-    /** A page server. */
-    private static final class Server implements AutoCloseable {
-        private final Tenants tenants;
-        private final ManagementServer server;
-        private final HttpClient http = HttpClient.newHttpClient();
-
-        Server(Path directory, Path store) {
-            LogTracer tracer = new LogTracer("test");
-            SystemTasks tasks = new SystemTasks(2, tracer, (task, failure) -> {});
-            Environment environment =
-                    new Environment(
-                            new SystemClock(),
-                            tasks,
-                            new NioDisk(directory),
-                            new SocketNet(),
-                            new SecureIds(),
-                            tracer);
-            RemoteStore remote =
-                    new RemoteStore(
-                            new LocalStore(store),
-                            environment.clock(),
-                            tasks,
-                            environment.ids(),
-                            tracer,
-                            RemoteLimits.DEFAULT);
-            tenants = Tenants.load(environment, Limits.DEFAULT, TenantConfig.DEFAULT, remote);
-            server =
-                    ManagementServer.start(
-                            new ServerConfig.Address("127.0.0.1", 0),
-                            new ManagementServer.Service(
-                                    new Management(tenants), Doors.OPEN, Health.PLAIN, () -> ""),
-                            null,
-                            tasks);
-        }
-
+    /** A page server that is told what it is to the tenant. */
+    private record Server(RunningServer running) {
         Timeline root() {
-            return tenants.timeline(TenantId.parse(TENANT), TimelineId.parse(ROOT));
+            return running.tenants().timeline(TenantId.parse(TENANT), TimelineId.parse(ROOT));
         }
 
         JsonNode send(int status, String method, String path, String body) throws Exception {
-            HttpResponse<String> answer =
-                    http.send(
-                            HttpRequest.newBuilder(
-                                            URI.create(
-                                                    "http://127.0.0.1:"
-                                                            + server.address().getPort()
-                                                            + path))
-                                    .header("Content-Type", "application/json")
-                                    .method(method, HttpRequest.BodyPublishers.ofString(body))
-                                    .build(),
-                            HttpResponse.BodyHandlers.ofString());
-            assertEquals(status, answer.statusCode(), answer.body());
-            return new ObjectMapper().readTree(answer.body());
+            return running.send(status, method, path, body);
         }
 
         void locate(int status, String mode, String more) throws Exception {
@@ -109,13 +42,6 @@ class ManagementLocationsTest {
         String mode() throws Exception {
             return send(200, "GET", SEEN, "").get("mode").textValue();
         }
-
-        @Override
-        public void close() {
-            server.close();
-            tenants.close();
-            http.close();
-        }
     }
 
     @TempDir private Path directory;
@@ -124,32 +50,10 @@ class ManagementLocationsTest {
 
     @BeforeEach
     void start() throws Exception {
-        String body =
-                """
-                palimpsest timeline index 1
-                tenant %s
-                timeline %s
-                generation 00000001
-                postgres 17
-                origin stock
-                system_identifier 7576021984203157541
-                segment_size 16777216
-                wal_timeline 1
-                ancestor none
-                state active
-                oldest_readable_lsn 0/3000120
-                disk_consistent_lsn 0/3000120
-                prev_record_lsn 0/0
-                """
-                        .formatted(TENANT, ROOT);
-        CRC32C crc = new CRC32C();
-        crc.update(body.getBytes(StandardCharsets.UTF_8));
-        Path root = directory.resolve("first/tenants/" + TENANT + "/timelines/" + ROOT);
-        Files.createDirectories(root);
+        RunningServer.writeRoot(directory.resolve("first"));
         Files.createDirectories(directory.resolve("second"));
-        Files.writeString(root.resolve("index"), body + "crc32c %08x\n".formatted(crc.getValue()));
-        first = new Server(directory.resolve("first"), directory.resolve("store"));
-        second = new Server(directory.resolve("second"), directory.resolve("store"));
+        first = server("first");
+        second = server("second");
         Modifications m = new Modifications();
         for (int i = 1; i <= 3; i++) {
             long lsn = 0x3000120 + 8 * i;
@@ -160,10 +64,16 @@ class ManagementLocationsTest {
         }
     }
 
+    private Server server(String name) {
+        return new Server(
+                new RunningServer(
+                        directory.resolve(name), new LocalStore(directory.resolve("store"))));
+    }
+
     @AfterEach
     void stop() {
-        first.close();
-        second.close();
+        first.running.close();
+        second.running.close();
     }
 
     /** As a control program does it that moves a tenant while it is read. */

@@ -4,29 +4,14 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
-import io.palimpsest.base.Limits;
-import io.palimpsest.base.TenantConfig;
 import io.palimpsest.base.TenantId;
 import io.palimpsest.fixtures.KeyFiles;
-import io.palimpsest.port.Environment;
 import io.palimpsest.server.auth.Doors;
 import io.palimpsest.server.auth.Tokens;
-import io.palimpsest.server.config.ServerConfig;
-import io.palimpsest.server.disk.NioDisk;
-import io.palimpsest.server.runtime.LogTracer;
-import io.palimpsest.server.runtime.SecureIds;
-import io.palimpsest.server.runtime.SocketNet;
-import io.palimpsest.server.runtime.SystemClock;
-import io.palimpsest.server.runtime.SystemTasks;
 import io.palimpsest.service.Access;
-import io.palimpsest.service.Management;
-import io.palimpsest.tenant.Tenants;
 import java.io.IOException;
 import java.io.InputStream;
 import java.net.Socket;
-import java.net.URI;
-import java.net.http.HttpClient;
-import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
@@ -44,56 +29,21 @@ class ManagementServerTest {
     private static final String TIMELINE = "fedcba9876543210fedcba9876543210";
 
     @TempDir private Path directory;
-    private ManagementServer server;
-    private final HttpClient http = HttpClient.newHttpClient();
-
-    private SystemTasks tasks;
-    private Management management;
+    private RunningServer server;
 
     @BeforeEach
     void start() {
-        LogTracer tracer = new LogTracer("test");
-        tasks = new SystemTasks(2, tracer, (task, failure) -> {});
-        Environment environment =
-                new Environment(
-                        new SystemClock(),
-                        tasks,
-                        new NioDisk(directory),
-                        new SocketNet(),
-                        new SecureIds(),
-                        tracer);
-        management =
-                new Management(Tenants.load(environment, Limits.DEFAULT, TenantConfig.DEFAULT));
-        start(Doors.OPEN);
-    }
-
-    private void start(Doors doors) {
-        server =
-                ManagementServer.start(
-                        new ServerConfig.Address("127.0.0.1", 0),
-                        new ManagementServer.Service(
-                                management, doors, Health.PLAIN, () -> "some_metric 1\n"),
-                        null,
-                        tasks);
+        server = new RunningServer(directory, null);
     }
 
     @AfterEach
     void stop() {
         server.close();
-        http.close();
     }
 
     private HttpResponse<String> send(String method, String path, String body, String... headers)
             throws Exception {
-        HttpRequest.Builder request =
-                HttpRequest.newBuilder(
-                                URI.create("http://127.0.0.1:" + server.address().getPort() + path))
-                        .header("Content-Type", "application/json")
-                        .method(method, HttpRequest.BodyPublishers.ofString(body));
-        if (headers.length > 0) {
-            request.headers(headers);
-        }
-        return http.send(request.build(), HttpResponse.BodyHandlers.ofString());
+        return server.request(method, path, body, headers);
     }
 
     private void refused(int status, String message, String method, String path, String body)
@@ -243,13 +193,12 @@ class ManagementServerTest {
 
     @Test
     void aTokenOpensWhatItIsForAndNothingElse() throws Exception {
-        server.close();
         KeyFiles files = new KeyFiles();
         Path key = files.privateKey(directory.resolve("private"));
         Tokens tokens =
                 new Tokens(
                         files.publicKey(directory.resolve("public.pem")), InstantSource.system());
-        start(new Doors(false, true, tokens));
+        server.reopen(new Doors(false, true, tokens));
         String all = "Bearer " + Tokens.signed(key, Access.EVERYTHING, null);
         String one = "bearer " + Tokens.signed(key, new Access(TenantId.parse(TENANT)), null);
         String timelines = "/v1/tenant/" + TENANT + "/timeline";

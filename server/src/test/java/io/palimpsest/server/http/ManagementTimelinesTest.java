@@ -6,34 +6,14 @@ import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
-import io.palimpsest.base.Limits;
-import io.palimpsest.base.TenantConfig;
 import io.palimpsest.base.TenantId;
 import io.palimpsest.base.TimelineId;
-import io.palimpsest.port.Environment;
-import io.palimpsest.server.auth.Doors;
-import io.palimpsest.server.config.ServerConfig;
-import io.palimpsest.server.disk.NioDisk;
-import io.palimpsest.server.runtime.LogTracer;
-import io.palimpsest.server.runtime.SecureIds;
-import io.palimpsest.server.runtime.SocketNet;
-import io.palimpsest.server.runtime.SystemClock;
-import io.palimpsest.server.runtime.SystemTasks;
-import io.palimpsest.service.Management;
-import io.palimpsest.tenant.Tenants;
 import io.palimpsest.timeline.Timeline;
 import io.palimpsest.value.Keys;
 import io.palimpsest.value.Modifications;
-import java.net.URI;
-import java.net.http.HttpClient;
-import java.net.http.HttpRequest;
-import java.net.http.HttpResponse;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Instant;
-import java.util.zip.CRC32C;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -41,84 +21,28 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** What the API does to a timeline's branches: of a root without a layer, written by hand. */
 class ManagementTimelinesTest {
-    private static final String TENANT = "7a1f0c4e5d6b48a99e0f112233445566";
-    private static final String ROOT = "d87061ac791d44a963416f8fe634a26c";
+    private static final String TENANT = RunningServer.TENANT;
+    private static final String ROOT = RunningServer.ROOT;
     private static final String BRANCH = "00000000000000000000000000000001";
     private static final String TWIG = "00000000000000000000000000000002";
     private static final String TIMELINES = "/v1/tenant/" + TENANT + "/timeline";
 
     @TempDir private Path directory;
-    private ManagementServer server;
-    private Tenants tenants;
-    private final HttpClient http = HttpClient.newHttpClient();
+    private RunningServer server;
 
     @BeforeEach
     void start() throws Exception {
-        String body =
-                """
-                palimpsest timeline index 1
-                tenant %s
-                timeline %s
-                generation 00000001
-                postgres 17
-                origin stock
-                system_identifier 7576021984203157541
-                segment_size 16777216
-                wal_timeline 1
-                ancestor none
-                state active
-                oldest_readable_lsn 0/3000120
-                disk_consistent_lsn 0/3000120
-                prev_record_lsn 0/0
-                """
-                        .formatted(TENANT, ROOT);
-        CRC32C crc = new CRC32C();
-        crc.update(body.getBytes(StandardCharsets.UTF_8));
-        Path root = directory.resolve("tenants/" + TENANT + "/timelines/" + ROOT);
-        Files.createDirectories(root);
-        Files.writeString(root.resolve("index"), body + "crc32c %08x\n".formatted(crc.getValue()));
-        LogTracer tracer = new LogTracer("test");
-        SystemTasks tasks = new SystemTasks(2, tracer, (task, failure) -> {});
-        Environment environment =
-                new Environment(
-                        new SystemClock(),
-                        tasks,
-                        new NioDisk(directory),
-                        new SocketNet(),
-                        new SecureIds(),
-                        tracer);
-        tenants = Tenants.load(environment, Limits.DEFAULT, TenantConfig.DEFAULT);
-        server =
-                ManagementServer.start(
-                        new ServerConfig.Address("127.0.0.1", 0),
-                        new ManagementServer.Service(
-                                new Management(tenants), Doors.OPEN, Health.PLAIN, () -> ""),
-                        null,
-                        tasks);
+        RunningServer.writeRoot(directory);
+        server = new RunningServer(directory, null);
     }
 
     @AfterEach
     void stop() {
         server.close();
-        tenants.close();
-        http.close();
     }
 
     private JsonNode send(int status, String method, String path, String body) throws Exception {
-        HttpResponse<String> answer =
-                http.send(
-                        HttpRequest.newBuilder(
-                                        URI.create(
-                                                "http://127.0.0.1:"
-                                                        + server.address().getPort()
-                                                        + TIMELINES
-                                                        + path))
-                                .header("Content-Type", "application/json")
-                                .method(method, HttpRequest.BodyPublishers.ofString(body))
-                                .build(),
-                        HttpResponse.BodyHandlers.ofString());
-        assertEquals(status, answer.statusCode(), answer.body());
-        return new ObjectMapper().readTree(answer.body());
+        return server.send(status, method, TIMELINES + path, body);
     }
 
     private void branch(String id, String of) throws Exception {
@@ -162,7 +86,7 @@ class ManagementTimelinesTest {
 
     @Test
     void backgroundWorkIsAskedFor() throws Exception {
-        Timeline root = tenants.timeline(TenantId.parse(TENANT), TimelineId.parse(ROOT));
+        Timeline root = server.tenants().timeline(TenantId.parse(TENANT), TimelineId.parse(ROOT));
         Modifications m = new Modifications();
         for (int i = 1; i <= 3; i++) {
             long lsn = 0x3000120 + 8 * i;
@@ -206,7 +130,7 @@ class ManagementTimelinesTest {
     }
 
     private Timeline rootWithOneLayer() throws Exception {
-        Timeline root = tenants.timeline(TenantId.parse(TENANT), TimelineId.parse(ROOT));
+        Timeline root = server.tenants().timeline(TenantId.parse(TENANT), TimelineId.parse(ROOT));
         Modifications m = new Modifications();
         long lsn = 0x3000120 + 8;
         m.image(Keys.twoPhase(0, 1), lsn, new byte[] {1});

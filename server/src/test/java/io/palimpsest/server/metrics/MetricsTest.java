@@ -11,10 +11,10 @@ import io.palimpsest.base.TenantConfig;
 import io.palimpsest.base.TenantId;
 import io.palimpsest.base.TimelineId;
 import io.palimpsest.pg.RelTag;
-import io.palimpsest.pg.Slru;
 import io.palimpsest.port.Environment;
 import io.palimpsest.port.ObjectStore;
 import io.palimpsest.server.disk.NioDisk;
+import io.palimpsest.server.net.StubSource;
 import io.palimpsest.server.runtime.LogTracer;
 import io.palimpsest.server.runtime.SecureIds;
 import io.palimpsest.server.runtime.SocketNet;
@@ -24,7 +24,6 @@ import io.palimpsest.server.store.LocalStore;
 import io.palimpsest.service.PageSource;
 import io.palimpsest.tenant.Tenants;
 import io.palimpsest.timeline.PageBatch;
-import io.palimpsest.value.ReadView;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -83,42 +82,12 @@ class MetricsTest {
     }
 
     /** A page that is not there is corrupt; block 13 is. */
-    private static final class Source implements PageSource {
-        @Override
-        public long lastRecordLsn() {
-            return 100;
-        }
-
-        @Override
-        public long effectiveLsn(long requestLsn, long notModifiedSince) {
-            return 100;
-        }
-
-        @Override
-        public int relationBlocks(RelTag tag, long lsn) {
-            return 7;
-        }
-
+    private static final class Source extends StubSource {
         @Override
         public void readPage(RelTag tag, int block, long lsn, byte[] into, int at) {
             if (block == 13) {
                 throw PageserverException.corruption("block %d", block);
             }
-        }
-
-        @Override
-        public int slruBlocks(Slru slru, int segment, long lsn) {
-            return -1;
-        }
-
-        @Override
-        public void readSlruPage(Slru slru, int segment, int page, long lsn, byte[] b, int at) {
-            throw new AssertionError();
-        }
-
-        @Override
-        public ReadView viewAt(long lsn) {
-            throw new AssertionError();
         }
     }
 

@@ -13,7 +13,6 @@ import io.palimpsest.base.PageserverException;
 import io.palimpsest.base.TenantId;
 import io.palimpsest.base.TimelineId;
 import io.palimpsest.pg.RelTag;
-import io.palimpsest.pg.Slru;
 import io.palimpsest.port.Net;
 import io.palimpsest.port.Tasks;
 import io.palimpsest.protocol.PagestreamCodec;
@@ -26,7 +25,6 @@ import io.palimpsest.server.runtime.SystemTasks;
 import io.palimpsest.service.Authentication;
 import io.palimpsest.service.PageService;
 import io.palimpsest.service.PageSource;
-import io.palimpsest.value.ReadView;
 import java.io.DataInputStream;
 import java.io.IOException;
 import java.io.OutputStream;
@@ -61,12 +59,7 @@ class PageServerTest {
     private static final PageServer.Settings SETTINGS = new PageServer.Settings(64, 200_000_000L);
 
     /** Pages that say which they are; waits for ever for an LSN of the future. */
-    private class FakeSource implements PageSource {
-        @Override
-        public long lastRecordLsn() {
-            return 100;
-        }
-
+    private class FakeSource extends StubSource {
         @Override
         public long effectiveLsn(long requestLsn, long notModifiedSince) {
             if (notModifiedSince > 100) {
@@ -85,28 +78,8 @@ class PageServerTest {
         }
 
         @Override
-        public int relationBlocks(RelTag tag, long lsn) {
-            return 7;
-        }
-
-        @Override
         public void readPage(RelTag tag, int block, long lsn, byte[] into, int at) {
             Arrays.fill(into, at, at + 8192, (byte) block);
-        }
-
-        @Override
-        public int slruBlocks(Slru slru, int segment, long lsn) {
-            return -1;
-        }
-
-        @Override
-        public void readSlruPage(Slru slru, int segment, int page, long lsn, byte[] b, int at) {
-            throw new AssertionError();
-        }
-
-        @Override
-        public ReadView viewAt(long lsn) {
-            throw new AssertionError();
         }
 
         @Override

@@ -4,6 +4,7 @@ import io.palimpsest.sim.crash.CrashPoints;
 import java.io.PrintStream;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 
 /**
  * Enumerates the crash points of the durable protocols.
@@ -26,12 +27,9 @@ final class CrashPointsCommand {
         boolean firstFailure = false;
         List<String> protocols = CrashPoints.protocols();
         try {
-            for (int i = 1; i < args.length; i += 2) {
-                if (i + 1 == args.length) {
-                    throw new IllegalArgumentException("expected a value after " + args[i]);
-                }
-                String value = args[i + 1];
-                switch (args[i]) {
+            for (Map.Entry<String, String> option : Arguments.of(args).entrySet()) {
+                String value = option.getValue();
+                switch (option.getKey()) {
                     case "--seed" -> seed = Long.parseLong(value);
                     case "--seeds" -> seeds = Long.parseLong(value);
                     case "--state" -> state = Long.parseLong(value);
@@ -43,7 +41,8 @@ final class CrashPointsCommand {
                         }
                         protocols = List.of(value);
                     }
-                    default -> throw new IllegalArgumentException("unknown option " + args[i]);
+                    default ->
+                            throw new IllegalArgumentException("unknown option " + option.getKey());
                 }
             }
         } catch (IllegalArgumentException e) {

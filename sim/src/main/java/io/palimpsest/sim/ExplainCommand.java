@@ -8,6 +8,7 @@ import java.io.IOException;
 import java.io.PrintStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -29,17 +30,15 @@ final class ExplainCommand {
         FailingPlan plan = null;
         Path page = null;
         try {
-            for (int i = 1; i < args.length; i += 2) {
-                if (i + 1 == args.length) {
-                    throw new IllegalArgumentException("expected a value after " + args[i]);
-                }
-                String value = args[i + 1];
-                switch (args[i]) {
+            for (Map.Entry<String, String> option : Arguments.of(args).entrySet()) {
+                String value = option.getValue();
+                switch (option.getKey()) {
                     case "--scenario" -> scenario = value;
                     case "--seed" -> seed = Long.parseLong(value);
                     case "--plan" -> plan = FailingPlan.read(Path.of(value));
                     case "--out" -> page = Path.of(value);
-                    default -> throw new IllegalArgumentException("unknown option " + args[i]);
+                    default ->
+                            throw new IllegalArgumentException("unknown option " + option.getKey());
                 }
             }
             Outcome outcome = recorded(scenario, seed, plan);

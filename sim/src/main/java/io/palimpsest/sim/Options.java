@@ -5,6 +5,7 @@ import io.palimpsest.sim.world.Scenario;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -45,12 +46,9 @@ record Options(
         if (args.length == 0 || !args[0].equals("run")) {
             throw new IllegalArgumentException("expected the command 'run'");
         }
-        for (int i = 1; i < args.length; i += 2) {
-            if (i + 1 == args.length) {
-                throw new IllegalArgumentException("expected a value after " + args[i]);
-            }
-            String value = args[i + 1];
-            switch (args[i]) {
+        for (Map.Entry<String, String> option : Arguments.of(args).entrySet()) {
+            String value = option.getValue();
+            switch (option.getKey()) {
                 case "--seed" -> seed = Long.parseLong(value);
                 case "--seeds" -> seeds = Long.parseLong(value);
                 case "--jobs" -> jobs = Integer.parseInt(value);
@@ -60,7 +58,7 @@ record Options(
                 case "--plan" -> plan = FailingPlan.read(Path.of(value));
                 case "--plans" -> plans = Path.of(value);
                 case "--part" -> part = Boolean.parseBoolean(value);
-                default -> throw new IllegalArgumentException("unknown option " + args[i]);
+                default -> throw new IllegalArgumentException("unknown option " + option.getKey());
             }
         }
         if (plan != null) {

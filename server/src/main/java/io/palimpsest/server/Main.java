@@ -6,7 +6,7 @@ import io.palimpsest.remote.RemoteLimits;
 import io.palimpsest.remote.RemoteStore;
 import io.palimpsest.server.auth.Certificate;
 import io.palimpsest.server.auth.Doors;
-import io.palimpsest.server.config.ConfigText;
+import io.palimpsest.server.config.ConfigOptions;
 import io.palimpsest.server.config.ServerConfig;
 import io.palimpsest.server.disk.NioDisk;
 import io.palimpsest.server.http.Health;
@@ -33,7 +33,6 @@ import java.nio.channels.FileLock;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
@@ -41,6 +40,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** The page server's process: this is the wiring diagram. */
@@ -61,19 +61,7 @@ public final class Main implements Callable<Integer> {
 
     private static final Logger LOG = LoggerFactory.getLogger(Main.class);
 
-    @Option(
-            names = {"-D", "--workdir"},
-            paramLabel = "DIR",
-            defaultValue = "work",
-            description = "Working directory, made if it is not there. Default: ${DEFAULT-VALUE}.")
-    private Path workdir = Path.of("work");
-
-    @Option(
-            names = {"-c", "--config-override"},
-            paramLabel = "TOML",
-            description =
-                    "A TOML fragment that overrides pageserver.toml, e.g. \"listen_pg_addr='0.0.0.0:6400'\". Repeatable.")
-    private List<String> overrides = List.of();
+    @Mixin private ConfigOptions options = new ConfigOptions();
 
     @Option(
             names = "--take-over",
@@ -92,7 +80,9 @@ public final class Main implements Callable<Integer> {
     public Integer call() throws IOException, InterruptedException {
         ServerConfig config;
         try {
-            config = ServerConfig.read(ConfigText.of(workdir, System.getenv(), allOverrides()));
+            config =
+                    ServerConfig.read(
+                            options.texts(takeOver ? List.of("take_over=true") : List.of()));
         } catch (PageserverException e) {
             System.err.println("pageserver: " + e.getMessage());
             return 2;
@@ -104,6 +94,7 @@ public final class Main implements Callable<Integer> {
             System.out.println("pageserver: the configuration is fine");
             return 0;
         }
+        Path workdir = options.workdir();
         try {
             Files.createDirectories(workdir);
         } catch (IOException e) {
@@ -131,14 +122,6 @@ public final class Main implements Callable<Integer> {
         }
     }
 
-    private List<String> allOverrides() {
-        List<String> all = new ArrayList<>(overrides);
-        if (takeOver) {
-            all.add("take_over=true");
-        }
-        return all;
-    }
-
     private Integer run(ServerConfig config) throws InterruptedException {
         StoreSettings settings = config.remoteStorage();
         if (settings == null) {
@@ -156,6 +139,7 @@ public final class Main implements Callable<Integer> {
 
     private Integer run(ServerConfig config, @Nullable StoreConnection connection)
             throws InterruptedException {
+        Path workdir = options.workdir();
         Doors doors = config.doors().doors(workdir);
         Certificate certificate = config.doors().encryption().certificate(workdir);
         LogTracer tracer = new LogTracer("palimpsest");

@@ -4,12 +4,12 @@ import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.PageserverException;
+import io.palimpsest.server.config.ConfigOptions;
 import io.palimpsest.server.config.ConfigText;
 import io.palimpsest.server.config.EffectiveConfig;
 import io.palimpsest.server.config.ServerConfig;
 import java.io.IOException;
 import java.io.PrintWriter;
-import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
@@ -26,28 +26,12 @@ import picocli.CommandLine.Spec;
         description = "A page server's configuration: check, explain, show.",
         subcommands = {Config.Check.class, Config.Explain.class, Config.Show.class})
 final class Config {
-    /** What the server would be started with. */
-    static final class Texts {
-        @Option(
-                names = {"-D", "--workdir"},
-                paramLabel = "DIR",
-                defaultValue = "work",
-                description = "The working directory. Default: ${DEFAULT-VALUE}.")
-        private Path workdir = Path.of("work");
-
-        @Option(
-                names = {"-c", "--config-override"},
-                paramLabel = "TOML",
-                description = "As the page server takes it. Repeatable.")
-        private List<String> overrides = List.of();
-
-        List<ConfigText> read() {
-            try {
-                return ConfigText.of(workdir, System.getenv(), overrides);
-            } catch (IOException e) {
-                throw new PageserverException(
-                        ErrorCode.IO, "the configuration cannot be read: " + e, e);
-            }
+    private static List<ConfigText> texts(ConfigOptions options) {
+        try {
+            return options.texts(List.of());
+        } catch (IOException e) {
+            throw new PageserverException(
+                    ErrorCode.IO, "the configuration cannot be read: " + e, e);
         }
     }
 
@@ -59,11 +43,11 @@ final class Config {
     static final class Check implements Callable<Integer> {
         @Spec CommandSpec spec = CommandSpec.create();
 
-        @Mixin private Texts texts = new Texts();
+        @Mixin private ConfigOptions options = new ConfigOptions();
 
         @Override
         public Integer call() {
-            ServerConfig _ = ServerConfig.read(texts.read());
+            ServerConfig _ = ServerConfig.read(texts(options));
             spec.commandLine().getOut().println("the configuration is fine");
             return Palimpsest.DONE;
         }
@@ -78,7 +62,7 @@ final class Config {
     static final class Show implements Callable<Integer> {
         @Spec CommandSpec spec = CommandSpec.create();
 
-        @Mixin private Texts texts = new Texts();
+        @Mixin private ConfigOptions options = new ConfigOptions();
 
         @Option(names = "--given", description = "Only what is not a default.")
         private boolean given;
@@ -90,7 +74,7 @@ final class Config {
         public Integer call() {
             PrintWriter out = spec.commandLine().getOut();
             List<EffectiveConfig.Entry> entries =
-                    EffectiveConfig.of(texts.read()).stream()
+                    EffectiveConfig.of(texts(options)).stream()
                             .filter(entry -> !given || entry.given())
                             .toList();
             if (json) {

@@ -409,31 +409,26 @@ public record ServerConfig(
         }
         for (String key : toml.dottedKeySet()) {
             Setting setting = KEYS.get(key);
+            Object value = Objects.requireNonNull(toml.get(key));
             TomlPosition position = toml.inputPositionOf(key);
-            int line = position == null ? 0 : position.line();
+            String place = place(where, position == null ? 0 : position.line());
+            // Not the fragment itself: somebody may have put a secret into it.
+            String kept = where.startsWith("-c ") ? "-c" : place;
             if (key.startsWith(RemoteStorage.TABLE + ".")) {
-                // Not the fragment itself: somebody may have put a secret into it.
-                String place = where.startsWith("-c ") ? "-c" : place(where, line);
-                settings.given.put(key, new Given(literal(toml.get(key)), place));
+                settings.given.put(key, new Given(literal(value), kept));
                 settings.remoteStorage.take(
-                        key.substring(RemoteStorage.TABLE.length() + 1),
-                        Objects.requireNonNull(toml.get(key)),
-                        place);
+                        key.substring(RemoteStorage.TABLE.length() + 1), value, kept);
                 continue;
             }
             if (setting == null) {
-                wrong.add(place(where, line) + ": unknown key '" + key + "'" + didYouMean(key));
+                wrong.add(place + ": unknown key '" + key + "'" + didYouMean(key));
                 continue;
             }
             try {
-                setting.take(settings, Objects.requireNonNull(toml.get(key)));
-                settings.given.put(
-                        key,
-                        new Given(
-                                literal(toml.get(key)),
-                                where.startsWith("-c ") ? "-c" : place(where, line)));
+                setting.take(settings, value);
+                settings.given.put(key, new Given(literal(value), kept));
             } catch (IllegalArgumentException e) {
-                wrong.add(place(where, line) + ": " + key + ": " + e.getMessage());
+                wrong.add(place + ": " + key + ": " + e.getMessage());
             }
         }
     }
@@ -443,8 +438,8 @@ public record ServerConfig(
         return where.startsWith("$") ? where : where + " line " + line;
     }
 
-    private static String literal(@Nullable Object value) {
-        return value instanceof String text ? "'" + text + "'" : String.valueOf(value);
+    private static String literal(Object value) {
+        return value instanceof String text ? "'" + text + "'" : value.toString();
     }
 
     private static String didYouMean(String key) {

@@ -9,7 +9,6 @@ import io.palimpsest.layer.LayerName;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
@@ -54,15 +53,11 @@ public record Heatmap(int generation, List<Branch> timelines, long uploadPeriodM
             String comma = "";
             for (Layer layer : branch.layers) {
                 String name = layer.name.toString();
-                s.append(comma);
-                s.append(
-                        String.format(
-                                Locale.ROOT,
-                                "\n{\"name\":\"%s\",\"metadata\":{\"file_size\":%d,\"generation\":%d},\"access_time\":%d}",
-                                name.substring(0, name.length() - GENERATION),
-                                layer.size,
-                                layer.name.generation().value(),
-                                layer.readSeconds));
+                s.append(comma).append("\n{\"name\":\"");
+                s.append(name, 0, name.length() - GENERATION);
+                s.append("\",\"metadata\":{\"file_size\":").append(layer.size);
+                s.append(",\"generation\":").append(layer.name.generation().value());
+                s.append("},\"access_time\":").append(layer.readSeconds).append('}');
                 comma = ",";
             }
             s.append("]}");

@@ -70,12 +70,12 @@ public final class Management {
 
     /** What this server is to a tenant; null while the tenant is on its way. */
     public @Nullable Location location(TenantId tenant) {
-        Map<TenantId, @Nullable Location> all = tenants.locations();
-        if (!all.containsKey(tenant)) {
+        Location found = tenants.location(tenant);
+        if (found == null && !tenants.locations().containsKey(tenant)) {
             throw PageserverException.of(
                     ErrorCode.NOT_FOUND, "this server is nothing to tenant %s", tenant);
         }
-        return all.get(tenant);
+        return found;
     }
 
     /** All tenants that this server is something to. */

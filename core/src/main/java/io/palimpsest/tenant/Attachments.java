@@ -137,12 +137,12 @@ final class Attachments {
      * @throws PageserverException CONFLICT if somebody else is at it; or why it could not be done
      */
     void attachNow(TenantShardId tenant, LocationMode mode) {
-        alone(
-                tenant,
-                () -> {
-                    attach.run(tenant, OptionalInt.empty(), mode);
-                    arrived(tenant);
-                });
+        alone(tenant, () -> bring(tenant, mode));
+    }
+
+    private void bring(TenantShardId tenant, LocationMode mode) {
+        attach.run(tenant, OptionalInt.empty(), mode);
+        arrived(tenant);
     }
 
     /**
@@ -182,8 +182,7 @@ final class Attachments {
                     tenant,
                     () -> {
                         if (isWaiting(tenant)) {
-                            attach.run(tenant, OptionalInt.empty(), on.mode);
-                            arrived(tenant);
+                            bring(tenant, on.mode);
                         }
                     });
         } catch (PageserverException e) {

@@ -133,7 +133,7 @@ final class BackgroundJobs {
             tell(timeline, "compaction-gave-way", kind.toString());
         }
         if (result.outcome() == Outcome.DONE || result.layers() > 0) {
-            count(timeline, kind, plan, result);
+            count(timeline, plan, result);
         }
         return true;
     }
@@ -178,12 +178,12 @@ final class BackgroundJobs {
                 .debt(timeline.inventory(), timeline.retention(), (long) bytesPerSecond);
     }
 
-    private void count(Timeline timeline, Kind kind, CompactionPlan plan, Compactor.Result result) {
+    private void count(Timeline timeline, CompactionPlan plan, Compactor.Result result) {
         String event =
                 switch (plan) {
-                    case CompactionPlan.MergeL0 _ -> {
+                    case CompactionPlan.MergeL0 merge -> {
                         counters.merges.incrementAndGet();
-                        yield kind == Kind.REST ? "l0-merged-at-rest" : "l0-merged";
+                        yield merge.atRest() ? "l0-merged-at-rest" : "l0-merged";
                     }
                     case CompactionPlan.CreateImages _ -> {
                         counters.images.incrementAndGet();

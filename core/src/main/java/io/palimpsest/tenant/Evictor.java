@@ -23,8 +23,8 @@ import java.util.function.Supplier;
  * those go that are sure to come back.
  */
 public final class Evictor {
-    /** What {@link LayerFile#lastRead} counts in. */
-    private static final long TICK = 100_000_000L;
+    /** What {@link LayerFile#lastRead} counts in, in nanoseconds. */
+    static final long TICK = 100_000_000L;
 
     /**
      * What evictions have come to since the server started.
@@ -88,6 +88,14 @@ public final class Evictor {
         }
     }
 
+    /** Bytes that are to leave the disk under pressure; below 0: so many more may come. */
+    static long excess(EvictionConfig config, Disk.Space space) {
+        long mostUsed = space.totalBytes() / 100 * config.maxUsagePercent();
+        return Math.max(
+                space.totalBytes() - space.availableBytes() - mostUsed,
+                config.minAvailableBytes() - space.availableBytes());
+    }
+
     /** Reads from now on count as done now. */
     private long tick() {
         long now = environment.clock().monotonicNanos();
@@ -106,11 +114,7 @@ public final class Evictor {
             return;
         }
         Disk.Space space = environment.disk().space();
-        long mostUsed = space.totalBytes() / 100 * config.maxUsagePercent();
-        long excess =
-                Math.max(
-                        space.totalBytes() - space.availableBytes() - mostUsed,
-                        config.minAvailableBytes() - space.availableBytes());
+        long excess = excess(config, space);
         if (excess > 0) {
             Outcome done = free(excess);
             if (done.bytes() < excess) {

@@ -28,9 +28,6 @@ import org.jspecify.annotations.Nullable;
  * hint.
  */
 final class Heatmaps {
-    /** What {@link LayerFile#lastRead} counts in, in milliseconds. */
-    private static final long TICK_MILLIS = 100;
-
     /**
      * After so many periods it is put though it is the same: another server may have put its own.
      */
@@ -146,7 +143,7 @@ final class Heatmaps {
             if (timeline.state() instanceof TimelineState.Active) {
                 List<Heatmap.Layer> layers = new ArrayList<>();
                 for (LayerFile file : timeline.hotLayers()) {
-                    long readMillis = zeroMillis + file.lastRead() * TICK_MILLIS;
+                    long readMillis = zeroMillis + file.lastRead() * (Evictor.TICK / 1_000_000L);
                     layers.add(
                             new Heatmap.Layer(
                                     file.name(), file.size(), Math.max(0, readMillis / 1000)));

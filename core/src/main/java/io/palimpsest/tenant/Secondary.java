@@ -51,6 +51,9 @@ final class Secondary {
 
     private record Wanted(TimelineId timeline, Heatmap.Layer layer) {}
 
+    private static final Comparator<Wanted> NEWEST_FIRST =
+            Comparator.comparingLong((Wanted w) -> w.layer.readSeconds()).reversed();
+
     private final Environment environment;
     private final HeatmapConfig config;
     private final EvictionConfig eviction;
@@ -241,10 +244,7 @@ final class Secondary {
         for (Heatmap.Branch branch : heatmap.timelines()) {
             branch.layers().forEach(layer -> all.add(new Wanted(branch.id(), layer)));
         }
-        all.sort(
-                Comparator.comparing((Wanted w) -> w.layer.readSeconds(), Long::compare)
-                        .reversed()
-                        .thenComparing(this::path));
+        all.sort(NEWEST_FIRST.thenComparing(this::path));
         long room = room();
         TreeMap<String, Wanted> chosen = new TreeMap<>();
         for (Wanted one : all) {
@@ -261,14 +261,12 @@ final class Secondary {
         if (!eviction.pressure()) {
             return most;
         }
-        Disk.Space space = environment.disk().space();
-        long mayBeUsed = space.totalBytes() / 100 * eviction.maxUsagePercent();
-        long free =
-                Math.min(
-                        space.availableBytes() - eviction.minAvailableBytes(),
-                        mayBeUsed - (space.totalBytes() - space.availableBytes()));
-        long resident = here.values().stream().mapToLong(Long::longValue).sum();
-        return Math.min(most, Math.max(0, resident + free));
+        long excess = Evictor.excess(eviction, environment.disk().space());
+        return Math.min(most, Math.max(0, bytesHere() - excess));
+    }
+
+    private long bytesHere() {
+        return here.values().stream().mapToLong(Long::longValue).sum();
     }
 
     /** Deletes what is not wanted; what is wanted and not here, in the order it is to come. */
@@ -289,9 +287,7 @@ final class Secondary {
                 missing.add(one);
             }
         });
-        missing.sort(
-                Comparator.comparing((Wanted w) -> w.layer.readSeconds(), Long::compare)
-                        .reversed());
+        missing.sort(NEWEST_FIRST);
         return new ArrayDeque<>(missing);
     }
 
@@ -303,7 +299,7 @@ final class Secondary {
                             heatmap.modifiedMillis(),
                             here.size(),
                             wanted.size(),
-                            here.values().stream().mapToLong(Long::longValue).sum(),
+                            bytesHere(),
                             wanted.values().stream().mapToLong(w -> w.layer.size()).sum());
         } finally {
             monitor.unlock();

@@ -120,28 +120,14 @@ final class Backup {
                         ? GenerationClaim.claim(
                                 store, tenant, wanted, environment.ids(), environment.clock())
                         : kept;
-        RemoteTenant remote =
-                new RemoteTenant(
-                        environment,
-                        store,
-                        uploads,
-                        downloads,
-                        cache,
-                        claim.manifest(),
-                        claim.version(),
-                        mode);
+        RemoteTenant remote = remote(claim.manifest(), claim.version(), mode);
         if (kept != null) {
             remote.validate();
         }
         GenerationClaim.Claim _ = unused(tenant, claim);
         attach(remote, claim, last, files);
         GenerationClaim.Claim _ = unused(tenant, null);
-        monitor.lock();
-        try {
-            tenants.put(tenant, remote);
-        } finally {
-            monitor.unlock();
-        }
+        put(tenant, remote);
     }
 
     /** Takes the claim that is kept for the next attempt, and keeps another, or none. */
@@ -298,16 +284,15 @@ final class Backup {
      */
     void reopen(TenantShardId tenant, Generation generation) {
         TenantManifest known = new TenantManifest(tenant, generation, 0, 0, true, List.<Entry>of());
-        RemoteTenant remote =
-                new RemoteTenant(
-                        environment,
-                        store,
-                        uploads,
-                        downloads,
-                        cache,
-                        known,
-                        "",
-                        LocationMode.ATTACHED_STALE);
+        put(tenant, remote(known, "", LocationMode.ATTACHED_STALE));
+    }
+
+    private RemoteTenant remote(TenantManifest manifest, String version, LocationMode mode) {
+        return new RemoteTenant(
+                environment, store, uploads, downloads, cache, manifest, version, mode);
+    }
+
+    private void put(TenantShardId tenant, RemoteTenant remote) {
         monitor.lock();
         try {
             tenants.put(tenant, remote);

@@ -264,20 +264,22 @@ final class RemoteTenant {
      */
     boolean giveUp(TimelineId timeline, LayerName name) {
         RemoteTimeline own = null;
-        List<RemoteTimeline> all;
-        monitor.lock();
-        try {
-            all = List.copyOf(open);
-        } finally {
-            monitor.unlock();
-        }
-        for (RemoteTimeline one : all) {
+        for (RemoteTimeline one : opened()) {
             if (one.needs(name)) {
                 return false;
             }
             own = one.id().equals(timeline) ? one : own;
         }
         return own == null ? giveUpUnlessThere(timeline, name) : own.giveUp(name);
+    }
+
+    private List<RemoteTimeline> opened() {
+        monitor.lock();
+        try {
+            return List.copyOf(open);
+        } finally {
+            monitor.unlock();
+        }
     }
 
     private boolean giveUpUnlessThere(TimelineId timeline, LayerName name) {
@@ -331,14 +333,7 @@ final class RemoteTenant {
     /** What is under way is ended by what it finds; what was held back is begun. */
     void mode(LocationMode next) {
         mode = next;
-        List<RemoteTimeline> all;
-        monitor.lock();
-        try {
-            all = List.copyOf(open);
-        } finally {
-            monitor.unlock();
-        }
-        for (RemoteTimeline timeline : all) {
+        for (RemoteTimeline timeline : opened()) {
             timeline.changed();
             timeline.wakeWaiters();
         }

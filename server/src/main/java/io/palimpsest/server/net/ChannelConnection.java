@@ -37,6 +37,7 @@ final class ChannelConnection extends ChannelInboundHandlerAdapter implements Ne
 
     private final Runnable onActive;
     private final Runnable onInactive;
+    private final Runnable onSent;
     private final ReentrantLock lock = new ReentrantLock();
     private final Condition changed = lock.newCondition();
     private byte[] inbound = new byte[4 << 10];
@@ -51,10 +52,13 @@ final class ChannelConnection extends ChannelInboundHandlerAdapter implements Ne
     /**
      * @param onActive called on the event loop when the connection can be used
      * @param onInactive called there when the channel is closed, by whomever
+     * @param onSent called there after {@link #close} when all that was written has been sent, or
+     *     cannot be
      */
-    ChannelConnection(Runnable onActive, Runnable onInactive) {
+    ChannelConnection(Runnable onActive, Runnable onInactive, Runnable onSent) {
         this.onActive = onActive;
         this.onInactive = onInactive;
+        this.onSent = onSent;
     }
 
     /** Largest piece that the channel may be configured to read at once. */
@@ -210,21 +214,24 @@ final class ChannelConnection extends ChannelInboundHandlerAdapter implements Ne
         } finally {
             lock.unlock();
         }
-        ctx.executor().execute(() -> linger(ctx));
+        ctx.executor().execute(() -> linger(ctx, onSent));
     }
 
     /**
      * Sends what is on its way, then the end, and closes a moment later.
      *
      * <p>Called on the channel's event loop.
+     *
+     * @param onSent when that is sent, or cannot be
      */
-    static void linger(ChannelHandlerContext ctx) {
+    static void linger(ChannelHandlerContext ctx, Runnable onSent) {
         ctx.read();
         SslHandler tls = ctx.pipeline().get(SslHandler.class);
         var _ =
                 (tls == null ? ctx.writeAndFlush(Unpooled.EMPTY_BUFFER) : tls.closeOutbound())
                         .addListener(sent -> {
                             var _ = ((DuplexChannel) ctx.channel()).shutdownOutput();
+                            onSent.run();
                         });
         Runnable close =
                 () -> {

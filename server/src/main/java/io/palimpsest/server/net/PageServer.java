@@ -192,10 +192,13 @@ public final class PageServer implements AutoCloseable {
 
     /** A connection and the task that serves it. */
     private final class Client {
-        final ChannelConnection connection = new ChannelConnection(this::active, this::inactive);
+        final ChannelConnection connection =
+                new ChannelConnection(this::active, this::inactive, this::sent);
         private final String name;
         private Tasks.@Nullable Task task;
         private boolean ended;
+        private boolean served;
+        private boolean sent;
 
         Client(String peer) {
             this.name = "page-service " + peer;
@@ -207,11 +210,29 @@ public final class PageServer implements AutoCloseable {
             }
         }
 
-        /** The task may outlive its channel, and needs the loops until it ends. */
         private void serve() {
             try {
                 service.accept(connection);
             } finally {
+                connection.close();
+                synchronized (this) {
+                    served = true;
+                    leaveIfDone();
+                }
+            }
+        }
+
+        private synchronized void sent() {
+            sent = true;
+            leaveIfDone();
+        }
+
+        /**
+         * The loops are needed until the task has ended, which may outlive its channel, and until
+         * its last answer is on its way.
+         */
+        private void leaveIfDone() {
+            if (served && sent) {
                 clients.remove(this);
             }
         }
@@ -220,9 +241,9 @@ public final class PageServer implements AutoCloseable {
             count.decrementAndGet();
             synchronized (this) {
                 ended = true;
-                if (task == null) {
-                    clients.remove(this);
-                }
+                sent = true;
+                served |= task == null;
+                leaveIfDone();
             }
             cancel();
         }

@@ -80,6 +80,6 @@ final class TlsStart extends ByteToMessageDecoder {
         ServerSession refusal = new ServerSession(false);
         refusal.failAndEnd(PROTOCOL_VIOLATION, "must connect with TLS");
         var _ = ctx.write(Unpooled.wrappedBuffer(refusal.out().toByteArray()));
-        ChannelConnection.linger(ctx);
+        ChannelConnection.linger(ctx, () -> {});
     }
 }

@@ -40,6 +40,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Consumer;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.RepeatedTest;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
@@ -256,8 +257,11 @@ class PageServerTest {
         }
     }
 
-    /** What a client has asked is answered, though the server is about to stop. */
-    @Test
+    /**
+     * What a client has asked is answered, though the server is about to stop. Often: whether the
+     * last answer leaves before the loops end is a race.
+     */
+    @RepeatedTest(100)
     void drainsBeforeItStops() throws Exception {
         CountDownLatch asked = new CountDownLatch(1);
         CountDownLatch go = new CountDownLatch(1);

@@ -22,6 +22,7 @@ import io.palimpsest.server.runtime.SecureIds;
 import io.palimpsest.server.runtime.SocketNet;
 import io.palimpsest.server.runtime.SystemClock;
 import io.palimpsest.server.runtime.SystemTasks;
+import io.palimpsest.server.source.Sources;
 import io.palimpsest.server.store.StoreConnection;
 import io.palimpsest.server.store.StoreSettings;
 import io.palimpsest.service.Management;
@@ -184,7 +185,12 @@ public final class Main implements Callable<Integer> {
                         store == null ? null : store::answered);
         Metrics metrics = new Metrics(VERSION, tenants, pageMetrics, store, pages::connections);
         ManagementServer.Service operators =
-                new ManagementServer.Service(new Management(tenants), doors, health, metrics::text);
+                new ManagementServer.Service(
+                        new Management(tenants),
+                        new Sources(tenants, environment, 2 * config.limits().flushDistance()),
+                        doors,
+                        health,
+                        metrics::text);
         ManagementServer management =
                 ManagementServer.start(config.management(), operators, null, tasks);
         ServerConfig.Address https = config.doors().encryption().https();

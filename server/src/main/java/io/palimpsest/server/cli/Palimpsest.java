@@ -23,6 +23,7 @@ import picocli.CommandLine.Command;
         subcommands = {
             Palimpsest.Layer.class,
             Palimpsest.Page.class,
+            Palimpsest.Source.class,
             Palimpsest.Store.class,
             Palimpsest.Tenant.class,
             Palimpsest.Token.class,
@@ -37,18 +38,22 @@ import picocli.CommandLine.Command;
             "1:failed",
             "2:wrong arguments",
             "3:not found",
+            "4:it is not in a state for that, or something else is going on",
             "5:the LSN is outside of what can be read",
             "6:corruption found",
-            "7:the server does not answer"
+            "7:the server does not answer",
+            "8:not allowed"
         })
 public final class Palimpsest {
     static final int DONE = 0;
     static final int FAILED = 1;
     static final int USAGE = 2;
     static final int NOT_FOUND = 3;
+    static final int CONFLICT = 4;
     static final int OUT_OF_RANGE = 5;
     static final int CORRUPT = 6;
     static final int UNREACHABLE = 7;
+    static final int NOT_ALLOWED = 8;
 
     /** Layer files. */
     @Command(
@@ -79,6 +84,19 @@ public final class Palimpsest {
                 StoreVerify.class
             })
     static final class Store {}
+
+    /** PostgreSQLs that are followed. */
+    @Command(
+            name = "source",
+            mixinStandardHelpOptions = true,
+            description = "PostgreSQLs that a running server follows: add, check, list, status.",
+            subcommands = {
+                SourceAdd.class,
+                SourceCheck.class,
+                SourceList.class,
+                SourceStatus.class
+            })
+    static final class Source {}
 
     /** Tenants of a running server. */
     @Command(
@@ -147,14 +165,12 @@ public final class Palimpsest {
             case NOT_FOUND -> NOT_FOUND;
             case LSN_OUT_OF_RANGE, LSN_TIMEOUT -> OUT_OF_RANGE;
             case CORRUPTION -> CORRUPT;
-            case CONFLICT,
-                    PRECONDITION_FAILED,
-                    UNSUPPORTED,
+            case CONFLICT, PRECONDITION_FAILED -> CONFLICT;
+            case UNAUTHORIZED, FORBIDDEN -> NOT_ALLOWED;
+            case UNSUPPORTED,
                     SOURCE_BROKEN,
                     IO,
                     NO_SPACE,
-                    UNAUTHORIZED,
-                    FORBIDDEN,
                     DENIED,
                     THROTTLED,
                     UNAVAILABLE,

@@ -45,11 +45,17 @@ final class ServerApi implements AutoCloseable {
      * @throws PageserverException as the server says; IO if it does not answer, or is none
      */
     JsonNode call(String method, String path, String body) throws InterruptedException {
+        return call(method, path, body, LIMIT);
+    }
+
+    /** The same, with a longest wait of its own. */
+    JsonNode call(String method, String path, String body, Duration limit)
+            throws InterruptedException {
         HttpResponse<String> answer;
         try {
             HttpRequest.Builder request =
                     HttpRequest.newBuilder(server.resolve(path))
-                            .timeout(LIMIT)
+                            .timeout(limit)
                             .method(
                                     method,
                                     body.isEmpty()

@@ -1,7 +1,5 @@
 package io.palimpsest.server.http;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
@@ -11,7 +9,6 @@ import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.Lsn;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.base.TenantId;
-import io.palimpsest.base.TenantShardId;
 import io.palimpsest.base.TimelineId;
 import io.palimpsest.layer.LayerName;
 import io.palimpsest.server.auth.Tokens;
@@ -27,14 +24,13 @@ import io.palimpsest.timeline.LocationMode;
 import io.palimpsest.timeline.LsnAtTime;
 import io.palimpsest.timeline.StoreGarbage;
 import io.palimpsest.timeline.TimelineStore;
-import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.time.Instant;
 import java.time.format.DateTimeParseException;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalInt;
-import java.util.Set;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -43,9 +39,10 @@ import org.slf4j.LoggerFactory;
  * What each path of the management API does, as a function from request to answer.
  *
  * <pre>
- *   GET  /v1/status                                  {"id": 1}; without a token, as the next three
+ *   GET  /v1/status                                  {"id": 1}; without a token, as the next four
  *   GET  /livez, /startupz                           ok: the process answers
  *   GET  /readyz                                     {"ready", "checks": [...]} with ?verbose or 503
+ *   GET  /swagger.yml                                all of this for programs; without a token
  *   GET  /metrics                                    for Prometheus
  *   POST /v1/reload_auth_validation_keys             {"keys": how many}
  *   GET  /v1/background                              our own: sums of background work
@@ -69,7 +66,6 @@ import org.slf4j.LoggerFactory;
  *   PUT  .../timeline/:id/reset_compaction           our own: what failed too often, or was left out, is tried again
  *   PUT  .../timeline/:id/do_gc                      {"gc_horizon"?} to {"layers_total", "layers_removed", ...}
  *   PUT  .../timeline/:id/archival_config            {"state": "Archived" or "Unarchived"}
- *   PUT  .../timeline/:id/source                     our own: {"conninfo", "slot"}, whom it follows from now on
  *   PUT  .../timeline/:id/detach_ancestor            {"reparented_timelines": []}
  *   POST .../timeline/:id/lsn_lease                  {"lsn"} to {"valid_until"}
  *   GET  .../timeline/:id/get_lsn_by_timestamp?timestamp=   {"lsn", "kind", ...}
@@ -104,7 +100,7 @@ final class ManagementRoutes {
         }
     }
 
-    private static final Set<String> OPEN = Set.of("/v1/status", "/livez", "/readyz", "/startupz");
+    private static final String EXPOSITION = "text/plain; version=0.0.4; charset=utf-8";
     private static final int MOST_DOWNLOADS = 100;
     private static final long MOST_MILLIS = 3_600_000L;
     private static final long LONGEST_WAIT = 30_000_000_000L;
@@ -114,20 +110,23 @@ final class ManagementRoutes {
 
     private final Management management;
     private final @Nullable Tokens tokens;
-    private final ObjectMapper mapper =
-            new ObjectMapper().enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS);
+    private final Health health;
+    private final Supplier<String> metrics;
+    private final Router router = new Router();
+    private final ObjectMapper mapper = new ObjectMapper();
 
-    /**
-     * @param tokens whose keys can be read again; null if nobody is asked for a token
-     */
-    ManagementRoutes(Management management, @Nullable Tokens tokens) {
-        this.management = management;
-        this.tokens = tokens;
+    ManagementRoutes(ManagementServer.Service service) {
+        this.management = service.management();
+        this.tokens = service.doors().tokens();
+        this.health = service.health();
+        this.metrics = service.metrics();
+        add();
+        new SourceRoutes(service.sources(), management).add(router);
     }
 
-    /** Does a path tell no more than that the server is there? Then nobody is asked who he is. */
-    static boolean isOpen(String path) {
-        return OPEN.contains(path);
+    /** All that there is. */
+    Router router() {
+        return router;
     }
 
     /**
@@ -142,7 +141,7 @@ final class ManagementRoutes {
             Map<String, List<String>> query,
             byte[] body) {
         try {
-            return route(access, method, path, query, body);
+            return router.answer(access, method, path, query, body);
         } catch (PageserverException e) {
             return failure(e);
         } catch (RuntimeException e) {
@@ -163,109 +162,82 @@ final class ManagementRoutes {
         if (answer.body == null) {
             return answer.text.getBytes(StandardCharsets.UTF_8);
         }
-        try {
-            return mapper.writeValueAsBytes(answer.body);
-        } catch (JsonProcessingException e) {
-            throw new IllegalStateException("a tree that cannot be written", e);
-        }
+        return Request.bytes(answer.body);
     }
 
-    private Answer route(
-            Access access,
-            String method,
-            String path,
-            Map<String, List<String>> query,
-            byte[] body) {
-        List<String> parts = List.of(path.replaceAll("/+$", "").split("/", -1));
-        int n = parts.size();
-        if (n < 3 || !parts.get(1).equals("v1")) {
-            return noSuchPath(path);
-        }
-        if (n < 5 || !parts.get(2).equals("tenant")) {
-            return ofServer(access, method, path, parts, body);
-        }
-        TenantId tenant = tenant(parts.get(3));
-        access.toTenant(tenant);
-        if (n == 5 && parts.get(4).equals("location_config")) {
-            return only("PUT", method, () -> locate(tenant, query, body));
-        }
-        if (n == 5 && parts.get(4).equals("heatmap_upload")) {
-            return only("POST", method, () -> putHeatmap(tenant));
-        }
-        if (n == 6 && parts.get(4).equals("secondary")) {
-            return ofSecondary(method, path, tenant, parts.get(5), query);
-        }
-        if (n == 5 && parts.get(4).equals("remote_garbage")) {
-            return only("PUT", method, () -> deleteGarbage(tenant));
-        }
-        if (n > 8 || !parts.get(4).equals("timeline")) {
-            return noSuchPath(path);
-        }
-        if (n == 5) {
-            return method.equals("POST")
-                    ? create(tenant, body)
-                    : only("GET", method, () -> timelines(tenant));
-        }
-        return ofTimeline(tenant, method, path, parts, query, body);
+    private void add() {
+        router.open("GET", "/v1/status", _ -> ok(JSON.objectNode().put("id", 1)));
+        router.open("GET", "/livez", _ -> Answer.text("text/plain", "ok\n"));
+        router.open("GET", "/startupz", _ -> Answer.text("text/plain", "ok\n"));
+        router.open("GET", "/readyz", r -> health.ready(r.query().containsKey("verbose")));
+        router.open("GET", "/swagger.yml", _ -> Answer.text("application/yaml", OpenApi.text()));
+        router.add("GET", "/metrics", _ -> Answer.text(EXPOSITION, metrics.get()));
+        router.add("POST", "/v1/reload_auth_validation_keys", _ -> reloadKeys());
+        router.add("GET", "/v1/background", _ -> background());
+        router.add("PUT", "/v1/disk_usage_eviction/run", r -> freeDisk(r.body()));
+        router.add("GET", "/v1/store/tenant", _ -> ids(management.tenantsInStore()));
+        router.add("GET", "/v1/tenant", _ -> tenants());
+        router.add("GET", "/v1/location_config", _ -> locations());
+        router.add("GET", "/v1/location_config/{tenant}", r -> location(r.tenant()));
+        addOfTenant();
+        addOfTimeline();
     }
 
-    /** What is not of one tenant. */
-    private Answer ofServer(
-            Access access, String method, String path, List<String> parts, byte[] body) {
-        if (!isOpen(path)) {
-            access.toServer();
-        }
-        return switch (String.join("/", parts.subList(2, parts.size()))) {
-            case "status" -> only("GET", method, () -> ok(JSON.objectNode().put("id", 1)));
-            case "background" -> only("GET", method, this::background);
-            case "tenant" -> only("GET", method, this::tenants);
-            case "location_config" -> only("GET", method, this::locations);
-            case "store/tenant" -> only("GET", method, () -> ids(management.tenantsInStore()));
-            case "disk_usage_eviction/run" -> only("PUT", method, () -> freeDisk(body));
-            case "reload_auth_validation_keys" -> only("POST", method, this::reloadKeys);
-            default ->
-                    parts.size() == 4 && parts.get(2).equals("location_config")
-                            ? only("GET", method, () -> location(tenant(parts.get(3))))
-                            : noSuchPath(path);
-        };
+    private void addOfTenant() {
+        String tenant = "/v1/tenant/{tenant}";
+        router.add(
+                "PUT", tenant + "/location_config", r -> locate(r.tenant(), r.query(), r.body()));
+        router.add("POST", tenant + "/heatmap_upload", r -> putHeatmap(r.tenant()));
+        router.add(
+                "GET",
+                tenant + "/secondary/status",
+                r -> ok(json(management.secondary(r.tenant()))));
+        router.add(
+                "POST",
+                tenant + "/secondary/download",
+                r -> downloadSecondary(r.tenant(), r.query()));
+        router.add("PUT", tenant + "/remote_garbage", r -> deleteGarbage(r.tenant()));
+        router.add("GET", tenant + "/timeline", r -> timelines(r.tenant()));
+        router.add("POST", tenant + "/timeline", r -> create(r.tenant(), r.body()));
     }
 
-    private Answer ofTimeline(
-            TenantId tenant,
-            String method,
-            String path,
-            List<String> parts,
-            Map<String, List<String>> query,
-            byte[] body) {
-        int n = parts.size();
-        TimelineId timeline = TimelineId.parse(parts.get(5));
-        if (n == 6) {
-            return method.equals("DELETE")
-                    ? delete(tenant, timeline)
-                    : only("GET", method, () -> detail(tenant, timeline));
-        }
-        if (n == 8) {
-            return parts.get(6).equals("layer")
-                    ? layer(method, tenant, timeline, parts.get(7))
-                    : noSuchPath(path);
-        }
-        return switch (parts.get(6)) {
-            case "checkpoint" -> only("PUT", method, () -> flush(tenant, timeline));
-            case "compact" -> only("PUT", method, () -> compact(tenant, timeline, query));
-            case "reset_compaction" -> only("PUT", method, () -> resetCompaction(tenant, timeline));
-            case "do_gc" -> only("PUT", method, () -> collect(tenant, timeline, body));
-            case "archival_config" -> only("PUT", method, () -> archive(tenant, timeline, body));
-            case "source" -> only("PUT", method, () -> follow(tenant, timeline, body));
-            case "detach_ancestor" -> only("PUT", method, () -> detach(tenant, timeline));
-            case "lsn_lease" -> only("POST", method, () -> lease(tenant, timeline, body));
-            case "get_lsn_by_timestamp" ->
-                    only("GET", method, () -> lsnByTimestamp(tenant, timeline, query));
-            case "get_timestamp_of_lsn" ->
-                    only("GET", method, () -> timestampOfLsn(tenant, timeline, query));
-            case "download_remote_layers" -> warmUp(method, tenant, timeline, body);
-            case "layer" -> only("GET", method, () -> layers(tenant, timeline));
-            default -> noSuchPath(path);
-        };
+    private void addOfTimeline() {
+        ofTimeline("GET", "", r -> detail(r.tenant(), r.timeline()));
+        ofTimeline("DELETE", "", r -> delete(r.tenant(), r.timeline()));
+        ofTimeline("PUT", "/checkpoint", r -> flush(r.tenant(), r.timeline()));
+        ofTimeline("PUT", "/compact", r -> compact(r.tenant(), r.timeline(), r.query()));
+        ofTimeline("PUT", "/reset_compaction", r -> resetCompaction(r.tenant(), r.timeline()));
+        ofTimeline("PUT", "/do_gc", r -> collect(r.tenant(), r.timeline(), r.body()));
+        ofTimeline("PUT", "/archival_config", r -> archive(r.tenant(), r.timeline(), r.body()));
+        ofTimeline("PUT", "/detach_ancestor", r -> detach(r.tenant(), r.timeline()));
+        ofTimeline("POST", "/lsn_lease", r -> lease(r.tenant(), r.timeline(), r.body()));
+        ofTimeline(
+                "GET",
+                "/get_lsn_by_timestamp",
+                r -> lsnByTimestamp(r.tenant(), r.timeline(), r.query()));
+        ofTimeline(
+                "GET",
+                "/get_timestamp_of_lsn",
+                r -> timestampOfLsn(r.tenant(), r.timeline(), r.query()));
+        ofTimeline(
+                "POST", "/download_remote_layers", r -> warmUp(r.tenant(), r.timeline(), r.body()));
+        ofTimeline(
+                "GET",
+                "/download_remote_layers",
+                r -> ok(json(management.warmUp(r.tenant(), r.timeline()))));
+        ofTimeline("GET", "/layer", r -> layers(r.tenant(), r.timeline()));
+        ofTimeline(
+                "GET",
+                "/layer/{layer}",
+                r -> okIf(management.fetchLayer(r.tenant(), r.timeline(), r.inPath("layer"))));
+        ofTimeline(
+                "DELETE",
+                "/layer/{layer}",
+                r -> okIf(management.evictLayer(r.tenant(), r.timeline(), r.inPath("layer"))));
+    }
+
+    private void ofTimeline(String method, String below, Router.Handler handler) {
+        router.add(method, "/v1/tenant/{tenant}/timeline/{timeline}" + below, handler);
     }
 
     private Answer reloadKeys() {
@@ -295,16 +267,7 @@ final class ManagementRoutes {
                         .put("evicted_bytes", done.bytes()));
     }
 
-    private Answer layer(String method, TenantId tenant, TimelineId timeline, String name) {
-        return method.equals("GET")
-                ? okIf(management.fetchLayer(tenant, timeline, name))
-                : only("DELETE", method, () -> okIf(management.evictLayer(tenant, timeline, name)));
-    }
-
-    private Answer warmUp(String method, TenantId tenant, TimelineId timeline, byte[] body) {
-        if (!method.equals("POST")) {
-            return only("GET", method, () -> ok(json(management.warmUp(tenant, timeline))));
-        }
+    private Answer warmUp(TenantId tenant, TimelineId timeline, byte[] body) {
         JsonNode atOnce = parse(body).get("max_concurrent_downloads");
         if (atOnce == null
                 || !atOnce.canConvertToInt()
@@ -422,12 +385,6 @@ final class ManagementRoutes {
         return ok(JSON.nullNode());
     }
 
-    private Answer follow(TenantId tenant, TimelineId timeline, byte[] body) {
-        JsonNode source = parse(body);
-        management.follow(tenant, timeline, text(source, "conninfo"), text(source, "slot"));
-        return ok(JSON.nullNode());
-    }
-
     private Answer locate(TenantId tenant, Map<String, List<String>> query, byte[] body) {
         JsonNode request = parse(body);
         for (Map.Entry<String, JsonNode> field : request.properties()) {
@@ -505,19 +462,6 @@ final class ManagementRoutes {
     private Answer putHeatmap(TenantId tenant) {
         management.putHeatmap(tenant);
         return ok(JSON.nullNode());
-    }
-
-    private Answer ofSecondary(
-            String method,
-            String path,
-            TenantId tenant,
-            String what,
-            Map<String, List<String>> query) {
-        return switch (what) {
-            case "status" -> only("GET", method, () -> ok(json(management.secondary(tenant))));
-            case "download" -> only("POST", method, () -> downloadSecondary(tenant, query));
-            default -> noSuchPath(path);
-        };
     }
 
     /** 202: not all is here yet. */
@@ -686,17 +630,6 @@ final class ManagementRoutes {
         return ok(json);
     }
 
-    /** What a route does. */
-    private interface Action {
-        Answer run();
-    }
-
-    private static Answer only(String allowed, String method, Action action) {
-        return method.equals(allowed)
-                ? action.run()
-                : failure(405, "method " + method + " is not allowed here: " + allowed + " is");
-    }
-
     private Answer ids(List<TenantId> tenants) {
         ArrayNode list = JSON.arrayNode();
         tenants.forEach(id -> list.addObject().put("id", id.toString()));
@@ -776,36 +709,15 @@ final class ManagementRoutes {
                 tenant, id, ancestor, moment(text(request, "ancestor_start_time")));
     }
 
-    private JsonNode parse(byte[] body) {
-        try {
-            JsonNode json = mapper.readTree(body);
-            if (json != null && json.isObject()) {
-                return json;
-            }
-        } catch (IOException e) {
-            throw new PageserverException(
-                    ErrorCode.BAD_REQUEST, "the body is not JSON: " + e.getMessage(), e);
-        }
-        throw PageserverException.badRequest("the body is not a JSON object");
+    private static JsonNode parse(byte[] body) {
+        return Request.parse(body);
     }
 
     private static String text(JsonNode json, String field) {
-        JsonNode value = json.get(field);
-        if (value == null || !value.isTextual()) {
-            throw PageserverException.badRequest("the body needs the text '%s'", field);
-        }
-        return value.textValue();
+        return Request.text(json, field);
     }
 
-    private static TenantId tenant(String text) {
-        TenantShardId shard = TenantShardId.parse(text);
-        if (shard.count() > 1) {
-            throw PageserverException.of(ErrorCode.NOT_FOUND, "shard %s is not here", shard);
-        }
-        return shard.tenant();
-    }
-
-    private static ObjectNode json(TimelineInfo info) {
+    static ObjectNode json(TimelineInfo info) {
         ObjectNode json =
                 JSON.objectNode()
                         .put("tenant_id", info.tenant().toString())
@@ -880,9 +792,5 @@ final class ManagementRoutes {
 
     private static Answer ok(JsonNode json) {
         return new Answer(200, json);
-    }
-
-    private static Answer noSuchPath(String path) {
-        return failure(404, "there is no path " + path);
     }
 }

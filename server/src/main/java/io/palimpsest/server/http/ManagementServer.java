@@ -28,6 +28,7 @@ import io.palimpsest.server.auth.Certificate;
 import io.palimpsest.server.auth.Doors;
 import io.palimpsest.server.config.ServerConfig;
 import io.palimpsest.server.net.EventLoops;
+import io.palimpsest.server.source.Sources;
 import io.palimpsest.service.Access;
 import io.palimpsest.service.Authentication;
 import io.palimpsest.service.Management;
@@ -46,8 +47,6 @@ public final class ManagementServer implements AutoCloseable {
     /** Longer than the longest answer takes (an import of a large cluster). */
     private static final int IDLE_SECONDS = 6 * 3600;
 
-    private static final String EXPOSITION = "text/plain; version=0.0.4; charset=utf-8";
-
     private static final String BEARER = "Bearer ";
 
     private static final Logger LOG = LoggerFactory.getLogger(ManagementServer.class);
@@ -58,11 +57,13 @@ public final class ManagementServer implements AutoCloseable {
      * @param metrics in the format of Prometheus
      */
     public record Service(
-            Management management, Doors doors, Health health, Supplier<String> metrics) {}
+            Management management,
+            Sources sources,
+            Doors doors,
+            Health health,
+            Supplier<String> metrics) {}
 
     private final ManagementRoutes routes;
-    private final Health health;
-    private final Supplier<String> metrics;
     private final Authentication authentication;
 
     /** Who is on this machine may do everything, and nobody else reaches it. */
@@ -78,9 +79,7 @@ public final class ManagementServer implements AutoCloseable {
             Service service, boolean loopback, @Nullable Certificate certificate, Tasks tasks) {
         this.anybody = loopback && !service.doors().ofManagement().asksForToken();
         this.certificate = certificate;
-        this.routes = new ManagementRoutes(service.management(), service.doors().tokens());
-        this.health = service.health();
-        this.metrics = service.metrics();
+        this.routes = new ManagementRoutes(service);
         this.authentication = service.doors().ofManagement();
         this.tasks = tasks;
     }
@@ -116,6 +115,11 @@ public final class ManagementServer implements AutoCloseable {
             throw new IllegalStateException("not started");
         }
         return (InetSocketAddress) channel.localAddress();
+    }
+
+    /** What it answers, and how often it has. */
+    Router router() {
+        return routes.router();
     }
 
     /** Takes no more requests and closes the connections; requests under way go on unheard. */
@@ -185,35 +189,15 @@ public final class ManagementServer implements AutoCloseable {
                 String method, QueryStringDecoder uri, String authorization, byte[] body) {
             try {
                 Access access =
-                        ManagementRoutes.isOpen(uri.rawPath())
+                        routes.router().isOpen(uri.rawPath())
                                 ? Access.EVERYTHING
                                 : access(authorization);
-                ManagementRoutes.Answer observed = observe(access, method, uri);
-                return observed != null
-                        ? observed
-                        : routes.answer(access, method, uri.rawPath(), uri.parameters(), body);
+                return routes.answer(access, method, uri.rawPath(), uri.parameters(), body);
             } catch (PageserverException e) {
                 return ManagementRoutes.failure(e);
             } catch (IllegalArgumentException e) {
                 return ManagementRoutes.failure(400, "the query is damaged: " + e.getMessage());
             }
-        }
-
-        /** What monitoring asks for; null if it is something else. */
-        private ManagementRoutes.@Nullable Answer observe(
-                Access access, String method, QueryStringDecoder uri) {
-            if (!method.equals("GET")) {
-                return null;
-            }
-            return switch (uri.rawPath()) {
-                case "/livez", "/startupz" -> ManagementRoutes.Answer.text("text/plain", "ok\n");
-                case "/readyz" -> health.ready(uri.parameters().containsKey("verbose"));
-                case "/metrics" -> {
-                    access.toServer();
-                    yield ManagementRoutes.Answer.text(EXPOSITION, metrics.get());
-                }
-                default -> null;
-            };
         }
 
         private Access access(String authorization) {

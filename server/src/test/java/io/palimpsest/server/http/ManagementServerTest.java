@@ -76,7 +76,7 @@ class ManagementServerTest {
         assertEquals(
                 "text/plain; version=0.0.4; charset=utf-8",
                 metrics.headers().firstValue("Content-Type").orElse(""));
-        refused(404, "there is no path", "POST", "/metrics", "");
+        refused(405, "GET is", "POST", "/metrics", "");
     }
 
     private static String single(String generation) {

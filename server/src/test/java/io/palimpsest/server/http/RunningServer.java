@@ -19,6 +19,7 @@ import io.palimpsest.server.runtime.SecureIds;
 import io.palimpsest.server.runtime.SocketNet;
 import io.palimpsest.server.runtime.SystemClock;
 import io.palimpsest.server.runtime.SystemTasks;
+import io.palimpsest.server.source.Sources;
 import io.palimpsest.service.Management;
 import io.palimpsest.tenant.Tenants;
 import java.io.IOException;
@@ -39,6 +40,7 @@ final class RunningServer implements AutoCloseable {
     static final String ROOT = "d87061ac791d44a963416f8fe634a26c";
 
     private final SystemTasks tasks;
+    private final Environment environment;
     private final Tenants tenants;
     private final HttpClient http = HttpClient.newHttpClient();
     private ManagementServer server;
@@ -49,7 +51,7 @@ final class RunningServer implements AutoCloseable {
     RunningServer(Path directory, @Nullable ObjectStore store) {
         LogTracer tracer = new LogTracer("test");
         tasks = new SystemTasks(2, tracer, (task, failure) -> {});
-        Environment environment =
+        environment =
                 new Environment(
                         new SystemClock(),
                         tasks,
@@ -106,13 +108,22 @@ final class RunningServer implements AutoCloseable {
         return ManagementServer.start(
                 new ServerConfig.Address("127.0.0.1", 0),
                 new ManagementServer.Service(
-                        new Management(tenants), doors, Health.PLAIN, () -> "some_metric 1\n"),
+                        new Management(tenants),
+                        new Sources(tenants, environment, 1L << 29),
+                        doors,
+                        Health.PLAIN,
+                        () -> "some_metric 1\n"),
                 null,
                 tasks);
     }
 
     Tenants tenants() {
         return tenants;
+    }
+
+    /** What it answers since it listens, and how often it has. */
+    Router router() {
+        return server.router();
     }
 
     InetSocketAddress address() {

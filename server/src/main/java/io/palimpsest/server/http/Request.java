@@ -1,0 +1,103 @@
+package io.palimpsest.server.http;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.DeserializationFeature;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import io.palimpsest.base.ErrorCode;
+import io.palimpsest.base.PageserverException;
+import io.palimpsest.base.TenantId;
+import io.palimpsest.base.TenantShardId;
+import io.palimpsest.base.TimelineId;
+import io.palimpsest.service.Access;
+import java.io.IOException;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * What a route is asked. Whatever is not as expected is a BAD_REQUEST that says what was.
+ *
+ * @param access what who asks may reach
+ * @param path what the parts in braces of the route's template stand for
+ */
+record Request(
+        Access access, Map<String, String> path, Map<String, List<String>> query, byte[] body) {
+    private static final ObjectMapper MAPPER =
+            new ObjectMapper().enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS);
+
+    /** A route below a tenant is that tenant's, every other the server's. */
+    void checkAccess() {
+        if (path.containsKey("tenant")) {
+            access.toTenant(tenant());
+        } else {
+            access.toServer();
+        }
+    }
+
+    TenantId tenant() {
+        TenantShardId shard = TenantShardId.parse(inPath("tenant"));
+        if (shard.count() > 1) {
+            throw PageserverException.of(ErrorCode.NOT_FOUND, "shard %s is not here", shard);
+        }
+        return shard.tenant();
+    }
+
+    TimelineId timeline() {
+        return TimelineId.parse(inPath("timeline"));
+    }
+
+    String inPath(String name) {
+        return path.getOrDefault(name, "");
+    }
+
+    /** A parameter of the query that may be left out, which means false. */
+    boolean flag(String name) {
+        return Boolean.parseBoolean(query.getOrDefault(name, List.of("")).getFirst());
+    }
+
+    /** The body, a JSON object. */
+    JsonNode json() {
+        return parse(body);
+    }
+
+    static JsonNode parse(byte[] body) {
+        try {
+            JsonNode json = MAPPER.readTree(body);
+            if (json != null && json.isObject()) {
+                return json;
+            }
+        } catch (IOException e) {
+            throw new PageserverException(
+                    ErrorCode.BAD_REQUEST, "the body is not JSON: " + e.getMessage(), e);
+        }
+        throw PageserverException.badRequest("the body is not a JSON object");
+    }
+
+    static String text(JsonNode json, String field) {
+        JsonNode value = json.get(field);
+        if (value == null || !value.isTextual()) {
+            throw PageserverException.badRequest("the body needs the text '%s'", field);
+        }
+        return value.textValue();
+    }
+
+    /** A member of the body that may be left out, which means false. */
+    static boolean flag(JsonNode json, String field) {
+        JsonNode value = json.get(field);
+        if (value == null || value.isNull()) {
+            return false;
+        }
+        if (!value.isBoolean()) {
+            throw PageserverException.badRequest("%s is %s, expected true or false", field, value);
+        }
+        return value.booleanValue();
+    }
+
+    static byte[] bytes(JsonNode json) {
+        try {
+            return MAPPER.writeValueAsBytes(json);
+        } catch (JsonProcessingException e) {
+            throw new IllegalStateException("a tree that cannot be written", e);
+        }
+    }
+}

@@ -1,0 +1,126 @@
+package io.palimpsest.server.http;
+
+import io.palimpsest.server.http.ManagementRoutes.Answer;
+import io.palimpsest.service.Access;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.TreeSet;
+import java.util.concurrent.atomic.LongAdder;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Which method and path does what. A path is a template whose parts in braces stand for anything;
+ * what is below a tenant opens to that tenant's tokens, everything else to the server's.
+ */
+final class Router {
+    /** What answers a request. */
+    interface Handler {
+        Answer answer(Request request);
+    }
+
+    /**
+     * A method of a path.
+     *
+     * @param template such as {@code /v1/tenant/{tenant}/timeline}
+     * @param open it tells no more than that the server is there: nobody is asked who he is
+     * @param successes how often it was answered with a status below 400
+     */
+    record Route(
+            String method,
+            String template,
+            boolean open,
+            Handler handler,
+            LongAdder successes,
+            LongAdder failures) {
+        private @Nullable Map<String, String> match(List<String> path) {
+            List<String> parts = parts(template);
+            if (parts.size() != path.size()) {
+                return null;
+            }
+            Map<String, String> found = new TreeMap<>();
+            for (int i = 0; i < parts.size(); i++) {
+                String part = parts.get(i);
+                if (part.startsWith("{")) {
+                    found.put(part.substring(1, part.length() - 1), path.get(i));
+                } else if (!part.equals(path.get(i))) {
+                    return null;
+                }
+            }
+            return found;
+        }
+    }
+
+    private final List<Route> routes = new ArrayList<>();
+
+    void add(String method, String template, Handler handler) {
+        add(method, template, false, handler);
+    }
+
+    /** One that tells no more than that the server is there: nobody is asked who he is. */
+    void open(String method, String template, Handler handler) {
+        add(method, template, true, handler);
+    }
+
+    private void add(String method, String template, boolean open, Handler handler) {
+        routes.add(new Route(method, template, open, handler, new LongAdder(), new LongAdder()));
+    }
+
+    /** May everybody ask for that path? */
+    boolean isOpen(String path) {
+        return routes.stream().anyMatch(route -> route.open && route.template.equals(path));
+    }
+
+    /** All there are, in the order in which they were added. */
+    List<Route> routes() {
+        return List.copyOf(routes);
+    }
+
+    /** Answers a request: with 404 or 405 if it is for no route. */
+    Answer answer(
+            Access access,
+            String method,
+            String path,
+            Map<String, List<String>> query,
+            byte[] body) {
+        List<String> parts = parts(path);
+        TreeSet<String> allowed = new TreeSet<>();
+        for (Route route : routes) {
+            Map<String, String> found = route.match(parts);
+            if (found != null && route.method.equals(method)) {
+                return counted(route, new Request(access, found, query, body));
+            }
+            if (found != null) {
+                allowed.add(route.method);
+            }
+        }
+        return allowed.isEmpty()
+                ? ManagementRoutes.failure(404, "there is no path " + path)
+                : ManagementRoutes.failure(
+                        405,
+                        "method "
+                                + method
+                                + " is not allowed here: "
+                                + String.join(", ", allowed)
+                                + " is");
+    }
+
+    private static Answer counted(Route route, Request request) {
+        boolean good = false;
+        try {
+            if (!route.open) {
+                request.checkAccess();
+            }
+            Answer answer = route.handler.answer(request);
+            good = answer.status() < 400;
+            return answer;
+        } finally {
+            (good ? route.successes : route.failures).increment();
+        }
+    }
+
+    private static List<String> parts(String path) {
+        return List.of(path.replaceAll("/+$", "").split("/", -1));
+    }
+}

@@ -1,0 +1,147 @@
+package io.palimpsest.server.http;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.palimpsest.base.Lsn;
+import io.palimpsest.base.TenantId;
+import io.palimpsest.base.TimelineId;
+import io.palimpsest.server.http.ManagementRoutes.Answer;
+import io.palimpsest.server.source.Finding;
+import io.palimpsest.server.source.SlotReport;
+import io.palimpsest.server.source.Sources;
+import io.palimpsest.service.Management;
+import io.palimpsest.timeline.WalSource;
+import java.util.Locale;
+import java.util.OptionalLong;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * PostgreSQLs that are followed; all of it our own. A password comes in a body and leaves by none.
+ *
+ * <pre>
+ *   GET  /v1/source                                  [source]
+ *   POST /v1/source/check                            {"conninfo", "slot"} to {"verdict", "findings": [...]}
+ *   GET  /v1/tenant/:tenant/source                   [source] of one tenant
+ *   POST /v1/tenant/:tenant/source                   {"conninfo", "slot", "new_timeline_id", "accept_danger"?}: checks it and
+ *                                                    follows it by a new timeline, 201; 412 with what is wrong
+ *   GET  .../timeline/:id/source                     source, with how its slot stands and the findings
+ *   PUT  .../timeline/:id/source                     {"conninfo", "slot"}, whom it follows from now on
+ * </pre>
+ */
+final class SourceRoutes {
+    private static final JsonNodeFactory JSON = JsonNodeFactory.instance;
+
+    private final Sources sources;
+    private final Management management;
+
+    SourceRoutes(Sources sources, Management management) {
+        this.sources = sources;
+        this.management = management;
+    }
+
+    void add(Router router) {
+        router.add("GET", "/v1/source", _ -> list(null));
+        router.add("POST", "/v1/source/check", this::check);
+        router.add("GET", "/v1/tenant/{tenant}/source", r -> list(r.tenant()));
+        router.add("POST", "/v1/tenant/{tenant}/source", this::follow);
+        router.add("GET", "/v1/tenant/{tenant}/timeline/{timeline}/source", this::status);
+        router.add("PUT", "/v1/tenant/{tenant}/timeline/{timeline}/source", this::replace);
+    }
+
+    private Answer list(@Nullable TenantId tenant) {
+        ArrayNode list = JSON.arrayNode();
+        sources.list(tenant).forEach(followed -> list.add(json(followed)));
+        return new Answer(200, list);
+    }
+
+    private static WalSource source(JsonNode body) {
+        return WalSource.parse(Request.text(body, "conninfo"), Request.text(body, "slot"));
+    }
+
+    private Answer check(Request request) {
+        return new Answer(200, json(JSON.objectNode(), sources.check(source(request.json()))));
+    }
+
+    private Answer follow(Request request) {
+        JsonNode body = request.json();
+        WalSource source = source(body);
+        TimelineId id = TimelineId.parse(Request.text(body, "new_timeline_id"));
+        sources.check(source).require(Request.flag(body, "accept_danger"));
+        return new Answer(
+                201,
+                ManagementRoutes.json(
+                        management.createFromSource(
+                                request.tenant(), id, source.conninfo(), source.slot())));
+    }
+
+    private Answer replace(Request request) {
+        WalSource source = source(request.json());
+        management.follow(request.tenant(), request.timeline(), source.conninfo(), source.slot());
+        return new Answer(200, JSON.nullNode());
+    }
+
+    private Answer status(Request request) {
+        Sources.Status status = sources.status(request.tenant(), request.timeline());
+        ObjectNode json = json(status.followed());
+        SlotReport slot = status.slot();
+        if (slot != null) {
+            json.set("slot_status", json(slot));
+        }
+        if (!status.problem().isEmpty()) {
+            json.put("problem", status.problem());
+        }
+        return new Answer(200, json(json, status.check()));
+    }
+
+    private static ObjectNode json(Sources.Followed followed) {
+        WalSource source = followed.source();
+        return JSON.objectNode()
+                .put("tenant_id", followed.tenant().toString())
+                .put("timeline_id", followed.timeline().toString())
+                .put("host", source.host())
+                .put("port", source.port())
+                .put("user", source.user())
+                .put("slot", source.slot())
+                .put("walreceiver_status", followed.receiver());
+    }
+
+    private static ObjectNode json(SlotReport slot) {
+        ObjectNode json =
+                JSON.objectNode()
+                        .put("state", slot.state())
+                        .put("active", slot.active())
+                        .put("restart_lsn", Lsn.toString(slot.restartLsn()))
+                        .put("wal_end_lsn", Lsn.toString(slot.walEnd()))
+                        .put("retained_bytes", slot.retainedBytes());
+        put(json, "limit_bytes", slot.limitBytes());
+        put(json, "left_bytes", slot.leftBytes());
+        return json;
+    }
+
+    /** Null: there is no limit, or nothing is left. */
+    private static void put(ObjectNode json, String name, OptionalLong bytes) {
+        if (bytes.isPresent()) {
+            json.put(name, bytes.getAsLong());
+        } else {
+            json.putNull(name);
+        }
+    }
+
+    private static ObjectNode json(ObjectNode json, Sources.Check check) {
+        ArrayNode findings = json.put("verdict", word(check.verdict())).putArray("findings");
+        for (Finding finding : check.findings()) {
+            findings.addObject()
+                    .put("what", finding.what())
+                    .put("verdict", word(finding.verdict()))
+                    .put("found", finding.found())
+                    .put("next", finding.next());
+        }
+        return json;
+    }
+
+    private static String word(Finding.Verdict verdict) {
+        return verdict.name().toLowerCase(Locale.ROOT);
+    }
+}

@@ -23,7 +23,7 @@ record BranchPoint(TenantId tenant, TimelineId timeline, int major, String lsn, 
     /**
      * Finds the branch, and what LSN the point is.
      *
-     * @param branch a timeline's id, or the beginning of it
+     * @param branch a timeline's id, or the beginning of it, or the name of the source it follows
      * @throws PageserverException NOT_FOUND; BAD_REQUEST if several begin so; LSN_OUT_OF_RANGE with
      *     the nearest commits if the point cannot be reached
      */
@@ -90,6 +90,11 @@ record BranchPoint(TenantId tenant, TimelineId timeline, int major, String lsn, 
             String id = timeline.path("timeline_id").asText();
             if (id.startsWith(branch)) {
                 found.add(TimelineId.parse(id));
+            }
+        }
+        for (JsonNode source : api.get("/v1/tenant/" + tenant + "/source")) {
+            if (source.path("slot").asText().equals(branch)) {
+                return TimelineId.parse(source.path("timeline_id").asText());
             }
         }
         if (found.isEmpty()) {

@@ -65,7 +65,8 @@ final class Connect implements Callable<Integer> {
     @Option(
             names = "--home",
             paramLabel = "DIR",
-            description = "Where copies lie. Default: ~/.palimpsest/copies.")
+            description =
+                    "Where copies lie. Default: PALIMPSEST_COPIES, else ~/.palimpsest/copies.")
     private Path home = Copy.home();
 
     @Option(

@@ -9,8 +9,9 @@ final class PageServiceOptions {
     @Option(
             names = "--pageservice",
             paramLabel = "HOST:PORT",
-            defaultValue = "127.0.0.1:64000",
-            description = "The server's page service. Default: ${DEFAULT-VALUE}.")
+            defaultValue = "${env:PALIMPSEST_PAGESERVICE:-127.0.0.1:64000}",
+            description =
+                    "The server's page service. Default: PALIMPSEST_PAGESERVICE, else 127.0.0.1:64000.")
     private String pageService = "127.0.0.1:64000";
 
     InetSocketAddress address() {

@@ -46,9 +46,14 @@ public record Copy(
         Instant made) {
     private static final ObjectMapper JSON = new ObjectMapper();
     private static final String FILE = "copy.json";
+    private static final String HOME = "PALIMPSEST_COPIES";
 
-    /** Where copies lie by default. */
+    /** Where copies lie by default: where the environment says, else below who runs this. */
     public static Path home() {
+        String named = System.getenv(HOME);
+        if (named != null && !named.isEmpty()) {
+            return Path.of(named);
+        }
         return "root".equals(System.getProperty("user.name"))
                 ? Path.of("/var/lib/palimpsest/copies")
                 : Path.of(System.getProperty("user.home"), ".palimpsest", "copies");

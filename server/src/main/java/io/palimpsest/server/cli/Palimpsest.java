@@ -27,6 +27,7 @@ import picocli.CommandLine.Command;
             Palimpsest.Store.class,
             Palimpsest.Tenant.class,
             Palimpsest.Token.class,
+            Completion.class,
             Config.class,
             Connect.class,
             Export.class,
@@ -131,12 +132,17 @@ public final class Palimpsest {
                         args));
     }
 
+    /** All commands. */
+    static CommandLine commandLine() {
+        return new CommandLine(new Palimpsest());
+    }
+
     /**
      * @param terminal does a person watch the standard error?
      * @return the exit status
      */
     static int run(PrintWriter out, PrintWriter err, boolean terminal, String... args) {
-        CommandLine line = new CommandLine(new Palimpsest());
+        CommandLine line = commandLine();
         line.setOut(out);
         line.setErr(err);
         line.setExecutionExceptionHandler((e, command, parsed) -> {

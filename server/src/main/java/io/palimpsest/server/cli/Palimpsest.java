@@ -1,12 +1,10 @@
 package io.palimpsest.server.cli;
 
-import ch.qos.logback.classic.Level;
-import ch.qos.logback.classic.Logger;
 import io.palimpsest.base.PageserverException;
 import java.io.Console;
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
-import org.slf4j.LoggerFactory;
+import java.util.List;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 
@@ -20,19 +18,6 @@ import picocli.CommandLine.Command;
         version = "palimpsest 0.1.0",
         description =
                 "Looks at a page server's files and its object store, and starts a PostgreSQL on a branch. The server itself is pageserver.",
-        subcommands = {
-            Palimpsest.Layer.class,
-            Palimpsest.Page.class,
-            Palimpsest.Source.class,
-            Palimpsest.Store.class,
-            Palimpsest.Tenant.class,
-            Palimpsest.Token.class,
-            Completion.class,
-            Config.class,
-            Connect.class,
-            Export.class,
-            Ready.class
-        },
         exitCodeListHeading = "%nExit status:%n",
         exitCodeList = {
             "0:done",
@@ -46,6 +31,21 @@ import picocli.CommandLine.Command;
             "8:not allowed"
         })
 public final class Palimpsest {
+    /** In the order of the help. */
+    private static final List<String> COMMANDS =
+            List.of(
+                    "layer",
+                    "page",
+                    "source",
+                    "store",
+                    "tenant",
+                    "token",
+                    "completion",
+                    "config",
+                    "connect",
+                    "export",
+                    "ready");
+
     static final int DONE = 0;
     static final int FAILED = 1;
     static final int USAGE = 2;
@@ -120,10 +120,9 @@ public final class Palimpsest {
     @SuppressWarnings("SystemConsoleNull") // it says that it may be
     public static void main(String[] args) {
         Console console = System.console();
-        // Netty and others log at debug level by default; this is no server.
-        if (LoggerFactory.getLogger(org.slf4j.Logger.ROOT_LOGGER_NAME) instanceof Logger root) {
-            root.setLevel(Level.WARN);
-        }
+        // Netty and others have much to tell; this is no server. Nothing is loaded for it until
+        // somebody logs.
+        System.setProperty("palimpsest.log.level", "WARN");
         System.exit(
                 run(
                         new PrintWriter(System.out, true, StandardCharsets.UTF_8),
@@ -134,7 +133,34 @@ public final class Palimpsest {
 
     /** All commands. */
     static CommandLine commandLine() {
-        return new CommandLine(new Palimpsest());
+        return commandLine("");
+    }
+
+    /** The command that is named, for each costs time; all of them if it is none. */
+    private static CommandLine commandLine(String named) {
+        CommandLine line = new CommandLine(new Palimpsest());
+        boolean one = COMMANDS.contains(named) && !named.equals("completion");
+        for (String name : one ? List.of(named) : COMMANDS) {
+            line.addSubcommand(name, command(name));
+        }
+        return line;
+    }
+
+    private static Class<?> command(String name) {
+        return switch (name) {
+            case "layer" -> Layer.class;
+            case "page" -> Page.class;
+            case "source" -> Source.class;
+            case "store" -> Store.class;
+            case "tenant" -> Tenant.class;
+            case "token" -> Token.class;
+            case "completion" -> Completion.class;
+            case "config" -> Config.class;
+            case "connect" -> Connect.class;
+            case "export" -> Export.class;
+            case "ready" -> Ready.class;
+            default -> throw new IllegalArgumentException(name);
+        };
     }
 
     /**
@@ -142,7 +168,7 @@ public final class Palimpsest {
      * @return the exit status
      */
     static int run(PrintWriter out, PrintWriter err, boolean terminal, String... args) {
-        CommandLine line = commandLine();
+        CommandLine line = commandLine(args.length == 0 ? "" : args[0]);
         line.setOut(out);
         line.setErr(err);
         line.setExecutionExceptionHandler((e, command, parsed) -> {

@@ -115,6 +115,12 @@ class CompletionTest {
         root.getSubcommands()
                 .forEach((noun, below) -> {
                     assertTrue(script.contains(" -a '" + noun + "'"), noun);
+                    assertEquals(
+                            noun,
+                            below.getCommand()
+                                    .getClass()
+                                    .getAnnotation(CommandLine.Command.class)
+                                    .name());
                     below.getSubcommands()
                             .forEach((verb, command) -> {
                                 String at = "-n '__palimpsest_at \\' " + noun + " " + verb + "\\''";

@@ -7,12 +7,15 @@ import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.server.connect.Credentials;
 import java.io.IOException;
+import java.io.InputStream;
+import java.io.OutputStream;
 import java.net.ConnectException;
+import java.net.HttpURLConnection;
 import java.net.URI;
-import java.net.http.HttpClient;
-import java.net.http.HttpRequest;
-import java.net.http.HttpResponse;
+import java.nio.charset.StandardCharsets;
 import java.time.Duration;
+import javax.net.ssl.HttpsURLConnection;
+import javax.net.ssl.SSLContext;
 import org.jspecify.annotations.Nullable;
 
 /** The management API of a running page server, as the command line uses it. */
@@ -20,18 +23,23 @@ final class ServerApi implements AutoCloseable {
     private static final ObjectMapper JSON = new ObjectMapper();
     private static final Duration LIMIT = Duration.ofMinutes(10);
 
+    private static final Duration CONNECT = Duration.ofSeconds(10);
+
+    static {
+        // What is not known to have failed is not done twice.
+        System.setProperty("sun.net.http.retryPost", "false");
+    }
+
+    private record Reply(int status, String body) {}
+
     private final URI server;
     private final @Nullable String token;
-    private final HttpClient http;
+    private final @Nullable SSLContext trust;
 
     ServerApi(URI server, Credentials credentials) {
         this.server = server;
         this.token = credentials.token();
-        HttpClient.Builder builder = HttpClient.newBuilder().connectTimeout(Duration.ofSeconds(10));
-        if (credentials.trust() != null) {
-            builder.sslContext(credentials.trust());
-        }
-        this.http = builder.build();
+        this.trust = credentials.trust();
     }
 
     JsonNode get(String path) throws InterruptedException {
@@ -51,23 +59,9 @@ final class ServerApi implements AutoCloseable {
     /** The same, with a longest wait of its own. */
     JsonNode call(String method, String path, String body, Duration limit)
             throws InterruptedException {
-        HttpResponse<String> answer;
+        Reply answer;
         try {
-            HttpRequest.Builder request =
-                    HttpRequest.newBuilder(server.resolve(path))
-                            .timeout(limit)
-                            .method(
-                                    method,
-                                    body.isEmpty()
-                                            ? HttpRequest.BodyPublishers.noBody()
-                                            : HttpRequest.BodyPublishers.ofString(body));
-            if (!body.isEmpty()) {
-                request.header("Content-Type", "application/json");
-            }
-            if (token != null) {
-                request.header("Authorization", "Bearer " + token);
-            }
-            answer = http.send(request.build(), HttpResponse.BodyHandlers.ofString());
+            answer = ask(method, path, body, limit);
         } catch (IOException e) {
             throw new PageserverException(
                     ErrorCode.IO, "%s does not answer: %s".formatted(server, why(e)), e);
@@ -76,17 +70,48 @@ final class ServerApi implements AutoCloseable {
                     ErrorCode.BAD_REQUEST, "not a server's URL: " + server, e);
         }
         JsonNode json = json(answer.body());
-        if (answer.statusCode() / 100 != 2) {
+        if (answer.status() / 100 != 2) {
             throw new PageserverException(
-                    code(answer.statusCode()),
-                    json.path("msg").asText("status " + answer.statusCode()));
+                    code(answer.status()), json.path("msg").asText("status " + answer.status()));
         }
         return json;
     }
 
-    /** A refused connection has no message. */
+    /**
+     * By the oldest of Java's clients: the newer one gets TLS ready each time, also for plain HTTP,
+     * which takes twice as long as all the rest of a small command.
+     */
+    private Reply ask(String method, String path, String body, Duration limit) throws IOException {
+        HttpURLConnection connection =
+                (HttpURLConnection) server.resolve(path).toURL().openConnection();
+        if (trust != null && connection instanceof HttpsURLConnection https) {
+            https.setSSLSocketFactory(trust.getSocketFactory());
+        }
+        connection.setInstanceFollowRedirects(false);
+        connection.setConnectTimeout((int) CONNECT.toMillis());
+        connection.setReadTimeout((int) limit.toMillis());
+        connection.setRequestMethod(method);
+        if (token != null) {
+            connection.setRequestProperty("Authorization", "Bearer " + token);
+        }
+        if (!body.isEmpty()) {
+            connection.setRequestProperty("Content-Type", "application/json");
+            connection.setDoOutput(true);
+            try (OutputStream out = connection.getOutputStream()) {
+                out.write(body.getBytes(StandardCharsets.UTF_8));
+            }
+        }
+        int status = connection.getResponseCode();
+        try (InputStream in =
+                status < 400 ? connection.getInputStream() : connection.getErrorStream()) {
+            return new Reply(
+                    status,
+                    in == null ? "" : new String(in.readAllBytes(), StandardCharsets.UTF_8));
+        }
+    }
+
     private static String why(IOException e) {
-        return e instanceof ConnectException && e.getMessage() == null
+        return e instanceof ConnectException
                 ? "nobody listens there; is it started, and is --server right?"
                 : e.toString();
     }
@@ -114,8 +139,7 @@ final class ServerApi implements AutoCloseable {
         };
     }
 
+    /** Nothing is held between two calls. */
     @Override
-    public void close() {
-        http.close();
-    }
+    public void close() {}
 }

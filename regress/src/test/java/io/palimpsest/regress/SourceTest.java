@@ -177,7 +177,11 @@ class SourceTest {
         assertTrue(scene.lsn(branch, "last_record_lsn") >= before);
         CommandLineRun status = run(4, "status", "shop");
         contains(
-                status.out(), "lost", "stays readable", "palimpsest source add NEW", "--drop-slot");
+                status.out(),
+                "lost",
+                "stays readable",
+                "palimpsest source add NEW",
+                "pg_drop_replication_slot('shop')");
         assertEquals(
                 "wrong",
                 run(4, "status", "--json").json().path("sources").path(0).path("verdict").asText());

@@ -188,9 +188,9 @@ final class SourceCheck {
 
     /** What is left to do when the source has not kept the WAL. */
     static String wayOut(String slot) {
-        return "the source has not kept the WAL, so this branch ends here; all that has come stays readable. Follow the source by a new branch: palimpsest source add NEW ..., which copies the cluster again; then palimpsest source drop "
+        return "the source has not kept the WAL, so this branch ends here; all that has come stays readable. Follow the source by a new branch: palimpsest source add NEW ..., which copies the cluster again; then, on the source: SELECT pg_drop_replication_slot('"
                 + slot
-                + " --drop-slot";
+                + "')";
     }
 
     private static void synchronous(Settings settings, List<Finding> all) {

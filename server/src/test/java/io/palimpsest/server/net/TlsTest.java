@@ -21,6 +21,7 @@ import java.io.DataOutputStream;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.net.Socket;
+import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -84,12 +85,13 @@ class TlsTest {
                         .encrypted(socket, new InetSocketAddress("127.0.0.1", socket.getPort()));
     }
 
+    /** As one piece: what belongs together must not arrive one after the other. */
     private static void send(Socket socket, int... words) throws IOException {
-        DataOutputStream out = new DataOutputStream(socket.getOutputStream());
+        ByteBuffer all = ByteBuffer.allocate(4 * words.length);
         for (int word : words) {
-            out.writeInt(word);
+            all.putInt(word);
         }
-        out.flush();
+        socket.getOutputStream().write(all.array());
     }
 
     /** Starts up, asks and leaves; the types of all answers. */

@@ -211,7 +211,7 @@ class StoreRestoreTest {
         assertEquals(6, run("restore", TENANT.toString(), "--at", at, "--json"), "" + err);
         assertTrue(json().findValuesAsText("lost").size() > 0);
         assertTrue(out.toString().contains(layers.getFirst()), "" + out);
-        assertEquals(1, run("restore", TENANT.toString(), "--at", at, "--yes"), "" + out);
+        assertEquals(4, run("restore", TENANT.toString(), "--at", at, "--yes"), "" + out);
         assertTrue(err.toString().contains("no version is left"), "" + err);
         assertEquals(there, keys(store));
     }

@@ -136,7 +136,7 @@ class StoreVerifyTest extends StoreCommandTest {
             byte[] bad = good.clone();
             bad[at] ^= 1;
             Files.write(file, bad);
-            assertEquals(1, run("verify", "--full", "--proofs", file.toString()), out + "" + err);
+            assertEquals(4, run("verify", "--full", "--proofs", file.toString()), out + "" + err);
             assertTrue(err.toString().contains(file + ", line "), "" + err);
             assertTrue(err.toString().contains("delete it"), "" + err);
         }

@@ -42,12 +42,14 @@ SEED ?= 1
 SEEDS ?= 1
 JOBS ?= 1
 GC ?= Serial
-SIM_VM = $(JAVA) -XX:+Use$(GC)GC -Djdk.virtualThreadScheduler.parallelism=1 -Djdk.virtualThreadScheduler.maxPoolSize=1 \
+# Options of the JVM that runs it; GC=none if they name a collector.
+VM ?=
+SIM_VM = $(JAVA) $(if $(filter none,$(GC)),,-XX:+Use$(GC)GC) $(VM) -Djdk.virtualThreadScheduler.parallelism=1 -Djdk.virtualThreadScheduler.maxPoolSize=1 \
 	  -Djdk.trackAllThreads=false -XX:-OmitStackTraceInFastThrow -Xmx1g
 SIM_JAVA = $(SIM_VM) -Dpalimpsest.commit=$$(git rev-parse --short HEAD 2>/dev/null) -cp '$(SIM_CP)' io.palimpsest.sim.Main
-sim: jdk ## Run simulated histories: make sim SEED=7 [SEEDS=200] [JOBS=2] [SCENARIO=storage,mine.toml] [GC=Parallel]; replay a failure: PLAN=file
+sim: jdk ## Run simulated histories: make sim SEED=7 [SEEDS=2000] [JOBS=2] [SCENARIO=mixed|all|storage,mine.toml] [GOLDEN=20] [STORY=file] [GC=Parallel] [VM=...]; replay a failure: PLAN=file
 	@$(PACKAGE) -pl sim -am
-	@$(SIM_JAVA) run $(if $(PLAN),--plan $(PLAN),--seed $(SEED) --seeds $(SEEDS) --jobs $(JOBS) --plans sim/target/plans $(if $(SCENARIO),--scenario $(SCENARIO)))
+	@$(SIM_JAVA) run $(if $(PLAN),--plan $(PLAN),--seed $(SEED) --seeds $(SEEDS) --jobs $(JOBS) --plans sim/target/plans $(if $(SCENARIO),--scenario $(SCENARIO)) $(if $(GOLDEN),--golden $(GOLDEN))) $(if $(STORY),--story $(STORY))
 
 .PHONY: sim-explain
 OUT ?= sim/target/explain.html

@@ -5,7 +5,8 @@ import java.io.PrintStream;
 
 /**
  * Runs the scenarios by seed ({@link RunCommand}), enumerates crash points ({@link
- * CrashPointsCommand}), or shows what happened in one run ({@link ExplainCommand}).
+ * CrashPointsCommand}), shows what happened in one run ({@link ExplainCommand}), or runs histories
+ * for another JVM ({@link TraceCommand}).
  */
 public final class Main {
     private Main() {}
@@ -22,6 +23,9 @@ public final class Main {
         }
         if (args.length > 0 && args[0].equals("explain")) {
             return ExplainCommand.run(args, out);
+        }
+        if (args.length > 0 && args[0].equals("trace")) {
+            return TraceCommand.run(args, out);
         }
         Options options;
         try {

@@ -14,27 +14,30 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 
 /**
  * Runs scenarios by seed.
  *
  * <pre>
- *   run [--seed N] [--seeds N] [--jobs J] [--scenario NAME,...] [--patience SECONDS]
- *       [--first-failure true] [--plan FILE] [--plans DIRECTORY]
+ *   run [--seed N] [--seeds N] [--jobs J] [--scenario mixed|all|NAME,...] [--patience SECONDS]
+ *       [--first-failure true] [--plan FILE] [--plans DIRECTORY] [--golden N] [--story FILE]
  * </pre>
  *
- * Runs seeds {@code seed .. seed+seeds-1} (defaults 1 and 1) of all scenarios, or of those named,
- * in {@code jobs} processes (default 1), and tells on stderr how far it is. One seed in twenty is
- * run twice, to see that it does the same. At the end come the lines of a {@link Tally}. Each
- * failure is told with its seed, what was violated, and the command that replays it; then the exit
- * status is 1, as it is if 500 seeds or more have not reached all that their scenario must ({@link
- * Scenario#mustReach}). A task that calls no port for {@code patience} seconds (default 20) keeps
- * the only processor that there is for tasks: that ends the run. With {@code first-failure} each
- * process ends with the first seed that fails. With {@code plans} the first failures are made to
- * fail with few faults ({@link Shrink}) and put there, and with {@code plan} such a file is
- * replayed.
+ * Runs seeds {@code seed .. seed+seeds-1} (defaults 1 and 1) in {@code jobs} processes (default 1),
+ * and tells on stderr how far it is. Each seed runs one of all scenarios, in turn ({@code mixed},
+ * which many seeds do if nothing else is said), or all (so does a single one), or those named. At
+ * the end come the lines of a {@link Tally}. Each failure is told with its seed, what was violated,
+ * and the command that replays it; then the exit status is 1, as it is if many seeds of a scenario
+ * have not reached all that they must ({@link Scenario#mustReach}). A task that calls no port for
+ * {@code patience} seconds (default 20) keeps the only processor that there is for tasks: that ends
+ * the run. With {@code first-failure} each process ends with the first seed that fails. With {@code
+ * plans} the first failures are made to fail with few faults ({@link Shrink}) and put there, and
+ * with {@code plan} such a file is replayed.
+ *
+ * <p>One history in twenty is run twice, to see that it does the same; {@code golden} ones are run
+ * by other JVMs, too (default 20 of 500 seeds or more). {@code story} tells the one history that is
+ * run as a file ({@link Story}).
  */
 final class RunCommand {
     private static final int RERUN_ONE_IN = 20;
@@ -48,6 +51,7 @@ final class RunCommand {
     private final PrintStream out;
     private final Tally tally;
     private final Progress progress;
+    private final GoldenSeeds golden;
     private final long start = System.nanoTime();
     private int told;
     private boolean blocked;
@@ -60,6 +64,7 @@ final class RunCommand {
         this.options = options;
         this.out = out;
         tally = new Tally(options.scenarios());
+        golden = new GoldenSeeds(options, Main.class.getName());
         progress = new Progress(options.seeds(), options.part(), options.part() ? out : err);
     }
 
@@ -85,11 +90,11 @@ final class RunCommand {
     }
 
     /** False if it did not come to its end. */
-    private boolean runHere() {
+    private boolean runHere() throws IOException, InterruptedException {
         long end = options.seed() + options.seeds();
         for (long seed = options.seed(); seed < end; seed++) {
             boolean failed = false;
-            for (Scenario scenario : options.scenarios()) {
+            for (Scenario scenario : options.of(seed)) {
                 String report = simulate(scenario, seed);
                 if (report != null) {
                     failed = true;
@@ -108,35 +113,50 @@ final class RunCommand {
                 break;
             }
         }
+        tally.golden(golden.count());
+        for (GoldenSeeds.Mismatch mismatch : golden.compare()) {
+            tally.fail(mismatch.scenario());
+            tell(mismatch.report());
+        }
         return true;
     }
 
     /** What is wrong, or null. */
-    private @Nullable String simulate(Scenario scenario, long seed) {
+    private @Nullable String simulate(Scenario scenario, long seed) throws IOException {
         long began = System.nanoTime();
         Duration cpu = cpuTime();
         FailingPlan plan = options.plan();
+        Inspection inspection = plan == null ? Inspection.NONE : plan.inspection(false);
+        Path story = options.story();
         Outcome o =
-                Simulation.run(
-                        scenario,
-                        seed,
-                        options.patienceMillis(),
-                        plan == null ? Inspection.NONE : plan.inspection(false));
+                story == null
+                        ? Simulation.run(scenario, seed, options.patienceMillis(), inspection)
+                        : Story.write(scenario, seed, options.patienceMillis(), inspection, story);
         String report = null;
         if (o.failure() != null) {
             blocked = o.failure().blocked();
             report = withPlan(scenario, o);
         } else if (plan != null) {
             out.println("sim: the plan does not fail any more");
-        } else if (Math.floorMod(seed, RERUN_ONE_IN) == 0) {
-            Outcome again = Simulation.run(scenario, seed, options.patienceMillis());
-            if (again.hash() != o.hash()) {
-                report = unequal(o, again);
+        } else if (story == null) {
+            golden.ran(o);
+            if (isRunAgain(seed)) {
+                Outcome again = Simulation.run(scenario, seed, options.patienceMillis());
+                if (again.hash() != o.hash()) {
+                    report = GoldenSeeds.unequalHere(scenario, o, again, options);
+                }
             }
         }
         double cpuSeconds = cpuTime().minus(cpu).toNanos() / 1e9;
         tally.add(o, report != null, cpuSeconds, seconds(began));
         return report;
+    }
+
+    /** Of mixed scenarios each has its turn in one round of seeds in twenty. */
+    private boolean isRunAgain(long seed) {
+        long round =
+                options.mixed() ? Math.floorDiv(seed, (long) options.scenarios().size()) : seed;
+        return Math.floorMod(round, RERUN_ONE_IN) == 0;
     }
 
     /** What is wrong, and if that is asked for, a file with the faults that it takes. */
@@ -176,20 +196,6 @@ final class RunCommand {
         out.flush();
     }
 
-    private static String unequal(Outcome a, Outcome b) {
-        return String.format(
-                Locale.ROOT,
-                "seed %d, scenario %s: two runs of the seed differ: %d steps with trace %016x,"
-                        + " then %d steps with trace %016x%n%s",
-                a.seed(),
-                a.scenario(),
-                a.steps(),
-                a.hash(),
-                b.steps(),
-                b.hash(),
-                a.replay());
-    }
-
     /** One JVM for each processor is faster than many simulations in one. */
     private boolean runInProcesses() throws IOException, InterruptedException {
         List<Part> parts = new ArrayList<>();
@@ -197,7 +203,10 @@ final class RunCommand {
             for (int i = 0; i < options.jobs(); i++) {
                 long from = options.seeds() * i / options.jobs();
                 long to = options.seeds() * (i + 1) / options.jobs();
-                parts.add(new Part(options.seed() + from, to - from));
+                int share =
+                        options.golden() * (i + 1) / options.jobs()
+                                - options.golden() * i / options.jobs();
+                parts.add(new Part(options.seed() + from, to - from, share));
             }
             boolean ended = true;
             for (Part part : parts) {
@@ -217,13 +226,13 @@ final class RunCommand {
         private long failed;
         private boolean tallied;
 
-        Part(long seed, long seeds) throws IOException {
+        Part(long seed, long seeds, int goldenSeeds) throws IOException {
             List<String> command = new ArrayList<>();
             command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
             command.addAll(ManagementFactory.getRuntimeMXBean().getInputArguments());
             command.addAll(
                     List.of("-cp", System.getProperty("java.class.path"), Main.class.getName()));
-            command.addAll(options.ofPart(seed, seeds));
+            command.addAll(options.ofPart(seed, seeds, goldenSeeds));
             process = new ProcessBuilder(command).redirectErrorStream(true).start();
             reader = Thread.ofPlatform().name("reader of seed " + seed).start(this::read);
         }

@@ -16,15 +16,17 @@ import java.util.TreeMap;
  * <pre>
  *   probes: NAME what=N ...
  *   scenario: NAME seeds=N failed=N cpu_seconds=C wall_seconds=W sim_hours=H steps=S trace=HASH
+ *   golden: histories=N
  *   sim: seeds=N failed=N sim_hours=H wall_seconds=W steps=S trace=HASH
  * </pre>
  *
- * The first two for each scenario; in the last one a seed has failed if any scenario has. Traces
- * depend on the seeds alone.
+ * The first two for each scenario; golden are those that other JVMs have run, too. In the last one
+ * a seed has failed if any scenario has. Traces depend on the seeds alone.
  */
 final class Tally {
     private static final String PROBES = "probes:";
     private static final String SCENARIO = "scenario:";
+    private static final String GOLDEN = "golden:";
     private static final String ALL = "sim:";
 
     /** Of one scenario. */
@@ -68,6 +70,7 @@ final class Tally {
     private final LinkedHashMap<String, Sums> scenarios = new LinkedHashMap<>();
     private long seeds;
     private long failed;
+    private long golden;
 
     Tally(List<Scenario> scenarios) {
         scenarios.forEach(s -> this.scenarios.put(s.name(), new Sums()));
@@ -98,6 +101,17 @@ final class Tally {
         failed += failure ? 1 : 0;
     }
 
+    /** A history of which nothing was wrong here has failed elsewhere. */
+    void fail(String scenario) {
+        of(scenario).failed++;
+        failed++;
+    }
+
+    /** So many more histories are compared with other JVMs. */
+    void golden(long histories) {
+        golden += histories;
+    }
+
     /** A line that another process has printed; false if it is none of a tally's. */
     boolean add(String line) {
         String[] words = line.split(" ", -1);
@@ -106,6 +120,7 @@ final class Tally {
                     fields(words, 2)
                             .forEach((what, n) ->
                                     of(words[1]).probes.merge(what, Long.parseLong(n), Long::sum));
+            case GOLDEN -> golden(Long.parseLong(fields(words, 1).get("histories")));
             case SCENARIO -> of(words[1]).add(fields(words, 2));
             case ALL -> {
                 Map<String, String> fields = fields(words, 1);
@@ -160,6 +175,9 @@ final class Tally {
             lines.add(probes.toString());
         });
         scenarios.forEach((name, sums) -> lines.add(sums.line(name)));
+        if (golden > 0) {
+            lines.add(GOLDEN + " histories=" + golden);
+        }
         return lines;
     }
 

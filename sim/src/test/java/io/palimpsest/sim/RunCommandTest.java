@@ -30,7 +30,12 @@ class RunCommandTest {
     }
 
     private static Options options(long seeds, Sample... scenarios) {
-        return new Options(1, seeds, 1, List.of(scenarios), 300, false, null, null, false);
+        return options(seeds, false, scenarios);
+    }
+
+    private static Options options(long seeds, boolean mixed, Sample... scenarios) {
+        return new Options(
+                1, seeds, 1, List.of(scenarios), mixed, 300, false, null, null, 0, null, false);
     }
 
     private static String run(int status, Options options) throws Exception {
@@ -58,6 +63,52 @@ class RunCommandTest {
         for (int seed = 3; seed <= 30; seed += 3) {
             assertTrue(printed.contains("replay: make sim SCENARIO=fails SEED=" + seed), printed);
         }
+    }
+
+    @Test
+    void mixedEachSeedRunsOneScenarioInTurn() throws Exception {
+        String printed =
+                run(
+                        1,
+                        options(
+                                30,
+                                true,
+                                new Sample("good", false, List.of()),
+                                new Sample("fails", false, List.of())));
+        assertTrue(printed.contains("scenario: good seeds=15 failed=0 "), printed);
+        // 3, 9, 15, 21 and 27 are odd: of the second one.
+        assertTrue(printed.contains("scenario: fails seeds=15 failed=5 "), printed);
+        assertTrue(printed.contains("sim: seeds=30 failed=5 "), printed);
+    }
+
+    @Test
+    void manySeedsAreMixedAndAFewOfThemGolden() {
+        Options many = Options.parse(new String[] {"run", "--seeds", "500"});
+        assertTrue(many.mixed());
+        assertEquals(20, many.golden());
+        assertEquals(1, many.of(3).size());
+        Options one = Options.parse(new String[] {"run", "--seed", "7"});
+        assertEquals(one.scenarios(), one.of(7));
+        assertEquals(0, one.golden());
+        Options all = Options.parse(new String[] {"run", "--seeds", "499", "--scenario", "all"});
+        assertEquals(all.scenarios(), all.of(3));
+        assertEquals(0, all.golden());
+        List<String> part = many.ofPart(251, 250, 10);
+        assertEquals(
+                new Options(
+                        251,
+                        250,
+                        1,
+                        many.scenarios(),
+                        true,
+                        20_000,
+                        false,
+                        null,
+                        null,
+                        10,
+                        null,
+                        true),
+                Options.parse(part.toArray(String[]::new)));
     }
 
     @Test

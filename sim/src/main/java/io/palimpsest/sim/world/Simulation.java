@@ -12,6 +12,7 @@ import java.util.TreeMap;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -73,10 +74,21 @@ public final class Simulation {
      *
      * @param only the numbers of the faults that may strike ({@link Outcome#faults}); null: all
      * @param records whether all that happens is recorded
+     * @param story is told, line by line, all that the trace's hash is made of; null: nobody is
      */
-    public record Inspection(@Nullable SortedSet<Integer> only, boolean records) {
+    public record Inspection(
+            @Nullable SortedSet<Integer> only, boolean records, @Nullable Consumer<String> story) {
         /** Nothing. */
         public static final Inspection NONE = new Inspection(null, false);
+
+        public Inspection(@Nullable SortedSet<Integer> only, boolean records) {
+            this(only, records, null);
+        }
+
+        /** The same, and that one is told. */
+        public Inspection telling(Consumer<String> listener) {
+            return new Inspection(only, records, listener);
+        }
     }
 
     private final Scenario scenario;
@@ -88,7 +100,7 @@ public final class Simulation {
     private final int spuriousOneIn;
     private final Faults faults;
     private final @Nullable Recording recording;
-    private final Trace trace = new Trace();
+    private final Trace trace;
     private final TreeMap<String, Long> probes = new TreeMap<>();
     private final EventHeap events = new EventHeap();
     private final List<Node> nodes = new ArrayList<>();
@@ -112,6 +124,7 @@ public final class Simulation {
         this.seed = seed;
         faults = new Faults(inspection.only);
         recording = inspection.records ? new Recording() : null;
+        trace = new Trace(inspection.story);
         root = new Prng(seed);
         schedule = root.split("schedule");
         Prng knobs = root.split("schedule knobs");
@@ -515,7 +528,7 @@ public final class Simulation {
         runnable[i] = runnable[--runnableCount];
         runnable[runnableCount] = null;
         if (t != null) {
-            trace.note(now << 12 ^ t.id);
+            trace.step(steps, now, t);
         }
         if (++steps > MAX_STEPS || now > MAX_NANOS) {
             fail("no end after " + steps + " steps and " + now / 1_000_000_000 + " s", null);

@@ -31,7 +31,10 @@ public record Lsn(long value) implements Comparable<Lsn> {
     }
 
     public static String toString(long lsn) {
-        return String.format(Locale.ROOT, "%X/%X", lsn >>> 32, lsn & 0xFFFF_FFFFL);
+        // No formatter: every line of a trace and of a log has one.
+        return Long.toHexString(lsn >>> 32).toUpperCase(Locale.ROOT)
+                + '/'
+                + Long.toHexString(lsn & 0xFFFF_FFFFL).toUpperCase(Locale.ROOT);
     }
 
     /** Records start on multiples of eight. */

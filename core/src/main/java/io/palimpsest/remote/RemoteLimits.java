@@ -39,4 +39,16 @@ public record RemoteLimits(
         Check.that(partBytes > 0, "partBytes %d", partBytes);
         Check.that(longestDelayNanos <= 1L << 50, "longestDelayNanos %d", longestDelayNanos);
     }
+
+    /** The same with another patience. */
+    public RemoteLimits withAttempts(int most) {
+        return new RemoteLimits(
+                operations,
+                bytesPerSecond,
+                most,
+                firstDelayNanos,
+                longestDelayNanos,
+                partBytes,
+                walBytes);
+    }
 }

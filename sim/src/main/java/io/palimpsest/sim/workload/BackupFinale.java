@@ -77,11 +77,11 @@ final class BackupFinale {
     /** What was restored; null if there was nothing then. */
     private @Nullable TenantRestore restored(Machine machine, long atMillis) {
         TenantShardId tenant = TenantShardId.unsharded(BackupRun.TENANT);
-        RemoteStore remote = run.remote(machine);
+        RemoteStore remote = run.patient(machine, store);
         PastObjects past = PastObjects.at(remote, store, RemotePath.tenant(tenant) + "/", atMillis);
         TenantRestore restore;
         try {
-            restore = TenantRestore.plan(remote, store, tenant, past, run.remote(machine, past));
+            restore = TenantRestore.plan(remote, store, tenant, past, run.patient(machine, past));
         } catch (PageserverException e) {
             if (e.code() != ErrorCode.NOT_FOUND) {
                 throw e;

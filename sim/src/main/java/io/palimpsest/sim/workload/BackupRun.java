@@ -11,6 +11,7 @@ import io.palimpsest.base.TimelineId;
 import io.palimpsest.pg.PgVersion;
 import io.palimpsest.port.ObjectStore;
 import io.palimpsest.port.Tasks;
+import io.palimpsest.remote.RemoteLimits;
 import io.palimpsest.remote.RemoteStore;
 import io.palimpsest.sim.check.ReferencePageserver;
 import io.palimpsest.sim.fault.Machine;
@@ -161,17 +162,21 @@ final class BackupRun {
     }
 
     RemoteStore remote(Machine machine) {
-        return remote(machine, store);
+        return remote(machine, store, sizes.remote());
     }
 
-    RemoteStore remote(Machine machine, ObjectStore objects) {
+    /**
+     * For somebody who begins anew when one of his many requests fails: with the attempts of an
+     * ordinary configuration, for with one each he would never get through.
+     */
+    RemoteStore patient(Machine machine, ObjectStore objects) {
+        return remote(
+                machine, objects, sizes.remote().withAttempts(RemoteLimits.DEFAULT.attempts()));
+    }
+
+    private static RemoteStore remote(Machine machine, ObjectStore objects, RemoteLimits limits) {
         return new RemoteStore(
-                objects,
-                machine.clock(),
-                machine.tasks(),
-                machine.ids(),
-                machine.tracer(),
-                sizes.remote());
+                objects, machine.clock(), machine.tasks(), machine.ids(), machine.tracer(), limits);
     }
 
     Tenants load(Machine machine) {

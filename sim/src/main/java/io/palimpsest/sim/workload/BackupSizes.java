@@ -70,7 +70,7 @@ record BackupSizes(
                 new OwnershipConfig(SECOND + random.nextLong(10 * SECOND), false);
         HeatmapConfig heatmap =
                 new HeatmapConfig(
-                        100 * MILLIS << random.nextInt(6),
+                        SECOND << random.nextInt(6),
                         100 * MILLIS << random.nextInt(8),
                         1 + random.nextInt(4),
                         random.nextInt(3) * (1L << 20),

@@ -96,8 +96,13 @@ public final class TenantRestore {
         }
         List<TimelineIndex> indexes = new ArrayList<>();
         for (Entry entry : manifest.timelines()) {
-            if (!entry.deleting()) {
-                indexes.add(read(readPast, manifest, entry));
+            if (entry.deleting()) {
+                continue;
+            }
+            TimelineIndex index = read(readPast, manifest, entry);
+            // The index says it first; whoever attaches such a timeline ends its deletion.
+            if (!(index.state() instanceof TimelineState.Deleting)) {
+                indexes.add(index);
             }
         }
         return new TenantRestore(store, versions, tenant, past, manifest.generation(), indexes);

@@ -47,6 +47,11 @@ public record TenantManifest(
                     source == null || source.chars().noneMatch(c -> c < ' '),
                     "a source of more than one line");
         }
+
+        /** The same, being deleted. */
+        public Entry deleted() {
+            return new Entry(id, index, true, source);
+        }
     }
 
     public TenantManifest {

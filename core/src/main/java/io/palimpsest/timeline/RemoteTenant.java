@@ -40,6 +40,13 @@ final class RemoteTenant {
     private final BlockCache cache;
     private final Monitor monitor;
     private final TreeSet<TimelineId> deleted = new TreeSet<>();
+
+    /**
+     * Timelines of which we have begun to say that they are being deleted. The store may have
+     * carried that out though its answer was lost, and then anybody may delete their objects.
+     */
+    private final TreeSet<TimelineId> doomed = new TreeSet<>();
+
     private final List<RemoteTimeline> open = new ArrayList<>();
 
     /** Indexes as they were put under our generation when it was claimed; each is taken once. */
@@ -523,10 +530,28 @@ final class RemoteTenant {
     /** Says that a timeline is being deleted; nothing of it is needed from then on. */
     void deleting(TimelineId timeline) {
         neverAgain(timeline);
-        Entry entry = entry(timeline);
-        if (entry != null) {
-            put(new Entry(timeline, entry.index(), true, entry.source()));
+        Entry entry;
+        monitor.lock();
+        try {
+            doomed.add(timeline);
+            entry = inManifest(timeline);
+        } finally {
+            monitor.unlock();
         }
+        if (entry != null) {
+            put(entry.deleted());
+        }
+    }
+
+    /** What was said once of a deletion is not taken back by the next manifest. */
+    private TenantManifest withDeletions(TenantManifest next) {
+        TenantManifest said = next;
+        for (Entry entry : next.timelines()) {
+            if (doomed.contains(entry.id()) && !entry.deleting()) {
+                said = said.with(entry.deleted());
+            }
+        }
+        return said;
     }
 
     /** The claim becomes a manifest: from now on anything of this generation may be written. */
@@ -546,7 +571,7 @@ final class RemoteTenant {
                 monitor.await();
             }
             replacing = true;
-            next = how.apply(manifest);
+            next = withDeletions(how.apply(manifest));
         } finally {
             monitor.unlock();
         }

@@ -13,6 +13,7 @@ final class HookedStore implements ObjectStore {
 
     private final ObjectStore store;
     private Hook hook = (key, condition) -> {};
+    private Hook afterwards = (key, condition) -> {};
     private boolean forgetsConditions;
 
     HookedStore(ObjectStore store) {
@@ -23,6 +24,11 @@ final class HookedStore implements ObjectStore {
         hook = next;
     }
 
+    /** Is asked when a put was carried out: its answer can still get lost. */
+    void afterwards(Hook next) {
+        afterwards = next;
+    }
+
     /** From now on a put replaces what is there, whatever it asks for. */
     void forgetConditions() {
         forgetsConditions = true;
@@ -31,7 +37,9 @@ final class HookedStore implements ObjectStore {
     @Override
     public String put(String key, Content content, Condition condition) {
         hook.put(key, condition);
-        return store.put(key, content, forgetsConditions ? Condition.ALWAYS : condition);
+        String version = store.put(key, content, forgetsConditions ? Condition.ALWAYS : condition);
+        afterwards.put(key, condition);
+        return version;
     }
 
     @Override

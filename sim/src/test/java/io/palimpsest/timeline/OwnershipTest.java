@@ -25,6 +25,7 @@ import io.palimpsest.port.ObjectStore.Content;
 import io.palimpsest.remote.RemoteLimits;
 import io.palimpsest.remote.RemotePath;
 import io.palimpsest.remote.RemoteStore;
+import io.palimpsest.remote.TenantManifest;
 import io.palimpsest.sim.fault.FaultPlan;
 import io.palimpsest.sim.fault.Machine;
 import io.palimpsest.sim.fault.SimNet;
@@ -610,5 +611,60 @@ class OwnershipTest {
                                 assertFalse(root.window().readable(leased[0]));
                             });
                 });
+    }
+
+    /**
+     * "It is being deleted" is carried out, its answer lost; others delete its objects. A manifest
+     * of ours that names the branch as if nothing had been said would name what is gone.
+     */
+    @Test
+    void aDeletionThatTheStoreGaveNoAnswerToIsNotTakenBack() {
+        tell(
+                12,
+                world -> {
+                    Machine first = world.first();
+                    withBranch(world, first);
+                    String manifest = RemotePath.manifest(TimelineWorld.TENANT, new Generation(2));
+                    world.serve(
+                            first,
+                            tenants -> {
+                                assertEquals(owner(2, 0), tenants.ownership(TENANT));
+                                Timeline branch = tenants.timeline(TENANT, BRANCH);
+                                awaitStored(first, branch);
+                                world.store.afterwards((key, condition) -> {
+                                    if (key.equals(manifest)) {
+                                        world.objects.outage(100 * SECOND);
+                                        throw PageserverException.of(
+                                                ErrorCode.UNAVAILABLE, "%s: no answer", key);
+                                    }
+                                });
+                                refused(
+                                        ErrorCode.UNAVAILABLE,
+                                        () -> tenants.delete(TENANT, BRANCH));
+                                world.store.afterwards((key, condition) -> {});
+                                first.tasks().sleep(100 * SECOND);
+                                assertTrue(saysDeleting(world, manifest));
+                                // Anything that changes the manifest.
+                                Timeline _ =
+                                        tenants.createBranch(
+                                                TENANT, new TimelineId(100, 2), ROOT, 0);
+                                assertTrue(saysDeleting(world, manifest));
+                            });
+                    Machine second = world.machine("second");
+                    world.serve(
+                            second,
+                            tenants -> {
+                                tenants.attach(TENANT);
+                                assertEquals(2, tenants.timelines(TENANT).size());
+                            });
+                    assertFalse(
+                            world.objects.keys().stream()
+                                    .anyMatch(key -> key.contains("/" + BRANCH + "/")));
+                });
+    }
+
+    private static boolean saysDeleting(World world, String manifest) {
+        return TenantManifest.decode(world.content(manifest), manifest).timelines().stream()
+                .anyMatch(entry -> entry.id().equals(BRANCH) && entry.deleting());
     }
 }

@@ -77,4 +77,16 @@ class BackupTest {
     void aRestoreReadsAgainWhatCameDamaged() {
         Simulation.run(BackupScenario.named("split-brain"), 4).check();
     }
+
+    /** A branch whose deletion had begun was restored as one that is there. */
+    @Test
+    void whatWasBeingDeletedThenIsNotRestored() {
+        Simulation.run(BackupScenario.named("split-brain"), 41).check();
+    }
+
+    /** The next manifest said of a branch that it is there, after others had deleted it. */
+    @Test
+    void aDeletionWithoutAnAnswerIsNotTakenBack() {
+        Simulation.run(BackupScenario.named("split-brain"), 281).check();
+    }
 }

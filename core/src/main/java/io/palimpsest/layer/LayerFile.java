@@ -10,6 +10,7 @@ import io.palimpsest.base.PageserverException;
 import io.palimpsest.base.TenantShardId;
 import io.palimpsest.base.TimelineId;
 import io.palimpsest.port.Disk;
+import io.palimpsest.port.ObjectStore;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
 import org.jspecify.annotations.Nullable;
@@ -43,9 +44,6 @@ public final class LayerFile implements AutoCloseable {
     private static final int EVICTING = -1;
 
     private static final int OPENS = 100;
-
-    /** How often what comes damaged from afar is opened and read. */
-    private static final int READS = 3;
 
     static {
         try {
@@ -490,7 +488,7 @@ public final class LayerFile implements AutoCloseable {
                 checkComplete(open);
                 return install(open);
             } catch (PageserverException e) {
-                if (e.code() != ErrorCode.CORRUPTION || attempt == READS) {
+                if (e.code() != ErrorCode.CORRUPTION || attempt == ObjectStore.READS) {
                     throw e;
                 }
             }
@@ -629,7 +627,7 @@ public final class LayerFile implements AutoCloseable {
      * Damage on the way is gone when parts are opened and read once more, damage over there is not.
      */
     private static void throwUnlessAgain(PageserverException e, LayerReader open, int attempt) {
-        if (!open.away() || e.code() != ErrorCode.CORRUPTION || attempt == READS) {
+        if (!open.away() || e.code() != ErrorCode.CORRUPTION || attempt == ObjectStore.READS) {
             throw e;
         }
         open.suspect();

@@ -40,6 +40,12 @@ public interface ObjectStore {
 
     int LONGEST_PART = 200;
 
+    /**
+     * So often is read what comes damaged, or as another object, before it is taken to be so over
+     * there: what happens to an answer on its way hardly happens to all of so many.
+     */
+    int READS = 5;
+
     /** Bytes to put, which may be read more than once, and from another task. */
     interface Content {
         long length();

@@ -21,9 +21,6 @@ import org.jspecify.annotations.Nullable;
 public final class GenerationClaim {
     private static final int LONGEST_MANIFEST = 1 << 28;
 
-    /** How often an object is read that comes damaged, or another one. */
-    private static final int READS = 3;
-
     private GenerationClaim() {}
 
     /**
@@ -162,7 +159,7 @@ public final class GenerationClaim {
                                     + ": no such object, though a later generation was claimed; put it back from a copy",
                             e);
                 }
-                if (e.code() != ErrorCode.CORRUPTION || attempt == READS) {
+                if (e.code() != ErrorCode.CORRUPTION || attempt == ObjectStore.READS) {
                     throw e;
                 }
             }

@@ -5,15 +5,13 @@ import io.palimpsest.base.Generation;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.base.TenantShardId;
 import io.palimpsest.base.TimelineId;
+import io.palimpsest.port.ObjectStore;
 import io.palimpsest.remote.RemotePath;
 import io.palimpsest.remote.RemoteStore;
 
 /** Indexes of timelines as they come from the store. */
 final class RemoteIndex {
     private static final int LONGEST = 1 << 30;
-
-    /** How often an index is read that comes damaged, or another one. */
-    private static final int READS = 5;
 
     private RemoteIndex() {}
 
@@ -28,7 +26,7 @@ final class RemoteIndex {
             try {
                 return readOnce(store, tenant, timeline, generation);
             } catch (PageserverException e) {
-                if (e.code() != ErrorCode.CORRUPTION || attempt == READS) {
+                if (e.code() != ErrorCode.CORRUPTION || attempt == ObjectStore.READS) {
                     throw e;
                 }
             }

@@ -10,6 +10,7 @@ import io.palimpsest.base.Check;
  * @param fastCheckpoint checkpoint at once instead of spread over time
  * @param includeWal the WAL between start and end goes into the base archive
  * @param tablespaceMap a tablespace_map file instead of links
+ * @param sizes the server reckons how much there will be, for which it looks at every file
  * @param maxRateKiB kibibytes a second, 32 to 1048576; 0: unlimited
  * @param timeoutNanos longest silence of the server, its checkpoint included
  */
@@ -18,6 +19,7 @@ public record BaseBackupOptions(
         boolean fastCheckpoint,
         boolean includeWal,
         boolean tablespaceMap,
+        boolean sizes,
         int maxRateKiB,
         long timeoutNanos) {
     public BaseBackupOptions {
@@ -30,13 +32,20 @@ public record BaseBackupOptions(
     }
 
     public BaseBackupOptions(String label) {
-        this(label, true, false, true, 0, 600_000_000_000L);
+        this(label, true, false, true, false, 0, 600_000_000_000L);
+    }
+
+    /** The same, and the server says how much there will be. */
+    public BaseBackupOptions withSizes() {
+        return new BaseBackupOptions(
+                label, fastCheckpoint, includeWal, tablespaceMap, true, maxRateKiB, timeoutNanos);
     }
 
     /** The command in the dialect of PostgreSQL 14, which is bare words. */
     String command14() {
         StringBuilder command = new StringBuilder("BASE_BACKUP LABEL ").append(quoted());
-        command.append(fastCheckpoint ? " FAST" : "")
+        command.append(sizes ? " PROGRESS" : "")
+                .append(fastCheckpoint ? " FAST" : "")
                 .append(includeWal ? " WAL" : "")
                 .append(" NOWAIT")
                 .append(maxRateKiB > 0 ? " MAX_RATE " + maxRateKiB : "")
@@ -48,6 +57,7 @@ public record BaseBackupOptions(
     String command15() {
         StringBuilder command = new StringBuilder("BASE_BACKUP (LABEL ").append(quoted());
         command.append(fastCheckpoint ? ", CHECKPOINT 'fast'" : ", CHECKPOINT 'spread'")
+                .append(sizes ? ", PROGRESS" : "")
                 .append(includeWal ? ", WAL" : "")
                 .append(", WAIT 0")
                 .append(maxRateKiB > 0 ? ", MAX_RATE " + maxRateKiB : "")

@@ -21,6 +21,7 @@ final class BaseBackupReader {
     private final BaseBackupOptions options;
     private final BaseBackupVisitor visitor;
     private final List<BaseBackupVisitor.Tablespace> tablespaces = new ArrayList<>();
+    private long expectedBytes;
     private boolean open;
 
     BaseBackupReader(
@@ -43,7 +44,7 @@ final class BaseBackupReader {
         tablespaces();
         boolean done = false;
         try {
-            visitor.begin(startLsn, startTimeline, List.copyOf(tablespaces));
+            visitor.begin(startLsn, startTimeline, List.copyOf(tablespaces), expectedBytes);
             if (old) {
                 for (BaseBackupVisitor.Tablespace tablespace : tablespaces) {
                     archive14(tablespace.oid());
@@ -81,6 +82,7 @@ final class BaseBackupReader {
         for (int i = 0; i < rows.size(); i++) {
             @Nullable String[] row = rows.get(i);
             boolean base = row[0] == null;
+            expectedBytes += kibibytes(row) << 10;
             if (base != (i == rows.size() - 1)) {
                 break;
             }
@@ -94,6 +96,12 @@ final class BaseBackupReader {
                 PageserverException.corruption(
                         "BASE_BACKUP: %d rows of tablespaces, expected the cluster last",
                         rows.size()));
+    }
+
+    /** NULL unless asked for. What makes no sense is a progress bar's trouble, and no error. */
+    private static long kibibytes(@Nullable String[] row) {
+        String size = row[2];
+        return size != null && size.matches("[0-9]{1,12}") ? Long.parseLong(size) : 0;
     }
 
     private void archive14(int oid) {

@@ -17,8 +17,9 @@ public interface BaseBackupVisitor {
 
     /**
      * @param startLsn redo of a restore starts here
+     * @param expectedBytes of all archives, about; 0 if the server was not asked, or does not say
      */
-    void begin(long startLsn, int timelineId, List<Tablespace> tablespaces);
+    void begin(long startLsn, int timelineId, List<Tablespace> tablespaces, long expectedBytes);
 
     /** A tar archive begins: of a tablespace, or of the cluster itself ({@code oid} 0). */
     void archive(int oid);

@@ -20,6 +20,8 @@ import io.palimpsest.timeline.Lease;
 import io.palimpsest.timeline.Location;
 import io.palimpsest.timeline.LocationMode;
 import io.palimpsest.timeline.LsnAtTime;
+import io.palimpsest.timeline.Operation;
+import io.palimpsest.timeline.Operations;
 import io.palimpsest.timeline.StoreGarbage;
 import io.palimpsest.timeline.Timeline;
 import io.palimpsest.timeline.TimelineState;
@@ -55,7 +57,36 @@ public final class Management {
 
     /** The same under a generation that was given out. */
     public void attach(TenantId tenant, OptionalInt generation) {
-        tenants.attach(tenant, generation);
+        operation(
+                Operation.Kind.ATTACH,
+                tenant,
+                null,
+                "claiming the tenant and reading its indexes",
+                () -> tenants.attach(tenant, generation));
+    }
+
+    /** The long work that is asked for, and was. */
+    public Operations operations() {
+        return tenants.operations();
+    }
+
+    private void operation(
+            Operation.Kind kind,
+            TenantId tenant,
+            @Nullable TimelineId timeline,
+            String stage,
+            Runnable work) {
+        boolean _ =
+                tenants.operations()
+                        .run(
+                                kind,
+                                tenant,
+                                timeline,
+                                operation -> {
+                                    operation.stage(stage);
+                                    work.run();
+                                    return true;
+                                });
     }
 
     /** Makes this server that to a tenant; see {@link Tenants#locate}. */
@@ -152,7 +183,12 @@ public final class Management {
 
     /** Deletes a timeline that has no branches; returns when its files are gone. */
     public void delete(TenantId tenant, TimelineId timeline) {
-        tenants.delete(tenant, timeline);
+        operation(
+                Operation.Kind.DELETION,
+                tenant,
+                timeline,
+                "deleting files and objects",
+                () -> tenants.delete(tenant, timeline));
     }
 
     /** Archives a timeline, or takes that back. */
@@ -166,7 +202,12 @@ public final class Management {
 
     /** Makes a branch a timeline without an ancestor. */
     public void detach(TenantId tenant, TimelineId timeline) {
-        tenants.detach(tenant, timeline);
+        operation(
+                Operation.Kind.DETACH_ANCESTOR,
+                tenant,
+                timeline,
+                "copying what the ancestor has",
+                () -> tenants.detach(tenant, timeline));
     }
 
     /** Keeps an LSN readable until the time that is returned, or longer. */
@@ -224,11 +265,13 @@ public final class Management {
      */
     public void compact(TenantId tenant, TimelineId timeline, Extent extent) {
         Timeline found = tenants.timeline(tenant, timeline);
-        switch (extent) {
-            case DUE -> tenants.housekeeper().runToQuiescence(found);
-            case MERGES -> tenants.housekeeper().mergeNow(found);
-            case ALL -> tenants.housekeeper().compactNow(found);
-        }
+        Runnable work =
+                switch (extent) {
+                    case DUE -> () -> tenants.housekeeper().runToQuiescence(found);
+                    case MERGES -> () -> tenants.housekeeper().mergeNow(found);
+                    case ALL -> () -> tenants.housekeeper().compactNow(found);
+                };
+        operation(Operation.Kind.COMPACTION, tenant, timeline, "merging layers", work);
     }
 
     /** Has compaction try again what failed too often, and with all layers. */

@@ -20,6 +20,7 @@ import io.palimpsest.tenant.TimelineTable.Name;
 import io.palimpsest.timeline.Location;
 import io.palimpsest.timeline.LocationMode;
 import io.palimpsest.timeline.LsnAtTime;
+import io.palimpsest.timeline.Operations;
 import io.palimpsest.timeline.StoreGarbage;
 import io.palimpsest.timeline.Timeline;
 import io.palimpsest.timeline.TimelineState;
@@ -74,7 +75,6 @@ public final class Tenants {
         this.environment = environment;
         this.housekeeper = new Housekeeper(environment, limits);
         BlockCache cache = new BlockCache(limits);
-        this.warmUps = new WarmUps(environment);
         this.evictor = new Evictor(environment, eviction, cache, this::open);
         this.store =
                 new TimelineStore(
@@ -85,6 +85,7 @@ public final class Tenants {
                         housekeeper,
                         remote,
                         ownership.takeOver());
+        this.warmUps = new WarmUps(environment, store.operations());
         this.ownership = new OwnershipWatch(environment, ownership, store);
         this.table = new TimelineTable(environment.tasks().monitor("tenants"));
         this.archiving = environment.tasks().monitor("archiving");
@@ -433,6 +434,11 @@ public final class Tenants {
     /** Who lets layer files leave the disk. */
     public Evictor evictor() {
         return evictor;
+    }
+
+    /** The long work that is asked for, and was. */
+    public Operations operations() {
+        return store.operations();
     }
 
     /** Who brings layer files back before somebody reads them. */

@@ -8,6 +8,7 @@ import io.palimpsest.port.Environment;
 import io.palimpsest.port.Tasks;
 import io.palimpsest.port.Tasks.Lane;
 import io.palimpsest.port.Tasks.Monitor;
+import io.palimpsest.timeline.Operation;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -38,6 +39,7 @@ public final class WarmUp {
             long number, State state, int layers, int brought, int failed, long bytes) {}
 
     private final Environment environment;
+    private final Operation operation;
     private final Monitor monitor;
     private final ArrayDeque<LayerFile> waiting;
     private final List<Tasks.Task> tasks = new ArrayList<>();
@@ -45,8 +47,12 @@ public final class WarmUp {
     private int running;
     private boolean stopped;
 
-    private WarmUp(Environment environment, long number, List<LayerFile> files) {
+    private WarmUp(
+            Environment environment, Operation operation, long number, List<LayerFile> files) {
         this.environment = environment;
+        this.operation = operation;
+        operation.stage("bringing layers from the object store");
+        operation.total(files.stream().mapToLong(LayerFile::size).sum());
         this.monitor = environment.tasks().monitor("warm-up");
         List<LayerFile> ordered = new ArrayList<>(files);
         ordered.sort(
@@ -62,9 +68,14 @@ public final class WarmUp {
      *
      * @param atOnce so many files are on their way at a time
      */
-    static WarmUp start(Environment environment, long number, List<LayerFile> files, int atOnce) {
+    static WarmUp start(
+            Environment environment,
+            Operation operation,
+            long number,
+            List<LayerFile> files,
+            int atOnce) {
         Check.that(atOnce > 0, "%d downloads at once", atOnce);
-        WarmUp warmUp = new WarmUp(environment, number, files);
+        WarmUp warmUp = new WarmUp(environment, operation, number, files);
         int tasks = Math.min(atOnce, files.size());
         warmUp.monitor.lock();
         try {
@@ -127,6 +138,9 @@ public final class WarmUp {
                 environment.tracer().warn("warm-up-failed", String.valueOf(e.getMessage()));
             }
         }
+        if (failure == null) {
+            operation.moved(file.size());
+        }
         monitor.lock();
         try {
             Progress p = progress;
@@ -159,6 +173,12 @@ public final class WarmUp {
                         p.failed(),
                         p.bytes());
         waiting.clear();
+        if (complete && p.failed() == 0) {
+            operation.completed();
+        } else {
+            operation.failed(
+                    (p.layers() - p.brought()) + " of " + p.layers() + " layers have not come");
+        }
         environment
                 .tracer()
                 .info(

@@ -6,6 +6,8 @@ import io.palimpsest.layer.LayerFile;
 import io.palimpsest.port.Environment;
 import io.palimpsest.port.Tasks.Monitor;
 import io.palimpsest.tenant.TimelineTable.Name;
+import io.palimpsest.timeline.Operation;
+import io.palimpsest.timeline.Operations;
 import io.palimpsest.timeline.Timeline;
 import java.util.List;
 import java.util.TreeMap;
@@ -14,13 +16,15 @@ import org.jspecify.annotations.Nullable;
 /** The last warm-up of each timeline that had one since the server started. */
 public final class WarmUps {
     private final Environment environment;
+    private final Operations operations;
     private final Monitor monitor;
     private final TreeMap<Name, WarmUp> last = new TreeMap<>();
     private long started;
     private boolean stopped;
 
-    WarmUps(Environment environment) {
+    WarmUps(Environment environment, Operations operations) {
         this.environment = environment;
+        this.operations = operations;
         this.monitor = environment.tasks().monitor("warm-ups");
     }
 
@@ -46,7 +50,10 @@ public final class WarmUps {
                         timeline.id());
             }
             started++;
-            WarmUp warmUp = WarmUp.start(environment, started, files, atOnce);
+            Operation operation =
+                    operations.begin(
+                            Operation.Kind.WARM_UP, timeline.tenant().tenant(), timeline.id());
+            WarmUp warmUp = WarmUp.start(environment, operation, started, files, atOnce);
             last.put(name(timeline), warmUp);
             return warmUp.progress();
         } finally {

@@ -14,6 +14,7 @@ import java.util.concurrent.atomic.AtomicInteger;
  * @param structure counts detachments and deletions: a read during which it has changed may have
  *     gone to an ancestor that keeps nothing for it any more
  * @param sizes of relations that reads have found
+ * @param operations the long work that is asked for
  */
 record Surroundings(
         Environment environment,
@@ -22,7 +23,8 @@ record Surroundings(
         BlockCache cache,
         Housekeeping housekeeping,
         AtomicInteger structure,
-        KnownSizes sizes) {
+        KnownSizes sizes,
+        Operations operations) {
     Surroundings(
             Environment environment,
             Limits limits,
@@ -36,7 +38,8 @@ record Surroundings(
                 cache,
                 housekeeping,
                 new AtomicInteger(),
-                new KnownSizes());
+                new KnownSizes(),
+                new Operations(environment.clock()));
     }
 
     Disk disk() {

@@ -40,6 +40,7 @@ final class TimelineImport {
     private final String directory;
     private final WalSource source;
     private final @Nullable RemoteTimeline remote;
+    private final Operation operation;
 
     TimelineImport(
             Surroundings surroundings,
@@ -47,8 +48,10 @@ final class TimelineImport {
             TimelineId id,
             String directory,
             WalSource source,
-            @Nullable RemoteTimeline remote) {
+            @Nullable RemoteTimeline remote,
+            Operation operation) {
         this.remote = remote;
+        this.operation = operation;
         this.surroundings = surroundings;
         this.environment = surroundings.environment();
         this.tenant = tenant;
@@ -58,6 +61,7 @@ final class TimelineImport {
     }
 
     Timeline run() {
+        operation.stage("connecting to " + source.host() + ":" + source.port());
         ReplicationSettings settings =
                 new ReplicationSettings(
                         source.host(),
@@ -142,8 +146,11 @@ final class TimelineImport {
         Backup backup = new Backup(connection, identity, connection.walSegmentSize());
         boolean done = false;
         try {
+            operation.stage("waiting for a checkpoint of the source");
             BaseBackupRange range =
-                    connection.baseBackup(new BaseBackupOptions("palimpsest import"), backup);
+                    connection.baseBackup(
+                            new BaseBackupOptions("palimpsest import").withSizes(), backup);
+            operation.stage("making the copy durable");
             Timeline timeline = backup.finish(range);
             done = true;
             return timeline;
@@ -174,7 +181,10 @@ final class TimelineImport {
         }
 
         @Override
-        public void begin(long start, int walTimeline, List<Tablespace> tablespaces) {
+        public void begin(
+                long start, int walTimeline, List<Tablespace> tablespaces, long expectedBytes) {
+            operation.stage("copying the cluster");
+            operation.total(expectedBytes);
             startLsn = start;
             TimelineIndex index =
                     TimelineIndex.empty(
@@ -235,6 +245,7 @@ final class TimelineImport {
                                         + " MiB received");
             }
             received += length;
+            operation.moved(length);
         }
 
         @Override

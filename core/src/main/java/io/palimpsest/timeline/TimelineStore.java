@@ -90,6 +90,11 @@ public final class TimelineStore {
         return surroundings.limits();
     }
 
+    /** The long work that is asked for, and was. */
+    public Operations operations() {
+        return surroundings.operations();
+    }
+
     private static String timelines(TenantShardId tenant) {
         return ROOT + "/" + tenant + "/timelines";
     }
@@ -631,6 +636,16 @@ public final class TimelineStore {
      * fails, but what an earlier import left that did not finish: its source.
      */
     public Timeline importFrom(TenantShardId tenant, TimelineId id, WalSource source) {
+        return operations()
+                .run(
+                        Operation.Kind.IMPORT,
+                        tenant.tenant(),
+                        id,
+                        operation -> importFrom(tenant, id, source, operation));
+    }
+
+    private Timeline importFrom(
+            TenantShardId tenant, TimelineId id, WalSource source, Operation operation) {
         String directory = directory(tenant, id);
         RemoteTenant owned = owned(tenant);
         if (owned != null) {
@@ -655,7 +670,12 @@ public final class TimelineStore {
             writeSource(tenant, id, source);
             RemoteTimeline remote = owned == null ? null : owned.timeline(id, directory);
             Timeline imported =
-                    new TimelineImport(surroundings, tenant, id, directory, source, remote).run();
+                    new TimelineImport(
+                                    surroundings, tenant, id, directory, source, remote, operation)
+                            .run();
+            if (remote != null) {
+                operation.stage("putting it into the object store");
+            }
             publish(imported, source);
             environment.disk().delete(directory + "/" + UNFINISHED);
             made = imported;

@@ -239,8 +239,9 @@ class ReplicationConnectionTest {
         final List<String> events = new ArrayList<>();
 
         @Override
-        public void begin(long startLsn, int timelineId, List<Tablespace> tablespaces) {
-            events.add(startLsn + " " + timelineId + " " + tablespaces);
+        public void begin(
+                long startLsn, int timelineId, List<Tablespace> tablespaces, long expectedBytes) {
+            events.add(startLsn + " " + timelineId + " " + tablespaces + " " + expectedBytes);
         }
 
         @Override
@@ -264,7 +265,7 @@ class ReplicationConnectionTest {
                 .row("0/28", "1")
                 .send('C', "SELECT")
                 .rowDescription()
-                .row("16400", "/ts", null)
+                .row("16400", "/ts", "3")
                 .row(null, null, null)
                 .send('C', "SELECT");
     }
@@ -295,11 +296,11 @@ class ReplicationConnectionTest {
                         });
         Recorder recorder = new Recorder();
         BaseBackupRange range =
-                open(server).baseBackup(new BaseBackupOptions("it's mine"), recorder);
+                open(server).baseBackup(new BaseBackupOptions("it's mine").withSizes(), recorder);
         assertEquals(new BaseBackupRange(0x28, 1, 0x1000028, 1), range);
         assertEquals(
                 List.of(
-                        "40 1 [Tablespace[oid=16400, path=/ts]]",
+                        "40 1 [Tablespace[oid=16400, path=/ts]] 3072",
                         "archive 16400",
                         "ab",
                         "end",
@@ -310,8 +311,8 @@ class ReplicationConnectionTest {
                 recorder.events);
         assertEquals(
                 version.startsWith("14")
-                        ? "BASE_BACKUP LABEL 'it''s mine' FAST NOWAIT TABLESPACE_MAP"
-                        : "BASE_BACKUP (LABEL 'it''s mine', CHECKPOINT 'fast', WAIT 0,"
+                        ? "BASE_BACKUP LABEL 'it''s mine' PROGRESS FAST NOWAIT TABLESPACE_MAP"
+                        : "BASE_BACKUP (LABEL 'it''s mine', CHECKPOINT 'fast', PROGRESS, WAIT 0,"
                                 + " TABLESPACE_MAP)",
                 server.seen.getFirst());
     }

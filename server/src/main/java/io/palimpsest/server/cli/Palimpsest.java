@@ -35,6 +35,7 @@ public final class Palimpsest {
     private static final List<String> COMMANDS =
             List.of(
                     "layer",
+                    "operation",
                     "page",
                     "source",
                     "store",
@@ -63,6 +64,14 @@ public final class Palimpsest {
             description = "Layer files: check, dump, map.",
             subcommands = {LayerCheck.class, LayerDump.class, LayerMap.class})
     static final class Layer {}
+
+    /** What a running server does that takes long. */
+    @Command(
+            name = "operation",
+            mixinStandardHelpOptions = true,
+            description = "What a running server does that takes long: list, watch.",
+            subcommands = {OperationList.class, OperationWatch.class})
+    static final class Operation {}
 
     /** Pages. */
     @Command(
@@ -149,6 +158,7 @@ public final class Palimpsest {
     private static Class<?> command(String name) {
         return switch (name) {
             case "layer" -> Layer.class;
+            case "operation" -> Operation.class;
             case "page" -> Page.class;
             case "source" -> Source.class;
             case "store" -> Store.class;

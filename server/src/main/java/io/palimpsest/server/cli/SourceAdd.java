@@ -87,8 +87,15 @@ final class SourceAdd implements Callable<Integer> {
                 err.println(
                         "copying the cluster of " + source.host() + ":" + source.port() + " ...");
             }
-            JsonNode made =
-                    api.call("POST", "/v1/tenant/" + tenant + "/source", body.toString(), LONGEST);
+            JsonNode made;
+            try (OperationTalk _ = OperationTalk.begin(api, tenant, id, err, options.json())) {
+                made =
+                        api.call(
+                                "POST",
+                                "/v1/tenant/" + tenant + "/source",
+                                body.toString(),
+                                LONGEST);
+            }
             print(out, made, false);
             return Palimpsest.DONE;
         }

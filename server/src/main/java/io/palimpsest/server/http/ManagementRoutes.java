@@ -122,6 +122,7 @@ final class ManagementRoutes {
         this.metrics = service.metrics();
         add();
         new SourceRoutes(service.sources(), management).add(router);
+        new OperationRoutes(management.operations()).add(router);
     }
 
     /** All that there is. */

@@ -7,6 +7,8 @@ import io.palimpsest.server.metrics.Exposition.MetricType;
 import io.palimpsest.tenant.BackgroundCounters;
 import io.palimpsest.tenant.Evictor;
 import io.palimpsest.tenant.Tenants;
+import io.palimpsest.timeline.Operation;
+import io.palimpsest.timeline.Operations;
 import io.palimpsest.timeline.Timeline;
 import io.palimpsest.timeline.TimelineState;
 import io.palimpsest.timeline.WalReceiver;
@@ -80,6 +82,7 @@ final class TenantMetrics {
         sums(out, all);
         timelines(out, all.stream().filter(Seen::active).toList());
         background(out, tenants.housekeeper().counters());
+        operations(out, tenants.operations());
         Evictor.Outcome evicted = tenants.evictor().total();
         out.family(
                         "palimpsest_evicted_layers_total",
@@ -88,6 +91,45 @@ final class TenantMetrics {
                 .sample(evicted.layers());
         out.family("palimpsest_evicted_bytes_total", MetricType.COUNTER, "Bytes of them.")
                 .sample(evicted.bytes());
+    }
+
+    private static void operations(Exposition out, Operations operations) {
+        List<Operation.Status> running =
+                operations.list().stream()
+                        .filter(status -> status.state() == Operation.State.RUNNING)
+                        .toList();
+        out.family(
+                "palimpsest_operation_running_count",
+                MetricType.GAUGE,
+                "Long work that was asked for and goes on.");
+        for (Operation.Kind kind : Operation.Kind.values()) {
+            long these = running.stream().filter(status -> status.kind() == kind).count();
+            out.sample(these, "kind", name(kind));
+        }
+        out.family(
+                "palimpsest_operation_running_bytes",
+                MetricType.GAUGE,
+                "Bytes that it has moved so far.");
+        for (Operation.Kind kind : Operation.Kind.values()) {
+            long bytes =
+                    running.stream()
+                            .filter(status -> status.kind() == kind)
+                            .mapToLong(Operation.Status::bytesDone)
+                            .sum();
+            out.sample(bytes, "kind", name(kind));
+        }
+        out.family(
+                "palimpsest_operations_total",
+                MetricType.COUNTER,
+                "Long work that was asked for and is over.");
+        for (Operation.Kind kind : Operation.Kind.values()) {
+            out.sample(operations.completed(kind), "kind", name(kind), "result", "completed")
+                    .sample(operations.failed(kind), "kind", name(kind), "result", "failed");
+        }
+    }
+
+    private static String name(Operation.Kind kind) {
+        return kind.name().toLowerCase(Locale.ROOT);
     }
 
     private static void sums(Exposition out, List<Seen> all) {

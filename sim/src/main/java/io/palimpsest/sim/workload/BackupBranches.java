@@ -114,8 +114,9 @@ final class BackupBranches {
                 Timeline _ = tenants.timeline(BackupRun.TENANT, id);
                 Check.that(overtaken, "timeline %s was deleted, and is there", id);
             } catch (PageserverException e) {
+                // The tenant may still be on its way: then nobody can say.
                 if (e.code() != ErrorCode.NOT_FOUND) {
-                    throw e;
+                    run.requireExcused(machine, e);
                 }
             }
         }

@@ -8,7 +8,6 @@ import io.palimpsest.port.Clock;
 import io.palimpsest.port.Ids;
 import io.palimpsest.port.ObjectStore;
 import io.palimpsest.port.ObjectStore.Content;
-import java.util.List;
 import java.util.OptionalInt;
 import org.jspecify.annotations.Nullable;
 
@@ -68,13 +67,8 @@ public final class GenerationClaim {
                         newest + 1);
             }
             TenantManifest bare =
-                    new TenantManifest(
-                            tenant,
-                            new Generation(newest + 1),
-                            ids.nextLong(),
-                            clock.wallMillis(),
-                            false,
-                            List.of());
+                    TenantManifest.bare(
+                            tenant, new Generation(newest + 1), ids.nextLong(), clock.wallMillis());
             String key = RemotePath.manifest(tenant, bare.generation());
             try {
                 String version = store.create(key, Content.of(bare.encode()));

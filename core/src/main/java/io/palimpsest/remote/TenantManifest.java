@@ -4,6 +4,8 @@ import io.palimpsest.base.Check;
 import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.Generation;
 import io.palimpsest.base.PageserverException;
+import io.palimpsest.base.TenantOverrides;
+import io.palimpsest.base.TenantSetting;
 import io.palimpsest.base.TenantShardId;
 import io.palimpsest.base.TextChecksum;
 import io.palimpsest.base.TimelineId;
@@ -12,6 +14,7 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
+import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -21,6 +24,7 @@ import org.jspecify.annotations.Nullable;
  *
  * @param nonce what nobody else would have put: tells whose claim it is
  * @param claimedMillis when, since 1970, by the claimant's clock; for people
+ * @param config what the tenant has of its own; nothing if it is not complete
  * @param timelines by id, each once; none if it is not complete
  */
 public record TenantManifest(
@@ -29,6 +33,7 @@ public record TenantManifest(
         long nonce,
         long claimedMillis,
         boolean complete,
+        TenantOverrides config,
         List<Entry> timelines) {
     private static final String MAGIC = "palimpsest tenant manifest 1";
 
@@ -57,6 +62,7 @@ public record TenantManifest(
     public TenantManifest {
         timelines = timelines.stream().sorted(Comparator.comparing(Entry::id)).toList();
         Check.that(complete || timelines.isEmpty(), "a bare claim with timelines");
+        Check.that(complete || config.isEmpty(), "a bare claim with a configuration");
         for (int i = 1; i < timelines.size(); i++) {
             Check.that(
                     !timelines.get(i - 1).id().equals(timelines.get(i).id()),
@@ -65,20 +71,32 @@ public record TenantManifest(
         }
     }
 
+    /** The claim of a generation. */
+    public static TenantManifest bare(
+            TenantShardId tenant, Generation generation, long nonce, long claimedMillis) {
+        return new TenantManifest(
+                tenant, generation, nonce, claimedMillis, false, TenantOverrides.NONE, List.of());
+    }
+
     /** The claim has become a manifest, of these timelines. */
-    public TenantManifest complete(List<Entry> all) {
-        return new TenantManifest(tenant, generation, nonce, claimedMillis, true, all);
+    public TenantManifest complete(TenantOverrides own, List<Entry> all) {
+        return new TenantManifest(tenant, generation, nonce, claimedMillis, true, own, all);
+    }
+
+    /** With that as what the tenant has of its own. */
+    public TenantManifest with(TenantOverrides own) {
+        return complete(own, timelines);
     }
 
     /** With an entry in place of the one of that timeline, if there is one. */
     public TenantManifest with(Entry entry) {
         List<Entry> all = new ArrayList<>(without(entry.id()).timelines);
         all.add(entry);
-        return complete(all);
+        return complete(config, all);
     }
 
     public TenantManifest without(TimelineId timeline) {
-        return complete(timelines.stream().filter(e -> !e.id().equals(timeline)).toList());
+        return complete(config, timelines.stream().filter(e -> !e.id().equals(timeline)).toList());
     }
 
     /** One fact a line, the last line a checksum of all before it; see docs/formats.md. */
@@ -90,6 +108,7 @@ public record TenantManifest(
         s.append(String.format(Locale.ROOT, "nonce %016x\n", nonce));
         s.append("claimed ").append(claimedMillis).append('\n');
         s.append("complete ").append(complete ? "yes" : "no").append('\n');
+        s.append(config.lines());
         for (Entry e : timelines) {
             s.append("timeline ").append(e.id()).append(' ').append(e.index());
             s.append(e.deleting() ? " deleting" : " there");
@@ -135,8 +154,14 @@ public record TenantManifest(
                     "%s: expected '%s' in the first line, found '%s': another format version?",
                     key, MAGIC, lines[0]);
         }
+        TreeMap<TenantSetting, Long> config = new TreeMap<>();
+        int first = 6;
+        while (lines[first].startsWith("config ")) {
+            TenantOverrides.parse(lines[first], config);
+            first++;
+        }
         List<Entry> entries = new ArrayList<>();
-        for (int i = 6; i < lines.length - 1; i++) {
+        for (int i = first; i < lines.length - 1; i++) {
             String[] e = value(lines[i], "timeline").split(" ", 4);
             boolean deleting = e[2].equals("deleting");
             entries.add(
@@ -147,8 +172,8 @@ public record TenantManifest(
                             e.length == 4 ? e[3] : null));
         }
         String complete = value(lines[5], "complete");
-        if (!complete.equals("yes") && !entries.isEmpty()) {
-            throw PageserverException.corruption("%s: a bare claim with timelines", key);
+        if (!complete.equals("yes") && !(entries.isEmpty() && config.isEmpty())) {
+            throw PageserverException.corruption("%s: a bare claim that says more", key);
         }
         return new TenantManifest(
                 TenantShardId.parse(value(lines[1], "tenant")),
@@ -156,6 +181,7 @@ public record TenantManifest(
                 Long.parseUnsignedLong(value(lines[3], "nonce"), 16),
                 Long.parseLong(value(lines[4], "claimed")),
                 complete.equals("yes"),
+                new TenantOverrides(config),
                 entries);
     }
 

@@ -3,7 +3,9 @@ package io.palimpsest.service;
 import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.Lsn;
 import io.palimpsest.base.PageserverException;
+import io.palimpsest.base.TenantConfig;
 import io.palimpsest.base.TenantId;
+import io.palimpsest.base.TenantOverrides;
 import io.palimpsest.base.TimelineId;
 import io.palimpsest.compaction.CompactionDebt;
 import io.palimpsest.layer.LayerDescriptor;
@@ -35,6 +37,7 @@ import java.util.Map;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
 import java.util.TreeMap;
+import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 
 /** What operators ask of a page server. Methods may block; errors are {@link Tenants}'. */
@@ -63,6 +66,21 @@ public final class Management {
                 null,
                 "claiming the tenant and reading its indexes",
                 () -> tenants.attach(tenant, generation));
+    }
+
+    /** What a tenant has of its own, as far as it is known here. */
+    public TenantOverrides overrides(TenantId tenant) {
+        return tenants.overrides(tenant);
+    }
+
+    /** What holds for a tenant; NOT_FOUND if it is not here. */
+    public TenantConfig config(TenantId tenant) {
+        return tenants.config(tenant);
+    }
+
+    /** Gives a tenant something of its own; see {@link Tenants#configure}. */
+    public void configure(TenantId tenant, UnaryOperator<TenantOverrides> how) {
+        tenants.configure(tenant, how);
     }
 
     /** The long work that is asked for, and was. */

@@ -107,9 +107,16 @@ final class Chores {
             if (mergeableL0s() > 0) {
                 rest.want(Math.max(now, restsAt));
             }
+        } else {
+            // It may have been on a moment ago.
+            merge.done();
+            images.done();
+            rest.done();
         }
         if (timeline.config().gcPeriodNanos() > 0) {
             collection.want(now + timeline.config().gcPeriodNanos());
+        } else {
+            collection.done();
         }
     }
 

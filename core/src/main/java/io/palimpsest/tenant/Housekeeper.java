@@ -580,7 +580,7 @@ public final class Housekeeper implements Housekeeping {
                                         && chores.timeline.oldestReadableLsn()
                                                 < chores.timeline.diskConsistentLsn()
                                 || !chores.timeline.leases().isEmpty();
-                if (more || byTime) {
+                if (config.gcPeriodNanos() > 0 && (more || byTime)) {
                     chores.errand(kind).want(now + config.gcPeriodNanos());
                 }
                 if (config.compactionPeriodNanos() > 0) {

@@ -34,6 +34,12 @@ final class TenantLoading {
     }
 
     void run() {
+        String misconfigured = null;
+        try {
+            store.loadConfig(tenant);
+        } catch (PageserverException e) {
+            misconfigured = String.valueOf(e.getMessage());
+        }
         Map<TimelineId, PageserverException> lost = store.unreadableInStore(tenant);
         lost.forEach((id, why) -> {
             unreadable.add(id);
@@ -57,7 +63,15 @@ final class TenantLoading {
         }
         outlines.keySet().forEach(this::open);
         if (!unreadable.isEmpty()) {
-            blockCollection();
+            blockCollection(
+                    "it is not known what these timelines need, whose index cannot be read: "
+                            + unreadable);
+        }
+        if (misconfigured != null) {
+            // The server's configuration holds; it may keep less history than the tenant's own.
+            blockCollection(
+                    "what the tenant has of its own cannot be used, nothing is collected until it is set again: "
+                            + misconfigured);
         }
         store.keepForStore(tenant, this::opened);
         for (TimelineId id : store.unfinishedImports(tenant)) {
@@ -148,10 +162,7 @@ final class TenantLoading {
     }
 
     /** They may hang on any other timeline, at any LSN. */
-    private void blockCollection() {
-        String why =
-                "it is not known what these timelines need, whose index cannot be read: "
-                        + unreadable;
+    private void blockCollection(String why) {
         tracer.warn("collection-blocked", "tenant " + tenant + ": " + why);
         table.forEach((name, entry) -> {
             Timeline timeline = entry.timeline();

@@ -9,6 +9,7 @@ import io.palimpsest.base.OwnershipConfig;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.base.TenantConfig;
 import io.palimpsest.base.TenantId;
+import io.palimpsest.base.TenantOverrides;
 import io.palimpsest.base.TenantShardId;
 import io.palimpsest.base.TimelineId;
 import io.palimpsest.layer.BlockCache;
@@ -33,6 +34,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.OptionalInt;
 import java.util.TreeMap;
+import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -54,6 +56,9 @@ public final class Tenants {
 
     /** Held over the index of a timeline that is archived or not any more: no branch overtakes. */
     private final Monitor archiving;
+
+    /** Held while a tenant is given something of its own: one after the other. */
+    private final Monitor configuring;
 
     /** How long the end waits for what is to be put into the store. */
     private static final long LAST_UPLOADS = 30_000_000_000L;
@@ -89,6 +94,7 @@ public final class Tenants {
         this.ownership = new OwnershipWatch(environment, ownership, store);
         this.table = new TimelineTable(environment.tasks().monitor("tenants"));
         this.archiving = environment.tasks().monitor("archiving");
+        this.configuring = environment.tasks().monitor("configuring");
         this.secondaries = new Secondaries(environment, heatmap, eviction, cache, remote);
         this.heatmaps =
                 remote == null
@@ -434,6 +440,53 @@ public final class Tenants {
     /** Who lets layer files leave the disk. */
     public Evictor evictor() {
         return evictor;
+    }
+
+    /** What a tenant has of its own, as far as it is known here. */
+    public TenantOverrides overrides(TenantId tenant) {
+        return store.overrides(TenantShardId.unsharded(tenant));
+    }
+
+    /** What holds for a tenant; NOT_FOUND if it is not here. */
+    public TenantConfig config(TenantId tenant) {
+        List<Timeline> _ = requireHere(tenant);
+        return store.config(TenantShardId.unsharded(tenant));
+    }
+
+    /** Its timelines; NOT_FOUND if it has none here, UNAVAILABLE if it is on its way. */
+    private List<Timeline> requireHere(TenantId tenant) {
+        attachments.checkHere(TenantShardId.unsharded(tenant));
+        List<Timeline> all = timelines(tenant);
+        if (all.isEmpty()) {
+            throw PageserverException.of(
+                    ErrorCode.NOT_FOUND, "tenant %s has no timelines here", tenant);
+        }
+        return all;
+    }
+
+    /**
+     * Gives a tenant something of its own in place of the server's configuration, which holds at
+     * once and durably when this returns.
+     *
+     * @param how makes it of what the tenant has
+     * @throws PageserverException see {@link TimelineStore#configure}; NOT_FOUND
+     */
+    public void configure(TenantId tenant, UnaryOperator<TenantOverrides> how) {
+        TenantShardId id = TenantShardId.unsharded(tenant);
+        configuring.lock();
+        try {
+            List<Timeline> all = requireHere(tenant);
+            store.checkOwner(id);
+            store.configure(id, how.apply(store.overrides(id)));
+            all.forEach(housekeeper::changed);
+        } finally {
+            configuring.unlock();
+        }
+        environment
+                .tracer()
+                .info(
+                        "tenant-configured",
+                        "tenant " + tenant + ": " + store.overrides(id).values());
     }
 
     /** The long work that is asked for, and was. */

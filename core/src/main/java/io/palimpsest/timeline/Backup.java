@@ -3,6 +3,7 @@ package io.palimpsest.timeline;
 import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.Generation;
 import io.palimpsest.base.PageserverException;
+import io.palimpsest.base.TenantOverrides;
 import io.palimpsest.base.TenantShardId;
 import io.palimpsest.base.TimelineId;
 import io.palimpsest.layer.BlockCache;
@@ -169,6 +170,7 @@ final class Backup {
                                 : take(remote, entry, before, outcome, goesOn, files));
             }
         }
+        TenantOverrides config = before == null ? files.ownConfig(tenant) : before.config();
         TreeSet<TimelineId> known = new TreeSet<>();
         entries.forEach(entry -> known.add(entry.id()));
         for (TimelineId id : files.timelinesOnDisk(tenant)) {
@@ -183,7 +185,7 @@ final class Backup {
         if (goesOn) {
             // Else, after a crash in between, what is only here would be taken for another's.
             here.run();
-            remote.complete(entries);
+            remote.complete(config, entries);
         } else {
             boolean _ =
                     AtOnce.run(
@@ -191,10 +193,11 @@ final class Backup {
                             "attach-generation",
                             here,
                             () -> {
-                                remote.complete(entries);
+                                remote.complete(config, entries);
                                 return true;
                             });
         }
+        files.takeConfig(tenant, config);
         for (Entry entry : entries) {
             if (entry.deleting()) {
                 files.forgetFiles(tenant, entry.id());
@@ -283,7 +286,9 @@ final class Backup {
      * read at most. It is AttachedStale.
      */
     void reopen(TenantShardId tenant, Generation generation) {
-        TenantManifest known = new TenantManifest(tenant, generation, 0, 0, true, List.<Entry>of());
+        TenantManifest known =
+                TenantManifest.bare(tenant, generation, 0, 0)
+                        .complete(TenantOverrides.NONE, List.<Entry>of());
         put(tenant, remote(known, "", LocationMode.ATTACHED_STALE));
     }
 

@@ -3,6 +3,7 @@ package io.palimpsest.timeline;
 import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.Generation;
 import io.palimpsest.base.PageserverException;
+import io.palimpsest.base.TenantOverrides;
 import io.palimpsest.base.TenantShardId;
 import io.palimpsest.base.TimelineId;
 import io.palimpsest.layer.BlockCache;
@@ -555,8 +556,13 @@ final class RemoteTenant {
     }
 
     /** The claim becomes a manifest: from now on anything of this generation may be written. */
-    void complete(List<Entry> timelines) {
-        change(claim -> claim.complete(timelines));
+    void complete(TenantOverrides config, List<Entry> timelines) {
+        change(claim -> claim.complete(config, timelines));
+    }
+
+    /** Says what the tenant has of its own. */
+    void configure(TenantOverrides config) {
+        change(manifest -> manifest.with(config));
     }
 
     void drop(TimelineId timeline) {

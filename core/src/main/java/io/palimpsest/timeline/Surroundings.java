@@ -10,6 +10,7 @@ import java.util.concurrent.atomic.AtomicInteger;
 /**
  * What all timelines of a server have in common.
  *
+ * @param configs what holds for each tenant
  * @param housekeeping who does their background work
  * @param structure counts detachments and deletions: a read during which it has changed may have
  *     gone to an ancestor that keeps nothing for it any more
@@ -19,7 +20,7 @@ import java.util.concurrent.atomic.AtomicInteger;
 record Surroundings(
         Environment environment,
         Limits limits,
-        TenantConfig config,
+        TenantConfigs configs,
         BlockCache cache,
         Housekeeping housekeeping,
         AtomicInteger structure,
@@ -34,7 +35,7 @@ record Surroundings(
         this(
                 environment,
                 limits,
-                config,
+                new TenantConfigs(config),
                 cache,
                 housekeeping,
                 new AtomicInteger(),

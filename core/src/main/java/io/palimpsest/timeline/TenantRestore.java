@@ -3,6 +3,7 @@ package io.palimpsest.timeline;
 import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.Generation;
 import io.palimpsest.base.PageserverException;
+import io.palimpsest.base.TenantOverrides;
 import io.palimpsest.base.TenantShardId;
 import io.palimpsest.base.TimelineId;
 import io.palimpsest.layer.LayerDescriptor;
@@ -58,6 +59,7 @@ public final class TenantRestore {
     private final TenantShardId tenant;
     private final PastObjects past;
     private final Generation then;
+    private final TenantOverrides config;
     private final List<TimelineIndex> indexes;
 
     private TenantRestore(
@@ -65,13 +67,14 @@ public final class TenantRestore {
             ObjectVersions versions,
             TenantShardId tenant,
             PastObjects past,
-            Generation then,
+            TenantManifest then,
             List<TimelineIndex> indexes) {
         this.store = store;
         this.versions = versions;
         this.tenant = tenant;
         this.past = past;
-        this.then = then;
+        this.then = then.generation();
+        this.config = then.config();
         this.indexes = indexes;
     }
 
@@ -105,7 +108,7 @@ public final class TenantRestore {
                 indexes.add(index);
             }
         }
-        return new TenantRestore(store, versions, tenant, past, manifest.generation(), indexes);
+        return new TenantRestore(store, versions, tenant, past, manifest, indexes);
     }
 
     /** As a server reads it that attaches the tenant. */
@@ -208,7 +211,7 @@ public final class TenantRestore {
         String _ =
                 store.replace(
                         RemotePath.manifest(tenant, generation),
-                        Content.of(claim.manifest().complete(entries).encode()),
+                        Content.of(claim.manifest().complete(config, entries).encode()),
                         claim.version());
         if (!GenerationClaim.valid(store, tenant, generation)) {
             throw PageserverException.of(

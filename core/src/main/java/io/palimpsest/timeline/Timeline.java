@@ -380,7 +380,7 @@ public final class Timeline {
     }
 
     public TenantConfig config() {
-        return surroundings.config();
+        return surroundings.configs().of(tenant());
     }
 
     // ---- what this server is to the tenant ----

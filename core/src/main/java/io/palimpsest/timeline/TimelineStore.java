@@ -5,6 +5,7 @@ import io.palimpsest.base.Generation;
 import io.palimpsest.base.Limits;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.base.TenantConfig;
+import io.palimpsest.base.TenantOverrides;
 import io.palimpsest.base.TenantShardId;
 import io.palimpsest.base.TimelineId;
 import io.palimpsest.layer.BlockCache;
@@ -88,6 +89,57 @@ public final class TimelineStore {
 
     public Limits limits() {
         return surroundings.limits();
+    }
+
+    // ---- what tenants have of their own ----
+
+    /**
+     * What its directory says that the tenant has of its own; CORRUPTION if that cannot be read.
+     */
+    TenantOverrides ownConfig(TenantShardId tenant) {
+        return TenantConfigs.read(environment.disk(), ROOT + "/" + tenant);
+    }
+
+    /** The store says so: it holds from now on. */
+    void takeConfig(TenantShardId tenant, TenantOverrides own) {
+        TenantConfigs.write(environment.disk(), ROOT + "/" + tenant, own);
+    }
+
+    /**
+     * What the directory says holds from now on.
+     *
+     * @throws PageserverException CORRUPTION; BAD_REQUEST if it contradicts what the server is
+     *     configured to by now
+     */
+    public void loadConfig(TenantShardId tenant) {
+        surroundings.configs().put(tenant, ownConfig(tenant));
+    }
+
+    /** What the tenant has of its own. */
+    public TenantOverrides overrides(TenantShardId tenant) {
+        return surroundings.configs().overrides(tenant);
+    }
+
+    /** What holds for the tenant. */
+    public TenantConfig config(TenantShardId tenant) {
+        return surroundings.configs().of(tenant);
+    }
+
+    /**
+     * Gives a tenant something of its own: durable, and with a store there, when this returns.
+     *
+     * @throws PageserverException BAD_REQUEST if it contradicts itself; PRECONDITION_FAILED if this
+     *     server does not own the tenant; or as the store has it, and then it holds after the next
+     *     time that the tenant is attached, or not
+     */
+    public void configure(TenantShardId tenant, TenantOverrides own) {
+        TenantConfig _ = own.over(surroundings.configs().server());
+        RemoteTenant owned = owned(tenant);
+        if (owned != null) {
+            owned.configure(own);
+        }
+        TenantConfigs.write(environment.disk(), ROOT + "/" + tenant, own);
+        surroundings.configs().put(tenant, own);
     }
 
     /** The long work that is asked for, and was. */

@@ -2,29 +2,33 @@ package io.palimpsest.remote;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.Generation;
 import io.palimpsest.base.PageserverException;
+import io.palimpsest.base.TenantOverrides;
+import io.palimpsest.base.TenantSetting;
 import io.palimpsest.base.TenantShardId;
 import io.palimpsest.base.TimelineId;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
+import java.util.Set;
 import org.junit.jupiter.api.Test;
 
 class TenantManifestTest {
     private static final TenantManifest CLAIM =
-            new TenantManifest(
+            TenantManifest.bare(
                     TenantShardId.parse("7a1f0c4e5d6b48a99e0f112233445566"),
                     new Generation(3),
                     -2,
-                    1_764_000_000_000L,
-                    false,
-                    List.of());
+                    1_764_000_000_000L);
 
     private static final TenantManifest MANIFEST =
             CLAIM.complete(
+                    TenantOverrides.NONE,
                     List.of(
                             new TenantManifest.Entry(
                                     TimelineId.parse("d87061ac791d44a963416f8fe634a26c"),
@@ -54,6 +58,23 @@ class TenantManifestTest {
                 """,
                 new String(MANIFEST.encode(), StandardCharsets.UTF_8)
                         .replaceAll("crc32c .*\n", ""));
+    }
+
+    @Test
+    void whatTheTenantHasOfItsOwnIsInIt() {
+        TenantOverrides own =
+                TenantOverrides.NONE.with(
+                        Map.of(TenantSetting.GC_HORIZON, 7L, TenantSetting.PITR_INTERVAL, 1L),
+                        Set.of());
+        TenantManifest with = MANIFEST.with(own);
+        assertEquals(with, TenantManifest.decode(with.encode(), "m"));
+        assertEquals(own, with.without(with.timelines().getFirst().id()).config());
+        String text = new String(with.encode(), StandardCharsets.UTF_8);
+        assertTrue(
+                text.contains(
+                        "complete yes\nconfig pitr_interval 1\nconfig gc_horizon 7\ntimeline"),
+                text);
+        assertEquals(MANIFEST, with.with(TenantOverrides.NONE));
     }
 
     @Test

@@ -112,8 +112,8 @@ public final class Palimpsest {
     @Command(
             name = "tenant",
             mixinStandardHelpOptions = true,
-            description = "Tenants of a running server: attach, locate.",
-            subcommands = {TenantAttach.class, TenantLocate.class})
+            description = "Tenants of a running server: attach, config, locate.",
+            subcommands = {TenantAttach.class, TenantConfigure.class, TenantLocate.class})
     static final class Tenant {}
 
     /** Tokens. */

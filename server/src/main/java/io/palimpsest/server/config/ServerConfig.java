@@ -7,6 +7,8 @@ import io.palimpsest.base.Limits;
 import io.palimpsest.base.OwnershipConfig;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.base.TenantConfig;
+import io.palimpsest.base.TenantOverrides;
+import io.palimpsest.base.TenantSetting;
 import io.palimpsest.port.RedoEngine;
 import io.palimpsest.server.redo.WalRedoPool;
 import io.palimpsest.server.store.StoreSettings;
@@ -118,7 +120,6 @@ public record ServerConfig(
 
     private static final long DAY = 24 * 3_600_000_000_000L;
     private static final long LONGEST_NANOS = 30 * DAY;
-    private static final long LONGEST_HISTORY = 36_500 * DAY;
     private static final Pattern DURATION = Pattern.compile("(\\d+) *(ms|s|m|min|h|hr|d|day|days)");
     private static final Pattern ZERO = Pattern.compile("0+ *(ms|s|m|min|h|hr|d|day|days)?");
 
@@ -142,15 +143,12 @@ public record ServerConfig(
         long ingestBatch = Limits.DEFAULT.ingestBatchRecords();
         long openFiles = Limits.DEFAULT.openLayerFiles();
         long batchPages = Limits.DEFAULT.batchPages();
-        long pitrInterval = TenantConfig.DEFAULT.pitrIntervalNanos();
-        long gcHorizon = TenantConfig.DEFAULT.gcHorizonBytes();
-        long gcPeriod = TenantConfig.DEFAULT.gcPeriodNanos();
-        long compactionPeriod = TenantConfig.DEFAULT.compactionPeriodNanos();
-        long compactionThreshold = TenantConfig.DEFAULT.compactionThreshold();
-        long compactionUpperLimit = TenantConfig.DEFAULT.compactionUpperLimit();
-        long compactionTarget = TenantConfig.DEFAULT.compactionTargetBytes();
-        long imageThreshold = TenantConfig.DEFAULT.imageCreationThreshold();
-        long lease = TenantConfig.DEFAULT.leaseNanos();
+        final TreeMap<TenantSetting, Long> tenant = new TreeMap<>();
+
+        long tenant(TenantSetting setting) {
+            return tenant.getOrDefault(setting, setting.of(TenantConfig.DEFAULT));
+        }
+
         boolean takeOver = OwnershipConfig.DEFAULT.takeOver();
         long maxUploadLag = -1;
         long generationCheck = OwnershipConfig.DEFAULT.checkPeriodNanos();
@@ -197,28 +195,11 @@ public record ServerConfig(
         KEYS.put("tenant_config.checkpoint_timeout", (s, v) -> s.checkpointTimeout = duration(v));
         KEYS.put("max_file_descriptors", (s, v) -> s.openFiles = number(v, 1, 1 << 20));
         KEYS.put("max_get_vectored_keys", (s, v) -> s.batchPages = number(v, 1, 1 << 10));
-        KEYS.put(
-                "tenant_config.pitr_interval",
-                (s, v) -> s.pitrInterval = durationOrZero(v, LONGEST_HISTORY));
-        KEYS.put("tenant_config.gc_horizon", (s, v) -> s.gcHorizon = number(v, 0, 1L << 60));
-        KEYS.put(
-                "tenant_config.gc_period", (s, v) -> s.gcPeriod = durationOrZero(v, LONGEST_NANOS));
-        KEYS.put(
-                "tenant_config.compaction_period",
-                (s, v) -> s.compactionPeriod = durationOrZero(v, LONGEST_NANOS));
-        KEYS.put(
-                "tenant_config.compaction_threshold",
-                (s, v) -> s.compactionThreshold = number(v, 1, 1 << 16));
-        KEYS.put(
-                "tenant_config.compaction_upper_limit",
-                (s, v) -> s.compactionUpperLimit = number(v, 1, 1 << 16));
-        KEYS.put(
-                "tenant_config.compaction_target_size",
-                (s, v) -> s.compactionTarget = number(v, 1 << 16, 1L << 36));
-        KEYS.put(
-                "tenant_config.image_creation_threshold",
-                (s, v) -> s.imageThreshold = number(v, 1, 1 << 16));
-        KEYS.put("tenant_config.lsn_lease_length", (s, v) -> s.lease = duration(v));
+        for (TenantSetting setting : TenantSetting.values()) {
+            KEYS.put(
+                    "tenant_config." + setting.key(),
+                    (s, v) -> s.tenant.put(setting, TenantValues.parse(setting, v)));
+        }
         KEYS.put("take_over", (s, v) -> s.takeOver = yes(v));
         KEYS.put("max_upload_lag", (s, v) -> s.maxUploadLag = number(v, 0, 1L << 40));
         KEYS.put("generation_check_period", (s, v) -> s.generationCheck = duration(v));
@@ -299,16 +280,7 @@ public record ServerConfig(
                 new Clients(
                         (int) settings.connections, settings.idleTimeout, settings.drainTimeout),
                 limits,
-                new TenantConfig(
-                        settings.pitrInterval,
-                        settings.gcHorizon,
-                        settings.gcPeriod,
-                        settings.compactionPeriod,
-                        (int) settings.compactionThreshold,
-                        (int) settings.compactionUpperLimit,
-                        settings.compactionTarget,
-                        (int) settings.imageThreshold,
-                        settings.lease),
+                new TenantOverrides(settings.tenant).over(TenantConfig.DEFAULT),
                 new Redo(
                         new WalRedoPool.Settings(
                                 settings.redo,
@@ -334,12 +306,14 @@ public record ServerConfig(
 
     /** What no key alone can say. */
     private static void checkTogether(Settings settings, List<String> wrong) {
-        if (settings.compactionUpperLimit < settings.compactionThreshold) {
+        long threshold = settings.tenant(TenantSetting.COMPACTION_THRESHOLD);
+        long upperLimit = settings.tenant(TenantSetting.COMPACTION_UPPER_LIMIT);
+        if (upperLimit < threshold) {
             wrong.add(
                     "tenant_config.compaction_upper_limit is "
-                            + settings.compactionUpperLimit
+                            + upperLimit
                             + ", less than tenant_config.compaction_threshold, which is "
-                            + settings.compactionThreshold);
+                            + threshold);
         }
         DoorConfig doors = settings.doors.config();
         if (!settings.publicWithoutAuth) {
@@ -504,7 +478,7 @@ public record ServerConfig(
     }
 
     /** 0 turns something off. */
-    private static long durationOrZero(Object value, long longest) {
+    static long durationOrZero(Object value, long longest) {
         return value instanceof String s && ZERO.matcher(s.strip()).matches()
                 ? 0
                 : duration(value, longest);
@@ -514,7 +488,7 @@ public record ServerConfig(
         return duration(value, LONGEST_NANOS);
     }
 
-    private static long duration(Object value, long longest) {
+    static long duration(Object value, long longest) {
         Matcher m =
                 DURATION.matcher(
                         value instanceof String s ? s.strip().toLowerCase(Locale.ROOT) : "");

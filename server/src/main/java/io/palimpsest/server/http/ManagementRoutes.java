@@ -9,6 +9,7 @@ import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.Lsn;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.base.TenantId;
+import io.palimpsest.base.TenantOverrides;
 import io.palimpsest.base.TimelineId;
 import io.palimpsest.layer.LayerName;
 import io.palimpsest.server.auth.Tokens;
@@ -123,6 +124,7 @@ final class ManagementRoutes {
         add();
         new SourceRoutes(service.sources(), management).add(router);
         new OperationRoutes(management.operations()).add(router);
+        new TenantConfigRoutes(management).add(router);
     }
 
     /** All that there is. */
@@ -398,6 +400,14 @@ final class ManagementRoutes {
                 generation(request),
                 mode == LocationMode.SECONDARY && warm(request.get("secondary_conf")),
                 millis(query, "flush_ms"));
+        JsonNode own = request.get("tenant_conf");
+        // Of one that is not owned here the store says what it has, to its owner.
+        if (own != null && mode.owns()) {
+            TenantOverrides wanted = TenantConfigRoutes.overrides(own);
+            if (!wanted.equals(management.overrides(tenant))) {
+                management.configure(tenant, _ -> wanted);
+            }
+        }
         ObjectNode json = JSON.objectNode();
         json.putArray("shards").addObject().put("shard_id", tenant.toString()).put("node_id", 1);
         return ok(json.putNull("stripe_size"));
@@ -418,11 +428,7 @@ final class ManagementRoutes {
                     throw PageserverException.badRequest(
                             "tenant_conf is %s, expected an object", value);
                 }
-                if (!value.isEmpty()) {
-                    throw PageserverException.badRequest(
-                            "tenant_conf is %s: what a tenant is to have of its own cannot be set here, expected {}",
-                            value);
-                }
+                TenantOverrides _ = TenantConfigRoutes.overrides(value);
             }
             default ->
                     throw PageserverException.badRequest(
@@ -490,7 +496,7 @@ final class ManagementRoutes {
         Location found = management.location(tenant);
         return found == null
                 ? failure(503, "tenant " + tenant + " is on its way, or cannot be attached")
-                : ok(json(found));
+                : ok(json(tenant, found));
     }
 
     private Answer locations() {
@@ -503,13 +509,13 @@ final class ManagementRoutes {
                     if (location == null) {
                         pair.addNull();
                     } else {
-                        pair.add(json(location));
+                        pair.add(json(tenant, location));
                     }
                 });
         return ok(json);
     }
 
-    private static ObjectNode json(Location location) {
+    private ObjectNode json(TenantId tenant, Location location) {
         ObjectNode json = JSON.objectNode().put("mode", location.mode().toString());
         if (location.generation() == 0) {
             json.putNull("generation");
@@ -522,7 +528,7 @@ final class ManagementRoutes {
             json.putNull("secondary_conf");
         }
         json.put("shard_number", 0).put("shard_count", 0).put("shard_stripe_size", 0);
-        json.putObject("tenant_conf");
+        json.set("tenant_conf", TenantConfigRoutes.json(management.overrides(tenant)));
         return json;
     }
 

@@ -35,7 +35,16 @@ record Request(
     }
 
     TenantId tenant() {
-        TenantShardId shard = TenantShardId.parse(inPath("tenant"));
+        return tenant(inPath("tenant"));
+    }
+
+    /** The tenant that a member of the body names. */
+    TenantId tenantInBody(String field) {
+        return tenant(text(json(), field));
+    }
+
+    private static TenantId tenant(String id) {
+        TenantShardId shard = TenantShardId.parse(id);
         if (shard.count() > 1) {
             throw PageserverException.of(ErrorCode.NOT_FOUND, "shard %s is not here", shard);
         }

@@ -25,12 +25,15 @@ final class Router {
      *
      * @param template such as {@code /v1/tenant/{tenant}/timeline}
      * @param open it tells no more than that the server is there: nobody is asked who he is
+     * @param tenantField the member of the body that names the tenant whose token opens it; null:
+     *     the path says who may
      * @param successes how often it was answered with a status below 400
      */
     record Route(
             String method,
             String template,
             boolean open,
+            @Nullable String tenantField,
             Handler handler,
             LongAdder successes,
             LongAdder failures) {
@@ -55,16 +58,34 @@ final class Router {
     private final List<Route> routes = new ArrayList<>();
 
     void add(String method, String template, Handler handler) {
-        add(method, template, false, handler);
+        add(method, template, false, null, handler);
+    }
+
+    /** One that is about the tenant that its body names. */
+    void ofTenantInBody(String method, String template, String field, Handler handler) {
+        add(method, template, false, field, handler);
     }
 
     /** One that tells no more than that the server is there: nobody is asked who he is. */
     void open(String method, String template, Handler handler) {
-        add(method, template, true, handler);
+        add(method, template, true, null, handler);
     }
 
-    private void add(String method, String template, boolean open, Handler handler) {
-        routes.add(new Route(method, template, open, handler, new LongAdder(), new LongAdder()));
+    private void add(
+            String method,
+            String template,
+            boolean open,
+            @Nullable String tenantField,
+            Handler handler) {
+        routes.add(
+                new Route(
+                        method,
+                        template,
+                        open,
+                        tenantField,
+                        handler,
+                        new LongAdder(),
+                        new LongAdder()));
     }
 
     /** May everybody ask for that path? */
@@ -109,7 +130,9 @@ final class Router {
     private static Answer counted(Route route, Request request) {
         boolean good = false;
         try {
-            if (!route.open) {
+            if (route.tenantField != null) {
+                request.access().toTenant(request.tenantInBody(route.tenantField));
+            } else if (!route.open) {
                 request.checkAccess();
             }
             Answer answer = route.handler.answer(request);

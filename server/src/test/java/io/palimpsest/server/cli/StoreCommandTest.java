@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.palimpsest.base.Generation;
+import io.palimpsest.base.TenantOverrides;
 import io.palimpsest.base.TenantShardId;
 import io.palimpsest.base.TimelineId;
 import io.palimpsest.fixtures.GoldenStore;
@@ -57,7 +58,9 @@ abstract class StoreCommandTest {
     void manifest(Generation generation, List<Entry> entries) {
         put(
                 RemotePath.manifest(TENANT, generation),
-                new TenantManifest(TENANT, generation, 7, 7, true, entries).encode());
+                TenantManifest.bare(TENANT, generation, 7, 7)
+                        .complete(TenantOverrides.NONE, entries)
+                        .encode());
     }
 
     LocalStore store() {

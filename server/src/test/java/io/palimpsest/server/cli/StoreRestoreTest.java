@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.palimpsest.base.Generation;
+import io.palimpsest.base.TenantOverrides;
 import io.palimpsest.base.TenantShardId;
 import io.palimpsest.base.TimelineId;
 import io.palimpsest.fixtures.GoldenStore;
@@ -86,7 +87,9 @@ class StoreRestoreTest {
         put(
                 store,
                 RemotePath.manifest(TENANT, g),
-                new TenantManifest(TENANT, g, 7, 7, true, entries).encode());
+                TenantManifest.bare(TENANT, g, 7, 7)
+                        .complete(TenantOverrides.NONE, entries)
+                        .encode());
     }
 
     private void fill(S3Store store) {

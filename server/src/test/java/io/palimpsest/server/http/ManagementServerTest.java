@@ -210,6 +210,14 @@ class ManagementServerTest {
         assertEquals(401, send("GET", "/metrics", "").statusCode());
         assertEquals(403, status("GET", "/metrics", one));
         assertEquals(200, status("GET", "/metrics", all));
+        String config = "/v1/tenant/config";
+        String ofIt = "{\"tenant_id\": \"" + TENANT + "\", \"gc_horizon\": 1}";
+        String ofAnother = ofIt.replace(TENANT, TIMELINE);
+        assertEquals(401, send("PATCH", config, ofIt).statusCode());
+        assertEquals(404, send("PATCH", config, ofIt, "Authorization", one).statusCode());
+        assertEquals(403, send("PATCH", config, ofAnother, "Authorization", one).statusCode());
+        assertEquals(404, send("PATCH", config, ofAnother, "Authorization", all).statusCode());
+        assertEquals(400, send("PUT", config, "{}", "Authorization", one).statusCode());
         HttpResponse<String> nobody = send("GET", "/v1/tenant", "");
         assertEquals(401, nobody.statusCode());
         assertEquals("Bearer", nobody.headers().firstValue("WWW-Authenticate").orElse(""));

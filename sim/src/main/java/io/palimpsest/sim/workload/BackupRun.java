@@ -350,6 +350,11 @@ final class BackupRun {
         leases.check(machine, timeline, overtaken, e -> requireExcused(machine, e));
     }
 
+    private boolean mayBeFenced() {
+        rivals |= vandal != null && vandal.fences();
+        return rivals;
+    }
+
     private boolean fenced(Timeline timeline) {
         RuntimeException failure = timeline.failure();
         if (failure == null) {
@@ -358,7 +363,7 @@ final class BackupRun {
         Check.that(
                 failure instanceof PageserverException e
                         && e.code() == ErrorCode.PRECONDITION_FAILED
-                        && rivals,
+                        && mayBeFenced(),
                 "the timeline stopped: %s",
                 failure);
         return true;
@@ -395,7 +400,10 @@ final class BackupRun {
                 switch (e.code()) {
                     case IO, UNAVAILABLE, THROTTLED, CONFLICT -> {}
                     case PRECONDITION_FAILED -> {
-                        Check.that(rivals, "fenced by nobody: %s", String.valueOf(e.getMessage()));
+                        Check.that(
+                                mayBeFenced(),
+                                "fenced by nobody: %s",
+                                String.valueOf(e.getMessage()));
                         return null;
                     }
                     default -> requireDamage(machine, e);
@@ -461,7 +469,8 @@ final class BackupRun {
         switch (e.code()) {
             case UNAVAILABLE, THROTTLED, LSN_OUT_OF_RANGE -> {}
             case PRECONDITION_FAILED ->
-                    Check.that(rivals, "fenced by nobody: %s", String.valueOf(e.getMessage()));
+                    Check.that(
+                            mayBeFenced(), "fenced by nobody: %s", String.valueOf(e.getMessage()));
             default -> requireDamage(machine, e);
         }
     }

@@ -40,6 +40,7 @@ final class StoreVandal {
     private final TreeSet<String> ever = new TreeSet<>();
 
     private boolean stopped;
+    private boolean tookManifest;
 
     StoreVandal(SimObjectStore store, Prng random, boolean manifestsVanish) {
         this.store = store;
@@ -68,6 +69,8 @@ final class StoreVandal {
         if (key != null) {
             store.damage(key, kind);
             ever.add(key);
+            tookManifest |=
+                    kind == Damage.VANISHED && RemoteKey.of(key) instanceof RemoteKey.Manifest;
         }
     }
 
@@ -140,6 +143,15 @@ final class StoreVandal {
         stopped = true;
         putRight();
         ever.clear();
+        tookManifest = false;
+    }
+
+    /**
+     * May a server be fenced though no other one is at work? It takes a claim of its own that
+     * vanished for one that nobody has made, if a list that lags hides the claims after it.
+     */
+    boolean fences() {
+        return tookManifest;
     }
 
     /**

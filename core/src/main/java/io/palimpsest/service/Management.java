@@ -1,6 +1,7 @@
 package io.palimpsest.service;
 
 import io.palimpsest.base.ErrorCode;
+import io.palimpsest.base.Label;
 import io.palimpsest.base.Lsn;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.base.TenantConfig;
@@ -17,11 +18,13 @@ import io.palimpsest.tenant.Housekeeper;
 import io.palimpsest.tenant.Secondaries;
 import io.palimpsest.tenant.Tenants;
 import io.palimpsest.tenant.WarmUp;
+import io.palimpsest.timeline.BranchProperties;
 import io.palimpsest.timeline.GarbageCollector;
 import io.palimpsest.timeline.Lease;
 import io.palimpsest.timeline.Location;
 import io.palimpsest.timeline.LocationMode;
 import io.palimpsest.timeline.LsnAtTime;
+import io.palimpsest.timeline.NamedPoint;
 import io.palimpsest.timeline.Operation;
 import io.palimpsest.timeline.Operations;
 import io.palimpsest.timeline.StoreGarbage;
@@ -172,9 +175,50 @@ public final class Management {
                 branches.computeIfAbsent(ancestor.id(), id -> new ArrayList<>()).add(timeline.id());
             }
         }
+        Map<TimelineId, Label> names = tenants.names().all(tenant);
         return all.stream()
-                .map(t -> info(tenant, t, branches.getOrDefault(t.id(), List.of())))
+                .map(t ->
+                        info(
+                                tenant,
+                                t,
+                                names.get(t.id()),
+                                branches.getOrDefault(t.id(), List.of())))
                 .toList();
+    }
+
+    /** The timeline of that name; NOT_FOUND. */
+    public TimelineId find(TenantId tenant, Label name) {
+        Timeline found = tenants.names().find(tenant, name);
+        if (found == null) {
+            // A tenant that is not here says why.
+            boolean here = tenants.tenants().contains(tenant);
+            Location _ = here ? null : location(tenant);
+            throw PageserverException.of(
+                    ErrorCode.NOT_FOUND, "tenant %s has no branch %s", tenant, name);
+        }
+        return found.id();
+    }
+
+    /** Does what is said of a branch, and says how it is then. */
+    public TimelineInfo run(TenantId tenant, TimelineId id, BranchCommand command) {
+        Timeline timeline = tenants.timeline(tenant, id);
+        switch (command) {
+            case BranchCommand.Rename(var to) -> tenants.names().rename(timeline, to);
+            case BranchCommand.TakeName(var name, var preserveUnder) ->
+                    tenants.names().take(timeline, name, preserveUnder);
+            case BranchCommand.Protect(var on) -> tenants.protect(timeline, on);
+            case BranchCommand.Expire(var at) ->
+                    tenants.expire(timeline, at == null ? 0 : at.toEpochMilli());
+            case BranchCommand.CreatePoint(var name, var at, var pinned) ->
+                    tenants.createPoint(
+                            timeline,
+                            name,
+                            at.equals(Lsn.INVALID) ? timeline.lastRecordLsn() : at.value(),
+                            pinned);
+            case BranchCommand.Pin(var point, var on) -> tenants.pin(timeline, point, on);
+            case BranchCommand.DeletePoint(var point) -> tenants.deletePoint(timeline, point);
+        }
+        return info(tenant, timeline);
     }
 
     public TimelineInfo timeline(TenantId tenant, TimelineId timeline) {
@@ -185,18 +229,24 @@ public final class Management {
      * Makes a branch; the same one again is fine.
      *
      * @param at where; {@link Lsn#INVALID}: at the ancestor's last record
+     * @param name what it is called; null: nothing
      */
     public TimelineInfo createBranch(
-            TenantId tenant, TimelineId newId, TimelineId ancestor, Lsn at) {
-        return info(tenant, tenants.createBranch(tenant, newId, ancestor, at.value()));
+            TenantId tenant, TimelineId newId, TimelineId ancestor, Lsn at, @Nullable Label name) {
+        return info(tenant, tenants.createBranch(tenant, newId, ancestor, at.value(), name));
     }
 
     /** The same as of a moment: at the last commit at or before it. */
     public TimelineInfo createBranch(
-            TenantId tenant, TimelineId newId, TimelineId ancestor, Instant at) {
+            TenantId tenant,
+            TimelineId newId,
+            TimelineId ancestor,
+            Instant at,
+            @Nullable Label name) {
         return info(
                 tenant,
-                tenants.createBranchAtTime(tenant, newId, ancestor, LsnAtTime.microsSince2000(at)));
+                tenants.createBranchAtTime(
+                        tenant, newId, ancestor, LsnAtTime.microsSince2000(at), name));
     }
 
     /** Deletes a timeline that has no branches; returns when its files are gone. */
@@ -404,11 +454,13 @@ public final class Management {
      *
      * @param conninfo {@code key=value} pairs as libpq takes them
      * @param slot the physical replication slot that keeps the WAL for us
+     * @param name what it is called; null: nothing
      */
     public TimelineInfo createFromSource(
-            TenantId tenant, TimelineId newId, String conninfo, String slot) {
+            TenantId tenant, TimelineId newId, String conninfo, String slot, @Nullable Label name) {
         return info(
-                tenant, tenants.createFromSource(tenant, newId, WalSource.parse(conninfo, slot)));
+                tenant,
+                tenants.createFromSource(tenant, newId, WalSource.parse(conninfo, slot), name));
     }
 
     /** Has a timeline follow a source that may be another one than before. */
@@ -424,16 +476,21 @@ public final class Management {
 
     private TimelineInfo info(TenantId tenant, Timeline timeline) {
         return info(
-                tenant, timeline, tenants.branches(timeline).stream().map(Timeline::id).toList());
+                tenant,
+                timeline,
+                tenants.names().of(timeline),
+                tenants.branches(timeline).stream().map(Timeline::id).toList());
     }
 
-    private TimelineInfo info(TenantId tenant, Timeline timeline, List<TimelineId> branches) {
+    private TimelineInfo info(
+            TenantId tenant, Timeline timeline, @Nullable Label name, List<TimelineId> branches) {
         Timeline ancestor = timeline.ancestor();
         WalReceiver receiver = tenants.receiver(tenant, timeline.id());
         RuntimeException failure = timeline.failure();
         return new TimelineInfo(
                 tenant,
                 timeline.id(),
+                said(timeline, name),
                 ancestor == null ? null : ancestor.id(),
                 new Lsn(timeline.ancestorLsn()),
                 new Lsn(timeline.lastRecordLsn()),
@@ -462,6 +519,18 @@ public final class Management {
                 receiver == null
                         ? withoutReceiver(tenants.receiverFailure(tenant, timeline.id()), timeline)
                         : status(receiver));
+    }
+
+    private static Said said(Timeline timeline, @Nullable Label name) {
+        BranchProperties properties = timeline.properties();
+        long until = properties.expiresMillis();
+        return new Said(
+                name,
+                properties.isProtected(),
+                until == 0 ? null : Instant.ofEpochMilli(until),
+                properties.points().stream()
+                        .map(point -> new Point(point, timeline.readable(point.lsn())))
+                        .toList());
     }
 
     private static TimelineInfo.@Nullable Receiver withoutReceiver(
@@ -506,6 +575,26 @@ public final class Management {
     public record Collected(int total, int removed, long removedBytes) {}
 
     /**
+     * What people say of a branch.
+     *
+     * @param name null: it has none
+     * @param expiresAt when it is deleted; null: it is not
+     * @param points of its history that have names, by LSN
+     */
+    public record Said(
+            @Nullable Label name,
+            boolean isProtected,
+            @Nullable Instant expiresAt,
+            List<Point> points) {}
+
+    /**
+     * A point with a name.
+     *
+     * @param readable false: it was not pinned, and history is not kept so far back
+     */
+    public record Point(NamedPoint point, boolean readable) {}
+
+    /**
      * Why history is kept.
      *
      * @param pitrSeconds so far back by time; 0: by distance only
@@ -529,6 +618,7 @@ public final class Management {
     /**
      * A timeline's state at one moment.
      *
+     * @param said what people say of it
      * @param ancestorLsn {@link Lsn#INVALID} without an ancestor
      * @param oldestReadableLsn the cutoff
      * @param residentBytes of {@code layerBytes}, those that are on the disk
@@ -542,6 +632,7 @@ public final class Management {
     public record TimelineInfo(
             TenantId tenant,
             TimelineId timeline,
+            Said said,
             @Nullable TimelineId ancestor,
             Lsn ancestorLsn,
             Lsn lastRecordLsn,

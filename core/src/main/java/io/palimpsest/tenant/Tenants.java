@@ -3,6 +3,7 @@ package io.palimpsest.tenant;
 import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.EvictionConfig;
 import io.palimpsest.base.HeatmapConfig;
+import io.palimpsest.base.Label;
 import io.palimpsest.base.Limits;
 import io.palimpsest.base.Lsn;
 import io.palimpsest.base.OwnershipConfig;
@@ -18,6 +19,7 @@ import io.palimpsest.port.Tasks.Monitor;
 import io.palimpsest.remote.RemoteStore;
 import io.palimpsest.tenant.TimelineTable.Entry;
 import io.palimpsest.tenant.TimelineTable.Name;
+import io.palimpsest.timeline.BranchProperties;
 import io.palimpsest.timeline.Location;
 import io.palimpsest.timeline.LocationMode;
 import io.palimpsest.timeline.LsnAtTime;
@@ -50,6 +52,8 @@ public final class Tenants {
     private final Housekeeper housekeeper;
     private final Evictor evictor;
     private final WarmUps warmUps;
+    private final BranchNames names;
+    private final BranchExpiry expiry;
     private final OwnershipWatch ownership;
     private final TimelineStore store;
     private final TimelineTable table;
@@ -93,6 +97,8 @@ public final class Tenants {
         this.warmUps = new WarmUps(environment, store.operations());
         this.ownership = new OwnershipWatch(environment, ownership, store);
         this.table = new TimelineTable(environment.tasks().monitor("tenants"));
+        this.names = new BranchNames(environment, table, store);
+        this.expiry = new BranchExpiry(environment, this::open, this::deleteExpired);
         this.archiving = environment.tasks().monitor("archiving");
         this.configuring = environment.tasks().monitor("configuring");
         this.secondaries = new Secondaries(environment, heatmap, eviction, cache, remote);
@@ -204,13 +210,19 @@ public final class Tenants {
 
     /** Opens what there is of a tenant and begins to receive WAL where there is a source. */
     private void open(TenantShardId id) {
-        new TenantLoading(store, table, environment.tracer(), id).run();
+        names.opening(id.tenant());
+        try {
+            new TenantLoading(store, table, environment.tracer(), id).run();
+        } finally {
+            names.opened(id.tenant());
+        }
         for (Timeline timeline : timelines(id.tenant())) {
             if (timeline.layerCount() > 0) {
                 housekeeper.changed(timeline);
             }
             feed(new Name(id.tenant(), timeline.id()));
         }
+        expiry.changed();
     }
 
     /** Begins to receive WAL for a timeline that was opened just now. */
@@ -397,6 +409,19 @@ public final class Tenants {
         return timeline(tenant, timeline, entry);
     }
 
+    /** The same by its name. */
+    public Timeline timeline(TenantId tenant, Label name) {
+        attachments.checkHere(TenantShardId.unsharded(tenant));
+        locations.checkServes(TenantShardId.unsharded(tenant));
+        names.checkKnown(tenant);
+        Timeline found = names.find(tenant, name);
+        if (found == null) {
+            throw PageserverException.of(
+                    ErrorCode.NOT_FOUND, "tenant %s has no branch %s", tenant, name);
+        }
+        return found;
+    }
+
     private static PageserverException notHere(TenantId tenant, TimelineId timeline) {
         return PageserverException.of(
                 ErrorCode.NOT_FOUND, "timeline %s of tenant %s is not here", timeline, tenant);
@@ -499,6 +524,74 @@ public final class Tenants {
         return warmUps;
     }
 
+    /** What timelines are called. */
+    public BranchNames names() {
+        return names;
+    }
+
+    /** See {@link BranchNames#protect}. */
+    public void protect(Timeline timeline, boolean on) {
+        names.protect(timeline, on);
+        expiry.changed();
+    }
+
+    /**
+     * Says until when a branch is wanted: then it is deleted, unless it is protected or has
+     * branches, and when neither is so any more.
+     *
+     * @param atMillis since 1970; 0: it is not deleted
+     * @throws PageserverException PRECONDITION_FAILED if it follows a source, whose slot would keep
+     *     WAL for nobody; or if it is protected
+     */
+    public void expire(Timeline timeline, long atMillis) {
+        store.checkOwner(timeline.tenant());
+        if (atMillis != 0 && store.follows(timeline)) {
+            throw PageserverException.of(
+                    ErrorCode.PRECONDITION_FAILED,
+                    "timeline %s follows a source, whose slot would keep WAL for ever: it does not expire",
+                    timeline.id());
+        }
+        store.tree()
+                .change(
+                        timeline,
+                        properties -> {
+                            if (atMillis != 0 && properties.isProtected()) {
+                                throw PageserverException.of(
+                                        ErrorCode.PRECONDITION_FAILED,
+                                        "timeline %s is protected and does not expire; unprotect it first",
+                                        timeline.id());
+                            }
+                            return properties.expiring(atMillis);
+                        });
+        expiry.changed();
+        store.tree().awaitPropertiesStored(timeline);
+    }
+
+    /** See {@link TimelineTree#createPoint}. */
+    public void createPoint(Timeline timeline, Label name, long lsn, boolean pinned) {
+        store.checkOwner(timeline.tenant());
+        store.tree().createPoint(timeline, name, lsn, pinned);
+        store.tree().awaitPropertiesStored(timeline);
+    }
+
+    /** See {@link TimelineTree#pin} and {@link TimelineTree#unpin}. */
+    public void pin(Timeline timeline, Label point, boolean pinned) {
+        store.checkOwner(timeline.tenant());
+        if (pinned) {
+            store.tree().pin(timeline, point);
+        } else {
+            store.tree().unpin(timeline, point);
+        }
+        store.tree().awaitPropertiesStored(timeline);
+    }
+
+    /** See {@link TimelineTree#deletePoint}. */
+    public void deletePoint(Timeline timeline, Label point) {
+        store.checkOwner(timeline.tenant());
+        store.tree().deletePoint(timeline, point);
+        store.tree().awaitPropertiesStored(timeline);
+    }
+
     /** All timelines that can be read. */
     private List<Timeline> open() {
         List<Timeline> found = new ArrayList<>();
@@ -551,6 +644,21 @@ public final class Tenants {
      */
     public Timeline createBranch(
             TenantId tenant, TimelineId newId, TimelineId ancestorId, long atLsn) {
+        return createBranch(tenant, newId, ancestorId, atLsn, null);
+    }
+
+    /**
+     * The same.
+     *
+     * @param label what it is called; null: nothing
+     * @throws PageserverException CONFLICT if another one is called so
+     */
+    public Timeline createBranch(
+            TenantId tenant,
+            TimelineId newId,
+            TimelineId ancestorId,
+            long atLsn,
+            @Nullable Label label) {
         Timeline named = timeline(tenant, ancestorId);
         long lsn = atLsn == 0 ? named.lastRecordLsn() : Lsn.align(atLsn);
         Timeline ancestor = named;
@@ -564,7 +672,7 @@ public final class Tenants {
         Name name = new Name(tenant, newId);
         Timeline hangsOn = ancestor;
         Entry existing = table.get(name);
-        if (existing != null && isBranch(existing, hangsOn, lsn)) {
+        if (existing != null && isBranch(existing, hangsOn, lsn, label)) {
             return timeline(tenant, newId, existing);
         }
         table.reserve(
@@ -579,19 +687,24 @@ public final class Tenants {
                     }
                 });
         Timeline branch = null;
+        Label reserved = null;
         try {
-            branch = store.createBranch(hangsOn, newId, lsn);
+            BranchProperties.Title title = names.reserve(tenant, label);
+            reserved = label;
+            branch = store.createBranch(hangsOn, newId, lsn, BranchProperties.titled(title));
             return branch;
         } finally {
             table.putBack(name, branch == null ? null : Entry.of(branch, null));
+            names.made(tenant, reserved);
         }
     }
 
-    private static boolean isBranch(Entry entry, Timeline ancestor, long lsn) {
+    private boolean isBranch(Entry entry, Timeline ancestor, long lsn, @Nullable Label label) {
         Timeline timeline = entry.timeline();
         return timeline != null
                 && ancestor.equals(timeline.ancestor())
-                && timeline.ancestorLsn() == lsn;
+                && timeline.ancestorLsn() == lsn
+                && (label == null || label.equals(names.of(timeline)));
     }
 
     /**
@@ -601,6 +714,16 @@ public final class Tenants {
      */
     public Timeline createBranchAtTime(
             TenantId tenant, TimelineId newId, TimelineId ancestorId, long micros) {
+        return createBranchAtTime(tenant, newId, ancestorId, micros, null);
+    }
+
+    /** The same. */
+    public Timeline createBranchAtTime(
+            TenantId tenant,
+            TimelineId newId,
+            TimelineId ancestorId,
+            long micros,
+            @Nullable Label label) {
         LsnAtTime then = timeline(tenant, ancestorId).lsnByTimestamp(micros);
         LsnAtTime.Commit at = then.before();
         if (at == null) {
@@ -613,7 +736,7 @@ public final class Tenants {
                             ? "it knows none at all"
                             : "the first one is at " + Lsn.toString(first.lsn()));
         }
-        return createBranch(tenant, newId, ancestorId, at.lsn());
+        return createBranch(tenant, newId, ancestorId, at.lsn(), label);
     }
 
     /**
@@ -621,6 +744,12 @@ public final class Tenants {
      * Returns when the backup is imported, durable, and the WAL receiver has been started.
      */
     public Timeline createFromSource(TenantId tenant, TimelineId newId, WalSource source) {
+        return createFromSource(tenant, newId, source, null);
+    }
+
+    /** The same; {@code label} is what it is called, or null. */
+    public Timeline createFromSource(
+            TenantId tenant, TimelineId newId, WalSource source, @Nullable Label label) {
         begin(tenant);
         Name name = new Name(tenant, newId);
         Entry before =
@@ -635,13 +764,18 @@ public final class Tenants {
                             checkSlotIsFree(source, name);
                         });
         Entry entry = before;
+        Label reserved = null;
         try {
-            Timeline timeline = store.importFrom(TenantShardId.unsharded(tenant), newId, source);
+            BranchProperties properties = BranchProperties.titled(names.reserve(tenant, label));
+            reserved = label;
+            Timeline timeline =
+                    store.importFrom(TenantShardId.unsharded(tenant), newId, source, properties);
             WalReceiver receiver = WalReceiver.start(environment, store.limits(), timeline, source);
             entry = Entry.of(timeline, receiver);
             return timeline;
         } finally {
             table.putBack(name, entry);
+            names.made(tenant, reserved);
         }
     }
 
@@ -688,10 +822,24 @@ public final class Tenants {
      * Deletes a timeline: gone for everybody as soon as its index says so, durably; then its files.
      * One that a failure has left half deleted is deleted to the end.
      *
-     * @throws PageserverException PRECONDITION_FAILED if it has branches, NOT_FOUND if it is not
-     *     here
+     * @throws PageserverException PRECONDITION_FAILED if it has branches or is protected, NOT_FOUND
+     *     if it is not here
      */
     public void delete(TenantId tenant, TimelineId id) {
+        delete(tenant, id, false);
+    }
+
+    /** Its slot would keep WAL on its source: one that follows a source goes when somebody says. */
+    private void deleteExpired(Timeline timeline) {
+        TenantId tenant = timeline.tenant().tenant();
+        if (receiver(tenant, timeline.id()) != null || store.follows(timeline)) {
+            throw PageserverException.of(
+                    ErrorCode.PRECONDITION_FAILED, "it follows a source by now: delete it by hand");
+        }
+        delete(tenant, timeline.id(), true);
+    }
+
+    private void delete(TenantId tenant, TimelineId id, boolean expired) {
         checkDeletes(tenant);
         Name name = new Name(tenant, id);
         Entry before = reserve(name, "deleted");
@@ -702,11 +850,12 @@ public final class Tenants {
                 requireDeleting(tenant, id, before);
                 store.deleteFiles(TenantShardId.unsharded(tenant), id);
             } else {
-                store.tree().requireNoBranches(timeline);
+                store.tree().requireDeletable(timeline, expired);
                 stop(before.receiver());
                 left = Entry.of(timeline, null);
                 housekeeper.dismiss(timeline);
-                store.delete(timeline);
+                names.settle(timeline);
+                store.delete(timeline, expired);
             }
             left = null;
         } catch (PageserverException e) {
@@ -721,6 +870,8 @@ public final class Tenants {
             }
             table.putBack(name, left == null ? null : fedAgain(left));
         }
+        // What it hung on may be over, too.
+        expiry.changed();
     }
 
     private static void requireDeleting(TenantId tenant, TimelineId id, Entry entry) {
@@ -869,6 +1020,7 @@ public final class Tenants {
 
     /** Stops receiving, makes what has arrived durable, closes everything. */
     public void close() {
+        expiry.stop();
         evictor.stop();
         warmUps.stop();
         ownership.stop();

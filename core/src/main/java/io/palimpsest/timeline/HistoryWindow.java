@@ -10,17 +10,19 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.OptionalLong;
+import java.util.function.Function;
+import java.util.stream.LongStream;
 import org.jspecify.annotations.Nullable;
 
 /**
  * What of a timeline's history is kept and may be read: everything from the cutoff on, and below it
- * the LSNs that branches hang on or leases hold.
+ * the LSNs that branches hang on, leases hold or pinned points name.
  *
- * <p>Cutoff and leases are the index's, so they are durable before they count. Branch points are
- * the children's indexes; here they are collected. Taking a branch point or lease and moving the
- * cutoff exclude each other, and a new one must be at or above the cutoff or equal one that is
- * there: so what a {@link #retention} once said stays enough, however long a job takes that goes by
- * it.
+ * <p>Cutoff, leases and named points are the index's, so they are durable before they count. Branch
+ * points are the children's indexes; here they are collected. Taking a branch point, lease or pin
+ * and moving the cutoff exclude each other, and a new one must be at or above the cutoff or equal
+ * one that is there: so what a {@link #retention} once said stays enough, however long a job takes
+ * that goes by it.
  */
 final class HistoryWindow {
     private static final long[] NONE = {};
@@ -99,6 +101,7 @@ final class HistoryWindow {
 
     private boolean isPoint(TimelineIndex index, long lsn) {
         return index.leases().stream().anyMatch(lease -> lease.lsn() == lsn)
+                || index.properties().pins(lsn)
                 || Arrays.binarySearch(branchPoints, lsn) >= 0;
     }
 
@@ -110,19 +113,23 @@ final class HistoryWindow {
                         : new Retention(0, List.of()));
     }
 
+    /** The same with the cutoff somewhere else. */
+    Retention retention(long withCutoff) {
+        return layers.withIndex(index -> Retention.of(withCutoff, points(index)));
+    }
+
     /** What is read if nobody looks back: the end, and what branches hang on or leases hold. */
     Retention ends(long lastLsn) {
-        return layers.withIndex(index -> Retention.of(lastLsn, points(index)));
+        return retention(lastLsn);
     }
 
     private long[] points(TimelineIndex index) {
         long[] branches = branchPoints;
         List<Lease> leases = index.leases();
-        long[] points = Arrays.copyOf(branches, branches.length + leases.size());
-        for (int i = 0; i < leases.size(); i++) {
-            points[branches.length + i] = leases.get(i).lsn();
-        }
-        return points;
+        LongStream held = leases.stream().mapToLong(Lease::lsn);
+        LongStream pinned = LongStream.of(index.properties().pinned());
+        return LongStream.concat(LongStream.of(branches), LongStream.concat(held, pinned))
+                .toArray();
     }
 
     /** Why nothing may be collected, or null: it is not known what a branch needs. */
@@ -160,8 +167,26 @@ final class HistoryWindow {
         return branchPoints.length;
     }
 
-    /** The index of a timeline that goes. */
-    TimelineIndex deleting(TimelineIndex index) {
+    /**
+     * The index of a timeline that goes.
+     *
+     * @param expired because its time is over, and nobody else wants that
+     */
+    TimelineIndex deleting(TimelineIndex index, boolean expired) {
+        BranchProperties properties = index.properties();
+        if (properties.isProtected()) {
+            throw PageserverException.of(
+                    ErrorCode.PRECONDITION_FAILED,
+                    "timeline %s is protected; unprotect it first",
+                    index.timeline());
+        }
+        long until = properties.expiresMillis();
+        if (expired && (until == 0 || until > nowMillis())) {
+            throw PageserverException.of(
+                    ErrorCode.PRECONDITION_FAILED,
+                    "timeline %s is wanted for longer by now",
+                    index.timeline());
+        }
         if (branchPoints.length > 0) {
             throw PageserverException.of(
                     ErrorCode.PRECONDITION_FAILED,
@@ -279,14 +304,7 @@ final class HistoryWindow {
 
     /** See {@link Timeline#keep}. */
     long keep(long lsn) {
-        if (Long.compareUnsigned(lsn, timeline.lastRecordLsn()) > 0) {
-            throw PageserverException.of(
-                    ErrorCode.LSN_OUT_OF_RANGE,
-                    "LSN %s has not come yet: timeline %s is at %s",
-                    Lsn.toString(lsn),
-                    timeline.id(),
-                    Lsn.toString(timeline.lastRecordLsn()));
-        }
+        checkArrived(lsn);
         checkReadable(lsn);
         long[] until = {nowMillis() + timeline.config().leaseNanos() / 1_000_000L};
         boolean[] kept = new boolean[1];
@@ -316,6 +334,43 @@ final class HistoryWindow {
             throw outside(lsn, null);
         }
         return until[0];
+    }
+
+    private void checkArrived(long lsn) {
+        if (Long.compareUnsigned(lsn, timeline.lastRecordLsn()) > 0) {
+            throw PageserverException.of(
+                    ErrorCode.LSN_OUT_OF_RANGE,
+                    "LSN %s has not come yet: timeline %s is at %s",
+                    Lsn.toString(lsn),
+                    timeline.id(),
+                    Lsn.toString(timeline.lastRecordLsn()));
+        }
+    }
+
+    /**
+     * Puts a point into the index, if its LSN can be read as of the commit.
+     *
+     * @param point made of the properties there are; null: they stay as they are
+     * @throws PageserverException LSN_OUT_OF_RANGE
+     */
+    void putPoint(Function<BranchProperties, @Nullable NamedPoint> point) {
+        long[] lost = {-1};
+        layers.commitIndex(index -> {
+            NamedPoint put = point.apply(index.properties());
+            if (put == null) {
+                return null;
+            }
+            checkArrived(put.lsn());
+            if (!isKept(index, put.lsn())) {
+                // The message reads; not under the index's lock.
+                lost[0] = put.lsn();
+                return null;
+            }
+            return index.having(index.properties().with(put));
+        });
+        if (lost[0] != -1) {
+            throw outside(lost[0], null);
+        }
     }
 
     private boolean isKept(TimelineIndex index, long lsn) {

@@ -546,6 +546,16 @@ public final class Timeline {
         return index().leases();
     }
 
+    /** What people say of it. */
+    public BranchProperties properties() {
+        return index().properties();
+    }
+
+    /** May its history be read as of exactly that LSN? */
+    public boolean readable(long lsn) {
+        return window.readable(lsn);
+    }
+
     /** What a moment is as an LSN, in microseconds since 2000. May block. */
     public LsnAtTime lsnByTimestamp(long micros) {
         return commits.around(micros);

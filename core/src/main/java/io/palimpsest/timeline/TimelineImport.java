@@ -39,6 +39,7 @@ final class TimelineImport {
     private final TimelineId id;
     private final String directory;
     private final WalSource source;
+    private final BranchProperties properties;
     private final @Nullable RemoteTimeline remote;
     private final Operation operation;
 
@@ -48,8 +49,10 @@ final class TimelineImport {
             TimelineId id,
             String directory,
             WalSource source,
+            BranchProperties properties,
             @Nullable RemoteTimeline remote,
             Operation operation) {
+        this.properties = properties;
         this.remote = remote;
         this.operation = operation;
         this.surroundings = surroundings;
@@ -188,20 +191,21 @@ final class TimelineImport {
             startLsn = start;
             TimelineIndex index =
                     TimelineIndex.empty(
-                            new TimelineIndex.Identity(
-                                    tenant,
-                                    id,
-                                    remote == null
-                                            ? Generation.FIRST
-                                            : remote.tenant().generation(),
-                                    connection.version(),
-                                    WalOrigin.STOCK,
-                                    identity.systemId(),
-                                    segmentSize,
-                                    walTimeline),
-                            null,
-                            Long.MAX_VALUE,
-                            start - 1);
+                                    new TimelineIndex.Identity(
+                                            tenant,
+                                            id,
+                                            remote == null
+                                                    ? Generation.FIRST
+                                                    : remote.tenant().generation(),
+                                            connection.version(),
+                                            WalOrigin.STOCK,
+                                            identity.systemId(),
+                                            segmentSize,
+                                            walTimeline),
+                                    null,
+                                    Long.MAX_VALUE,
+                                    start - 1)
+                            .having(properties);
             TimelineStore.markUnfinished(environment.disk(), directory);
             Timeline filling = Timeline.beginImport(surroundings, directory, index, remote);
             timeline = filling;

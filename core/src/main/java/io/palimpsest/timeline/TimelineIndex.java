@@ -28,6 +28,7 @@ import org.jspecify.annotations.Nullable;
  * @param adopted branch points that were crossed by layers taken over when the timeline was
  *     detached from its ancestors, ascending: an image layer at an LSN says nothing about what is
  *     at or below the largest of them that is below that LSN
+ * @param properties what people say of it
  * @param oldestReadableLsn the cutoff: reads and branches below are refused but at leased LSNs and
  *     branch points
  * @param leases by LSN, each LSN once
@@ -42,6 +43,7 @@ record TimelineIndex(
         @Nullable Ancestor ancestor,
         List<Long> adopted,
         TimelineState state,
+        BranchProperties properties,
         long oldestReadableLsn,
         List<Lease> leases,
         long diskConsistentLsn,
@@ -139,6 +141,7 @@ record TimelineIndex(
                 ancestor,
                 List.of(),
                 TimelineState.ACTIVE,
+                BranchProperties.NONE,
                 oldestReadableLsn,
                 List.of(),
                 lsn,
@@ -166,6 +169,7 @@ record TimelineIndex(
                 ancestor,
                 adopted,
                 state,
+                properties,
                 oldestReadableLsn,
                 leases,
                 newDiskLsn,
@@ -191,6 +195,7 @@ record TimelineIndex(
                 ancestor,
                 adopted,
                 state,
+                properties,
                 oldestReadableLsn,
                 leases,
                 diskConsistentLsn,
@@ -221,7 +226,8 @@ record TimelineIndex(
 
     /**
      * The same history of these layers, for the holder of that generation. What was to be deleted
-     * from the store is left.
+     * from the store is left; a time at which it was to be deleted itself is forgotten, or what was
+     * restored would go at once.
      *
      * @throws PageserverException UNSUPPORTED if two layers differ by the generation alone that
      *     they have lost
@@ -237,7 +243,8 @@ record TimelineIndex(
                         sorted.get(i).name());
             }
         }
-        return with(identity.under(newGeneration), sorted, List.of());
+        return with(identity.under(newGeneration), sorted, List.of())
+                .having(properties.expiring(0));
     }
 
     boolean names(LayerName name) {
@@ -258,6 +265,7 @@ record TimelineIndex(
                 null,
                 crossed,
                 state,
+                properties,
                 oldestReadableLsn,
                 leases,
                 diskConsistentLsn,
@@ -302,6 +310,7 @@ record TimelineIndex(
                 ancestor,
                 adopted,
                 state,
+                properties,
                 newOldestReadableLsn,
                 leases,
                 diskConsistentLsn,
@@ -316,8 +325,24 @@ record TimelineIndex(
                 ancestor,
                 adopted,
                 state,
+                properties,
                 newOldestReadableLsn,
                 newLeases,
+                diskConsistentLsn,
+                prevRecordLsn,
+                layers,
+                removed);
+    }
+
+    TimelineIndex having(BranchProperties newProperties) {
+        return new TimelineIndex(
+                identity,
+                ancestor,
+                adopted,
+                state,
+                newProperties,
+                oldestReadableLsn,
+                leases,
                 diskConsistentLsn,
                 prevRecordLsn,
                 layers,
@@ -330,6 +355,7 @@ record TimelineIndex(
                 ancestor,
                 adopted,
                 newState,
+                properties,
                 oldestReadableLsn,
                 leases,
                 diskConsistentLsn,

@@ -2,6 +2,7 @@ package io.palimpsest.timeline;
 
 import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.Generation;
+import io.palimpsest.base.Label;
 import io.palimpsest.base.Lsn;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.base.TenantShardId;
@@ -16,6 +17,7 @@ import io.palimpsest.timeline.TimelineIndex.Identity;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -26,13 +28,17 @@ final class TimelineIndexText {
     private static final String COMPLETE = " complete";
     private static final String MAGIC = "palimpsest timeline index 1";
 
+    /** What has properties: a server that does not know them must not write them away. */
+    private static final String MAGIC_2 = "palimpsest timeline index 2";
+
     private TimelineIndexText() {}
 
     static byte[] encode(TimelineIndex index) {
         Identity id = index.identity();
         Ancestor ancestor = index.ancestor();
         StringBuilder s = new StringBuilder(512 + index.layers().size() * 140);
-        s.append(MAGIC).append('\n');
+        BranchProperties properties = index.properties();
+        s.append(properties.equals(BranchProperties.NONE) ? MAGIC : MAGIC_2).append('\n');
         line(s, "tenant", id.tenant());
         line(s, "timeline", id.timeline());
         line(s, "generation", id.generation());
@@ -58,6 +64,7 @@ final class TimelineIndexText {
                     case TimelineState.Archived archived -> "archived " + archived.sinceMillis();
                     case TimelineState.Deleting _ -> "deleting";
                 });
+        properties(s, properties);
         line(s, "oldest_readable_lsn", Lsn.toString(index.oldestReadableLsn()));
         for (Lease lease : index.leases()) {
             line(s, "lease", Lsn.toString(lease.lsn()) + " " + lease.validUntilMillis());
@@ -73,6 +80,29 @@ final class TimelineIndexText {
         byte[] body = s.toString().getBytes(StandardCharsets.UTF_8);
         line(s, "crc32c", TextChecksum.of(body, body.length));
         return s.toString().getBytes(StandardCharsets.UTF_8);
+    }
+
+    private static void properties(StringBuilder s, BranchProperties properties) {
+        BranchProperties.Title title = properties.title();
+        if (title != null) {
+            line(s, "name", title.since() + " " + title.label());
+        }
+        if (properties.isProtected()) {
+            line(s, "protected", "yes");
+        }
+        if (properties.expiresMillis() != 0) {
+            line(s, "expires", properties.expiresMillis());
+        }
+        for (NamedPoint p : properties.points()) {
+            line(
+                    s,
+                    "point",
+                    Lsn.toString(p.lsn())
+                            + " "
+                            + p.createdMillis()
+                            + (p.pinned() ? " pinned " : " free ")
+                            + p.name());
+        }
     }
 
     private static void line(StringBuilder s, String name, Object value) {
@@ -114,10 +144,11 @@ final class TimelineIndexText {
         }
         Lines lines = new Lines(text.substring(0, last).split("\n"), path);
         String magic = lines.next();
-        if (!magic.equals(MAGIC)) {
+        boolean second = magic.equals(MAGIC_2);
+        if (!second && !magic.equals(MAGIC)) {
             throw PageserverException.corruption(
-                    "%s: expected '%s' in the first line, found '%s': another format version?",
-                    path, MAGIC, magic);
+                    "%s: expected '%s' or '%s' in the first line, found '%s': another format version?",
+                    path, MAGIC, MAGIC_2, magic);
         }
         Identity identity =
                 new Identity(
@@ -132,6 +163,7 @@ final class TimelineIndexText {
         Ancestor ancestor = lines.ancestor();
         List<Long> adopted = lines.adopted();
         TimelineState state = lines.state();
+        BranchProperties properties = second ? lines.properties() : BranchProperties.NONE;
         long readable = lines.lsn("oldest_readable_lsn");
         List<Lease> leases = lines.leases();
         long disk = lines.lsn("disk_consistent_lsn");
@@ -139,7 +171,17 @@ final class TimelineIndexText {
         List<LayerDescriptor> layers = lines.layers(disk);
         List<LayerName> removed = lines.removed();
         return new TimelineIndex(
-                identity, ancestor, adopted, state, readable, leases, disk, prev, layers, removed);
+                identity,
+                ancestor,
+                adopted,
+                state,
+                properties,
+                readable,
+                leases,
+                disk,
+                prev,
+                layers,
+                removed);
     }
 
     /**
@@ -226,6 +268,55 @@ final class TimelineIndexText {
                         throw wrong(
                                 "state active', 'state archived <ms>' or 'state deleting", value);
             };
+        }
+
+        BranchProperties properties() {
+            BranchProperties.Title title = null;
+            if (more("name")) {
+                String value = value("name");
+                int space = value.indexOf(' ');
+                title =
+                        new BranchProperties.Title(
+                                new Label(value.substring(space + 1)),
+                                Long.parseLong(value.substring(0, space)));
+            }
+            boolean isProtected = more("protected");
+            if (isProtected && !value("protected").equals("yes")) {
+                throw wrong("protected yes", lines[at - 1]);
+            }
+            long expires = more("expires") ? Long.parseLong(value("expires")) : 0;
+            List<NamedPoint> points = points();
+            BranchProperties found = new BranchProperties(title, isProtected, expires, points);
+            if (found.equals(BranchProperties.NONE)) {
+                throw wrong("name, protected, expires or point", next());
+            }
+            return found;
+        }
+
+        private List<NamedPoint> points() {
+            List<NamedPoint> found = new ArrayList<>(0);
+            TreeSet<Label> names = new TreeSet<>();
+            while (more("point")) {
+                String value = value("point");
+                String[] p = value.split(" ");
+                boolean pinned = p.length == 4 && p[2].equals("pinned");
+                if (p.length != 4 || !pinned && !p[2].equals("free")) {
+                    throw wrong("point <LSN> <ms> pinned|free <name>", value);
+                }
+                NamedPoint point =
+                        new NamedPoint(
+                                new Label(p[3]),
+                                Lsn.parse(p[0]).value(),
+                                Long.parseLong(p[1]),
+                                pinned);
+                boolean inOrder =
+                        found.isEmpty() || NamedPoint.ORDER.compare(found.getLast(), point) < 0;
+                if (!names.add(point.name()) || !inOrder) {
+                    throw wrong("point, LSNs ascending, each name once", value);
+                }
+                found.add(point);
+            }
+            return found;
         }
 
         List<Lease> leases() {

@@ -601,9 +601,11 @@ public final class TimelineStore {
     /**
      * Deletes a timeline for good: it is closed when this returns, and its files are gone, and with
      * a store its objects.
+     *
+     * @param expired if its time is over only
      */
-    public void delete(Timeline timeline) {
-        tree.beginDeletion(timeline);
+    public void delete(Timeline timeline, boolean expired) {
+        tree.beginDeletion(timeline, expired);
         deleteFiles(timeline.tenant(), timeline.id());
         tree.deleted(timeline);
     }
@@ -650,6 +652,12 @@ public final class TimelineStore {
 
     /** A branch of {@code ancestor}, which must be durable up to {@code lsn}. */
     public Timeline createBranch(Timeline ancestor, TimelineId id, long lsn) {
+        return createBranch(ancestor, id, lsn, BranchProperties.NONE);
+    }
+
+    /** The same. */
+    public Timeline createBranch(
+            Timeline ancestor, TimelineId id, long lsn, BranchProperties properties) {
         TenantShardId tenant = ancestor.tenant();
         RemoteTenant owned = owned(tenant);
         RemoteTimeline theirs = ancestor.remote();
@@ -664,10 +672,11 @@ public final class TimelineStore {
         }
         TimelineIndex index =
                 TimelineIndex.empty(
-                        ancestor.index().identity().branch(id),
-                        new TimelineIndex.Ancestor(ancestor.id(), lsn),
-                        lsn,
-                        lsn);
+                                ancestor.index().identity().branch(id),
+                                new TimelineIndex.Ancestor(ancestor.id(), lsn),
+                                lsn,
+                                lsn)
+                        .having(properties);
         Timeline branch =
                 Timeline.createBranch(surroundings, directory(tenant, id), index, ancestor, remote);
         boolean done = false;
@@ -688,16 +697,26 @@ public final class TimelineStore {
      * fails, but what an earlier import left that did not finish: its source.
      */
     public Timeline importFrom(TenantShardId tenant, TimelineId id, WalSource source) {
+        return importFrom(tenant, id, source, BranchProperties.NONE);
+    }
+
+    /** The same. */
+    public Timeline importFrom(
+            TenantShardId tenant, TimelineId id, WalSource source, BranchProperties properties) {
         return operations()
                 .run(
                         Operation.Kind.IMPORT,
                         tenant.tenant(),
                         id,
-                        operation -> importFrom(tenant, id, source, operation));
+                        operation -> importFrom(tenant, id, source, properties, operation));
     }
 
     private Timeline importFrom(
-            TenantShardId tenant, TimelineId id, WalSource source, Operation operation) {
+            TenantShardId tenant,
+            TimelineId id,
+            WalSource source,
+            BranchProperties properties,
+            Operation operation) {
         String directory = directory(tenant, id);
         RemoteTenant owned = owned(tenant);
         if (owned != null) {
@@ -723,7 +742,14 @@ public final class TimelineStore {
             RemoteTimeline remote = owned == null ? null : owned.timeline(id, directory);
             Timeline imported =
                     new TimelineImport(
-                                    surroundings, tenant, id, directory, source, remote, operation)
+                                    surroundings,
+                                    tenant,
+                                    id,
+                                    directory,
+                                    source,
+                                    properties,
+                                    remote,
+                                    operation)
                             .run();
             if (remote != null) {
                 operation.stage("putting it into the object store");
@@ -800,6 +826,11 @@ public final class TimelineStore {
         } catch (PageserverException e) {
             return null;
         }
+    }
+
+    /** Is there a source, be it damaged? */
+    public boolean follows(Timeline timeline) {
+        return environment.disk().exists(sources(timeline.tenant()) + "/" + timeline.id());
     }
 
     /** What feeds the timeline, or null. */

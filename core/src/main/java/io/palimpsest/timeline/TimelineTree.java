@@ -1,8 +1,11 @@
 package io.palimpsest.timeline;
 
+import io.palimpsest.base.ErrorCode;
+import io.palimpsest.base.Label;
 import io.palimpsest.base.Lsn;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.port.Environment;
+import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -22,10 +25,17 @@ public final class TimelineTree {
     public void archive(Timeline timeline) {
         long now = environment.clock().wallMillis();
         timeline.stored()
-                .commitIndex(index ->
-                        index.state() instanceof TimelineState.Active
-                                ? index.in(new TimelineState.Archived(now))
-                                : null);
+                .commitIndex(index -> {
+                    if (index.properties().isProtected()) {
+                        throw PageserverException.of(
+                                ErrorCode.PRECONDITION_FAILED,
+                                "timeline %s is protected; unprotect it first",
+                                timeline.id());
+                    }
+                    return index.state() instanceof TimelineState.Active
+                            ? index.in(new TimelineState.Archived(now))
+                            : null;
+                });
         environment.tracer().info("timeline-archived", "timeline " + timeline.id());
     }
 
@@ -39,18 +49,22 @@ public final class TimelineTree {
         environment.tracer().info("timeline-unarchived", "timeline " + timeline.id());
     }
 
-    /** PRECONDITION_FAILED if there are branches; a new one may come at any moment. */
-    public void requireNoBranches(Timeline timeline) {
-        TimelineIndex _ = timeline.window().deleting(timeline.index());
+    /**
+     * PRECONDITION_FAILED if there are branches, or it is protected; that may change at any moment.
+     *
+     * @param expired it is to go because its time is over
+     */
+    public void requireDeletable(Timeline timeline, boolean expired) {
+        TimelineIndex _ = timeline.window().deleting(timeline.index(), expired);
     }
 
     /**
      * Is gone for everybody, durably: what is left is to delete its files.
      *
-     * @throws PageserverException PRECONDITION_FAILED if there are branches
+     * @throws PageserverException PRECONDITION_FAILED if there are branches, or it is protected
      */
-    void beginDeletion(Timeline timeline) {
-        timeline.stored().commitIndex(timeline.window()::deleting);
+    void beginDeletion(Timeline timeline, boolean expired) {
+        timeline.stored().commitIndex(index -> timeline.window().deleting(index, expired));
         timeline.close();
     }
 
@@ -64,6 +78,122 @@ public final class TimelineTree {
         if (at != null) {
             at.ancestor().window().releaseBranchPoint(at.lsn());
             surroundings.housekeeping().changed(at.ancestor());
+        }
+    }
+
+    // ---- what people say of it ----
+
+    /**
+     * Changes what is said of a timeline, durably here. Whoever owns the tenant next knows it after
+     * {@link #awaitPropertiesStored}.
+     *
+     * @param change may throw
+     */
+    public void change(Timeline timeline, UnaryOperator<BranchProperties> change) {
+        timeline.stored()
+                .commitIndex(index -> {
+                    BranchProperties next = change.apply(existing(index));
+                    return next.equals(index.properties()) ? null : index.having(next);
+                });
+    }
+
+    private static BranchProperties existing(TimelineIndex index) {
+        if (index.state() instanceof TimelineState.Deleting) {
+            throw PageserverException.of(
+                    ErrorCode.NOT_FOUND, "timeline %s is being deleted", index.timeline());
+        }
+        return index.properties();
+    }
+
+    /**
+     * Gives an LSN of the timeline's own history a name. The same again is fine.
+     *
+     * @param pinned it stays readable; one that is pinned stays so either way
+     * @throws PageserverException LSN_OUT_OF_RANGE if it is not readable or has not come yet;
+     *     CONFLICT if the name is another point's
+     */
+    public void createPoint(Timeline timeline, Label name, long lsn, boolean pinned) {
+        long now = environment.clock().wallMillis();
+        NamedPoint wanted = new NamedPoint(name, lsn, now, pinned);
+        timeline.window()
+                .putPoint(properties -> {
+                    NamedPoint there = properties.point(name);
+                    if (there == null) {
+                        return wanted;
+                    }
+                    if (there.lsn() != lsn) {
+                        throw PageserverException.of(
+                                ErrorCode.CONFLICT,
+                                "timeline %s has a point %s already, at %s",
+                                timeline.id(),
+                                name,
+                                Lsn.toString(there.lsn()));
+                    }
+                    return pinned && !there.pinned() ? there.pinned(true) : null;
+                });
+    }
+
+    /**
+     * Has a point stay readable.
+     *
+     * @throws PageserverException NOT_FOUND; LSN_OUT_OF_RANGE if it is not readable any more
+     */
+    public void pin(Timeline timeline, Label name) {
+        timeline.window()
+                .putPoint(properties -> {
+                    NamedPoint there = point(timeline, properties, name);
+                    return there.pinned() ? null : there.pinned(true);
+                });
+    }
+
+    /** Lets it go when the cutoff passes it, or already has; NOT_FOUND. */
+    public void unpin(Timeline timeline, Label name) {
+        change(
+                timeline,
+                properties -> properties.with(point(timeline, properties, name).pinned(false)));
+        surroundings.housekeeping().changed(timeline);
+    }
+
+    /** Takes a point's name away; NOT_FOUND. */
+    public void deletePoint(Timeline timeline, Label name) {
+        change(
+                timeline,
+                properties -> properties.without(point(timeline, properties, name).name()));
+        surroundings.housekeeping().changed(timeline);
+    }
+
+    private static NamedPoint point(Timeline timeline, BranchProperties properties, Label name) {
+        NamedPoint there = properties.point(name);
+        if (there == null) {
+            throw PageserverException.of(
+                    ErrorCode.NOT_FOUND, "timeline %s has no point %s", timeline.id(), name);
+        }
+        return there;
+    }
+
+    /**
+     * With a store, waits until that knows what is said of a timeline.
+     *
+     * @throws PageserverException UNAVAILABLE if the store does not take it in time: it is so here,
+     *     and is put there when it can be
+     */
+    public void awaitPropertiesStored(Timeline timeline) {
+        RemoteTimeline remote = timeline.remote();
+        if (remote == null) {
+            return;
+        }
+        // What is in the store and is as it is now here came after all that was asked for before.
+        boolean known =
+                remote.awaitStored(
+                        index -> index.properties().equals(timeline.index().properties()),
+                        timeline.limits().waitLsnNanos());
+        if (!known) {
+            String error = remote.lastError();
+            throw PageserverException.of(
+                    ErrorCode.UNAVAILABLE,
+                    "timeline %s was changed here, but the store does not have it yet: it would be undone if this machine were lost now%s; ask again",
+                    timeline.id(),
+                    error == null ? "" : "; the last failure was: " + error);
         }
     }
 

@@ -293,6 +293,7 @@ final class GoldenStoreWriter {
                         ancestor,
                         adopted,
                         state,
+                        BranchProperties.NONE,
                         oldest,
                         leases,
                         diskConsistent,

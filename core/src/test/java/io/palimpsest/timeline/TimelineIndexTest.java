@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.Generation;
 import io.palimpsest.base.KeyRange;
+import io.palimpsest.base.Label;
 import io.palimpsest.base.LsnRange;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.base.TenantShardId;
@@ -45,6 +46,7 @@ class TimelineIndexTest {
                         TimelineId.parse("a87061ac791d44a963416f8fe634a26c"), 0x200_0000L),
                 List.of(0x100_0000L, 0x180_0000L),
                 new TimelineState.Archived(1_700_000_000_000L),
+                BranchProperties.NONE,
                 0x300_0120L,
                 List.of(new Lease(0x200_0008L, 5), new Lease(0x300_0120L, 1_800_000_000_000L)),
                 0xA00_DBF8L,
@@ -116,6 +118,76 @@ class TimelineIndexTest {
                 """;
         assertEquals(text(sealed(body)), text(TimelineIndexText.encode(index(WalOrigin.NEON))));
         assertEquals(index(WalOrigin.NEON), TimelineIndexText.decode(sealed(body), "index"));
+    }
+
+    private static BranchProperties properties() {
+        return new BranchProperties(
+                new BranchProperties.Title(new Label("preview/pr-7"), 12),
+                true,
+                1_800_000_000_000L,
+                List.of(
+                        new NamedPoint(new Label("late"), 0x300_0120L, 8, false),
+                        new NamedPoint(new Label("before_migration"), 0x200_0008L, 7, true)));
+    }
+
+    /** Pins the second version: what stands there is read for ever. */
+    @Test
+    void whatPeopleSayMakesItTheSecondVersion() {
+        TimelineIndex index = index(WalOrigin.STOCK).having(properties());
+        String first = text(TimelineIndexText.encode(index(WalOrigin.STOCK)));
+        String body =
+                first.substring(0, first.indexOf("crc32c"))
+                        .replace("timeline index 1", "timeline index 2")
+                        .replace(
+                                "oldest_readable_lsn",
+                                """
+                                name 12 preview/pr-7
+                                protected yes
+                                expires 1800000000000
+                                point 0/2000008 7 pinned before_migration
+                                point 0/3000120 8 free late
+                                oldest_readable_lsn\
+                                """);
+        assertEquals(text(sealed(body)), text(TimelineIndexText.encode(index)));
+        assertEquals(index, TimelineIndexText.decode(sealed(body), "index"));
+        refused(sealed(body.replace("timeline index 2", "timeline index 1")));
+        refused(
+                sealed(
+                        first.substring(0, first.indexOf("crc32c"))
+                                .replace("timeline index 1", "timeline index 2")));
+        refused(
+                sealed(
+                        first.substring(0, first.indexOf("crc32c"))
+                                .replace("timeline index 1", "timeline index 3")));
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "name 12 preview/pr-7>name 12 preview pr-7",
+                "name 12 preview/pr-7>name twelve preview/pr-7",
+                "name 12 preview/pr-7>name 12 d87061ac791d44a963416f8fe634a26c",
+                "protected yes>protected no",
+                "expires 1800000000000>expires never",
+                "point 0/2000008 7 pinned>point 0/2000008 7 held",
+                "point 0/2000008 7 pinned>point 0/4000000 7 pinned",
+                "free late>free before_migration",
+                "free late>free",
+            })
+    void aPropertyThatCannotBeIsCorruption(String change) {
+        String good = text(TimelineIndexText.encode(index(WalOrigin.STOCK).having(properties())));
+        String[] fromTo = change.split(">");
+        assertTrue(good.contains(fromTo[0]));
+        refused(sealed(good.substring(0, good.indexOf("crc32c")).replace(fromTo[0], fromTo[1])));
+    }
+
+    /** Else what was restored because it had expired would go at once. */
+    @Test
+    void aRestoredTimelineKeepsItsNameAndDoesNotExpire() {
+        TimelineIndex index = index(WalOrigin.STOCK).having(properties());
+        assertEquals(
+                properties().expiring(0),
+                index.restored(new Generation(9), index.layers()).properties());
     }
 
     /** Any byte, any change, also to what is no UTF-8: an error that names the file. */

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.Generation;
+import io.palimpsest.base.Label;
 import io.palimpsest.base.Lsn;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.base.Prng;
@@ -20,11 +21,12 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.TreeMap;
+import java.util.TreeSet;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Cutoff, leases and branch points against a naive model, over restarts. */
+/** Cutoff, leases, pinned points and branch points against a naive model, over restarts. */
 class HistoryWindowTest {
     private static final long MILLI = 1_000_000L;
     private static final long SECOND = 1000 * MILLI;
@@ -35,13 +37,21 @@ class HistoryWindowTest {
         final TreeMap<Long, Long> leases = new TreeMap<>();
         final List<Long> branches = new ArrayList<>();
 
+        final TreeMap<Label, Long> points = new TreeMap<>();
+
+        final TreeSet<Label> pinned = new TreeSet<>();
+
         boolean kept(long lsn) {
-            return lsn >= cutoff || leases.containsKey(lsn) || branches.contains(lsn);
+            return lsn >= cutoff
+                    || leases.containsKey(lsn)
+                    || branches.contains(lsn)
+                    || pinned.stream().anyMatch(name -> points.getOrDefault(name, 0L) == lsn);
         }
 
         Retention retention() {
             List<Long> points = new ArrayList<>(leases.keySet());
             points.addAll(branches);
+            pinned.forEach(name -> points.add(this.points.getOrDefault(name, cutoff)));
             return Retention.of(cutoff, points.stream().mapToLong(p -> p).toArray());
         }
     }
@@ -69,7 +79,7 @@ class HistoryWindowTest {
                             List<Long> points = model.retention().points();
                             lsn = points.get(random.nextInt(points.size()));
                         }
-                        switch (random.nextInt(7)) {
+                        switch (random.nextInt(9)) {
                             case 0 -> {
                                 TimelineWorld.Pen pen = new TimelineWorld.Pen(root, world.limits);
                                 for (int i = random.nextInt(20); i >= 0; i--) {
@@ -80,7 +90,8 @@ class HistoryWindowTest {
                             case 1, 2 -> lease(world, root, model, lsn);
                             case 3 -> branch(world, root, model, lsn, step, branches);
                             case 4 -> advance(world, root, model, lsn);
-                            case 5 -> world.machine.tasks().sleep(random.nextLong(8 * SECOND) + 1);
+                            case 5, 6 -> point(world, root, model, lsn, random);
+                            case 7 -> world.machine.tasks().sleep(random.nextLong(8 * SECOND) + 1);
                             default -> {
                                 branches.forEach(Timeline::shutDown);
                                 root.shutDown();
@@ -107,6 +118,44 @@ class HistoryWindowTest {
         assertTrue(until >= before + 10_000, "a lease of ten seconds");
         assertTrue(until >= model.leases.getOrDefault(lsn, 0L), "a lease got shorter");
         model.leases.put(lsn, until);
+    }
+
+    private static void point(
+            TimelineWorld world, Timeline root, Model model, long lsn, Prng random) {
+        TimelineTree tree = world.store.tree();
+        Label name = new Label("p" + random.nextInt(6));
+        Long there = model.points.get(name);
+        boolean pin = random.nextBoolean();
+        if (there == null) {
+            refused(ErrorCode.NOT_FOUND, () -> tree.pin(root, name));
+            refused(ErrorCode.NOT_FOUND, () -> tree.unpin(root, name));
+            refused(ErrorCode.NOT_FOUND, () -> tree.deletePoint(root, name));
+            if (lsn > root.lastRecordLsn() || !model.kept(lsn)) {
+                refused(() -> tree.createPoint(root, name, lsn, pin));
+                return;
+            }
+            tree.createPoint(root, name, lsn, pin);
+            tree.createPoint(root, name, lsn, pin);
+            refused(ErrorCode.CONFLICT, () -> tree.createPoint(root, name, lsn - 8, pin));
+            model.points.put(name, lsn);
+        } else if (random.nextInt(3) == 0) {
+            tree.deletePoint(root, name);
+            model.points.remove(name);
+            model.pinned.remove(name);
+            return;
+        } else if (!pin) {
+            tree.unpin(root, name);
+        } else if (model.kept(there)) {
+            tree.pin(root, name);
+        } else {
+            refused(() -> tree.pin(root, name));
+            return;
+        }
+        if (pin) {
+            model.pinned.add(name);
+        } else {
+            model.pinned.remove(name);
+        }
     }
 
     private static void branch(
@@ -145,6 +194,13 @@ class HistoryWindowTest {
     private static void compare(Timeline root, Model model, Prng random) {
         assertEquals(model.cutoff, root.oldestReadableLsn());
         assertEquals(model.retention(), root.retention());
+        assertEquals(
+                model.points.keySet().stream().toList(),
+                root.properties().points().stream().map(NamedPoint::name).sorted().toList());
+        for (NamedPoint point : root.properties().points()) {
+            assertEquals(model.points.get(point.name()), point.lsn());
+            assertEquals(model.kept(point.lsn()), root.readable(point.lsn()));
+        }
         List<Long> lsns = new ArrayList<>(model.retention().points());
         long span = root.lastRecordLsn() - TimelineWorld.START;
         for (int i = 0; i < 5; i++) {
@@ -162,8 +218,12 @@ class HistoryWindowTest {
     }
 
     private static PageserverException refused(Runnable what) {
+        return refused(ErrorCode.LSN_OUT_OF_RANGE, what);
+    }
+
+    private static PageserverException refused(ErrorCode code, Runnable what) {
         PageserverException e = assertThrows(PageserverException.class, what::run);
-        assertEquals(ErrorCode.LSN_OUT_OF_RANGE, e.code());
+        assertEquals(code, e.code());
         return e;
     }
 

@@ -692,7 +692,7 @@ final class ManagementRoutes {
             JsonNode source = request.get("import_from");
             made =
                     management.createFromSource(
-                            tenant, id, text(source, "conninfo"), text(source, "slot"));
+                            tenant, id, text(source, "conninfo"), text(source, "slot"), null);
         } else {
             throw PageserverException.badRequest(
                     "the body says neither ancestor_timeline_id nor import_from:"
@@ -706,14 +706,14 @@ final class ManagementRoutes {
         boolean byLsn = request.hasNonNull("ancestor_start_lsn");
         if (!request.hasNonNull("ancestor_start_time")) {
             Lsn at = byLsn ? Lsn.parse(text(request, "ancestor_start_lsn")) : Lsn.INVALID;
-            return management.createBranch(tenant, id, ancestor, at);
+            return management.createBranch(tenant, id, ancestor, at, null);
         }
         if (byLsn) {
             throw PageserverException.badRequest(
                     "the body says both ancestor_start_lsn and ancestor_start_time");
         }
         return management.createBranch(
-                tenant, id, ancestor, moment(text(request, "ancestor_start_time")));
+                tenant, id, ancestor, moment(text(request, "ancestor_start_time")), null);
     }
 
     private static JsonNode parse(byte[] body) {

@@ -73,7 +73,7 @@ final class SourceRoutes {
                 201,
                 ManagementRoutes.json(
                         management.createFromSource(
-                                request.tenant(), id, source.conninfo(), source.slot())));
+                                request.tenant(), id, source.conninfo(), source.slot(), null)));
     }
 
     private Answer replace(Request request) {

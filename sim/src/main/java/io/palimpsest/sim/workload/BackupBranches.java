@@ -2,6 +2,7 @@ package io.palimpsest.sim.workload;
 
 import io.palimpsest.base.Check;
 import io.palimpsest.base.ErrorCode;
+import io.palimpsest.base.Label;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.base.Prng;
 import io.palimpsest.base.TimelineId;
@@ -21,6 +22,7 @@ final class BackupBranches {
     private final BackupProfile profile;
     private final Prng random;
     private final ReferencePageserver reference;
+    private final BackupNames names;
     private int next = 5;
 
     /** Those whose making was confirmed, and where they hang. */
@@ -35,6 +37,7 @@ final class BackupBranches {
         this.profile = profile;
         this.random = random;
         this.reference = reference;
+        this.names = new BackupNames(random);
     }
 
     /**
@@ -53,13 +56,16 @@ final class BackupBranches {
                 }
                 long lsn = oldest + random.nextLong(last - oldest + 1);
                 TimelineId id = new TimelineId(7, next++);
-                Timeline branch = tenants.createBranch(BackupRun.TENANT, id, BackupRun.MAIN, lsn);
+                Label name = names.fresh();
+                Timeline branch =
+                        tenants.createBranch(BackupRun.TENANT, id, BackupRun.MAIN, lsn, name);
                 machine.node().simulation().probe("backup-branch");
                 branches.put(id, branch.ancestorLsn());
+                names.made(id, name);
             } else {
                 int n = random.nextInt(branches.size());
                 TimelineId id = branches.keySet().stream().skip(n).findFirst().orElseThrow();
-                switch (random.nextInt(4)) {
+                switch (random.nextInt(6)) {
                     case 0 -> {
                         tenants.detach(BackupRun.TENANT, id);
                         machine.node().simulation().probe("backup-branch-detached");
@@ -69,6 +75,7 @@ final class BackupBranches {
                         tenants.unarchive(BackupRun.TENANT, id);
                         machine.node().simulation().probe("backup-branch-archived");
                     }
+                    case 2, 3 -> names.change(machine.node().simulation(), tenants, id);
                     default -> delete(machine, tenants, id, lastLife);
                 }
             }
@@ -98,6 +105,9 @@ final class BackupBranches {
         for (var branch : new TreeMap<>(branches).entrySet()) {
             try {
                 Timeline there = tenants.timeline(BackupRun.TENANT, branch.getKey());
+                if (!overtaken) {
+                    names.check(tenants, there);
+                }
                 reference.compareAll(there, branch.getValue());
             } catch (PageserverException e) {
                 // Another server may have deleted it since.
@@ -126,6 +136,7 @@ final class BackupBranches {
     private void delete(Machine machine, Tenants tenants, TimelineId id, boolean lastLife) {
         Simulation s = machine.node().simulation();
         branches.remove(id);
+        names.forget(id);
         long cut = profile.deletionCutShortNanos();
         boolean[] under = {true};
         if (cut > 0 && !lastLife) {

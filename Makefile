@@ -62,6 +62,11 @@ sim-crash-points: jdk ## Recover from every state a power loss can leave: [PROTO
 	@$(PACKAGE) -pl sim -am
 	@$(SIM_JAVA) crash-points --seed $(SEED) --seeds $(SEEDS) $(if $(PROTOCOL),--protocol $(PROTOCOL)) $(if $(STATE),--state $(STATE))
 
+.PHONY: bench-sim
+bench-sim: jdk ## How fast the simulator is, beside its bare scheduler and real time, each measure with its goal: [ROUNDS=5]
+	@$(PACKAGE) -pl sim -am
+	@$(SIM_JAVA) measures --rounds $(ROUNDS)
+
 .PHONY: sim-mutants
 ROWS ?= 3
 sim-mutants: jdk ## Plant bugs and see that the simulator finds each: [JOBS=2] [ROWS=3] [MUTANT=index-before-layer]

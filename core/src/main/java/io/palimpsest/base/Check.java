@@ -1,7 +1,5 @@
 package io.palimpsest.base;
 
-import java.util.Locale;
-
 /**
  * Checks that stay on in production. A failed one means that the program is wrong (not the world):
  * it stops the timeline it happened in, never the server.
@@ -26,25 +24,25 @@ public final class Check {
 
     public static void that(boolean condition, String format, long a) {
         if (!condition) {
-            throw new Failed(String.format(Locale.ROOT, format, a));
+            throw new Failed(String.format(format, a));
         }
     }
 
     public static void that(boolean condition, String format, long a, long b) {
         if (!condition) {
-            throw new Failed(String.format(Locale.ROOT, format, a, b));
+            throw new Failed(String.format(format, a, b));
         }
     }
 
     public static void that(boolean condition, String format, Object a) {
         if (!condition) {
-            throw new Failed(String.format(Locale.ROOT, format, a));
+            throw new Failed(String.format(format, a));
         }
     }
 
     public static void that(boolean condition, String format, Object a, Object b) {
         if (!condition) {
-            throw new Failed(String.format(Locale.ROOT, format, a, b));
+            throw new Failed(String.format(format, a, b));
         }
     }
 }

@@ -5,7 +5,6 @@ import io.palimpsest.base.PageserverException;
 import io.palimpsest.port.Ids;
 import io.palimpsest.port.Tasks;
 import io.palimpsest.port.Tracer;
-import java.util.Locale;
 import java.util.function.Supplier;
 
 /**
@@ -57,24 +56,15 @@ final class Retry {
             if (n >= limits.attempts()) {
                 throw new PageserverException(
                         failure.code(),
-                        String.format(
-                                Locale.ROOT,
-                                "%s, given up after %d attempts: %s",
-                                what,
-                                n,
-                                failure.getMessage()),
+                        "%s, given up after %d attempts: %s"
+                                .formatted(what, n, failure.getMessage()),
                         failure);
             }
             long delay = delay(n, failure.code());
             tracer.warn(
                     "store-retry",
-                    String.format(
-                            Locale.ROOT,
-                            "%s, attempt %d: %s; again in %d ms",
-                            what,
-                            n,
-                            failure.getMessage(),
-                            delay / 1_000_000));
+                    "%s, attempt %d: %s; again in %d ms"
+                            .formatted(what, n, failure.getMessage(), delay / 1_000_000));
             tasks.sleep(delay);
         }
     }

@@ -15,7 +15,6 @@ import io.palimpsest.timeline.Droppable;
 import io.palimpsest.timeline.Timeline;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Locale;
 import java.util.function.Supplier;
 
 /**
@@ -123,12 +122,11 @@ public final class Evictor {
                         .tracer()
                         .warn(
                                 "disk-pressure",
-                                String.format(
-                                        Locale.ROOT,
-                                        "%d of %d bytes are free; %d more should be, but no other layers can leave the disk",
-                                        space.availableBytes() + done.bytes(),
-                                        space.totalBytes(),
-                                        excess - done.bytes()));
+                                "%d of %d bytes are free; %d more should be, but no other layers can leave the disk"
+                                        .formatted(
+                                                space.availableBytes() + done.bytes(),
+                                                space.totalBytes(),
+                                                excess - done.bytes()));
             }
         }
     }

@@ -5,8 +5,8 @@ import java.io.PrintStream;
 
 /**
  * Runs the scenarios by seed ({@link RunCommand}), enumerates crash points ({@link
- * CrashPointsCommand}), shows what happened in one run ({@link ExplainCommand}), or runs histories
- * for another JVM ({@link TraceCommand}).
+ * CrashPointsCommand}), shows what happened in one run ({@link ExplainCommand}), says how fast it
+ * is ({@link MeasuresCommand}), or runs histories for another JVM ({@link TraceCommand}).
  */
 public final class Main {
     private Main() {}
@@ -23,6 +23,9 @@ public final class Main {
         }
         if (args.length > 0 && args[0].equals("explain")) {
             return ExplainCommand.run(args, out);
+        }
+        if (args.length > 0 && args[0].equals("measures")) {
+            return MeasuresCommand.run(args, out);
         }
         if (args.length > 0 && args[0].equals("trace")) {
             return TraceCommand.run(args, out);

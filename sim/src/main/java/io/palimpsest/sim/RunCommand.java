@@ -44,9 +44,6 @@ final class RunCommand {
     private static final int FAILURES_TOLD = 5;
     private static final long SHRINK_MILLIS = 120_000;
 
-    /** So many seeds must reach all that their scenarios are there for. */
-    private static final int MANY = 500;
-
     private final Options options;
     private final PrintStream out;
     private final Tally tally;
@@ -74,7 +71,7 @@ final class RunCommand {
         tally.lines().forEach(out::println);
         boolean reached = true;
         for (Scenario s : options.scenarios()) {
-            List<String> missing = options.part() ? List.of() : tally.missing(s, MANY);
+            List<String> missing = options.part() ? List.of() : tally.missing(s);
             if (!missing.isEmpty()) {
                 reached = false;
                 out.println(
@@ -185,7 +182,8 @@ final class RunCommand {
         }
     }
 
-    private static Duration cpuTime() {
+    /** That of this process. */
+    static Duration cpuTime() {
         return ProcessHandle.current().info().totalCpuDuration().orElse(Duration.ZERO);
     }
 

@@ -303,7 +303,9 @@ class DeterminismTest {
             {"run", "--story", "file"},
             {"run", "--scenario", "storage", "--seeds", "2", "--story", "file"},
             {"trace", "storage"},
-            {"trace", "no-such", "1"}
+            {"trace", "no-such", "1"},
+            {"measures", "--rounds", "0"},
+            {"measures", "--hours", "1"}
         };
         for (String[] args : wrong) {
             ByteArrayOutputStream out = new ByteArrayOutputStream();

@@ -1,6 +1,7 @@
 package io.palimpsest.sim;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.palimpsest.base.Check;
@@ -18,7 +19,13 @@ import org.junit.jupiter.api.io.TempDir;
 
 class RunCommandTest {
     /** It fails with every third seed, spins if it is told to, and reaches what it is told to. */
-    private record Sample(String name, boolean spins, List<String> mustReach) implements Scenario {
+    private record Sample(
+            String name, boolean spins, List<String> mustReach, List<String> mustReachInMany)
+            implements Scenario {
+        Sample(String name, boolean spins, List<String> mustReach) {
+            this(name, spins, mustReach, List.of());
+        }
+
         @Override
         public void run(Simulation s) {
             while (spins) {
@@ -112,12 +119,21 @@ class RunCommandTest {
     }
 
     @Test
-    void manySeedsMustReachWhatTheirScenarioIsFor() throws Exception {
-        Sample good = new Sample("good", false, List.of("here"));
-        Sample bad = new Sample("bad", false, List.of("here", "there"));
-        run(0, options(499, good, bad));
-        String printed = run(1, options(500, good, bad));
-        assertTrue(printed.contains("sim: no seed of bad reached there\n"), printed);
+    void whatIsRareIsOnlyDemandedOfManySeeds() throws Exception {
+        Sample good = new Sample("good", false, List.of("here"), List.of("here"));
+        Sample some = new Sample("some", false, List.of("here", "there"));
+        Sample many = new Sample("many", false, List.of("here"), List.of("rare"));
+        run(0, options(99, good, some, many));
+        String printed = run(1, options(100, good, some, many));
+        assertTrue(printed.contains("sim: no seed of some reached there\n"), printed);
+        assertFalse(printed.contains("reached rare"), printed);
+        run(0, options(499, good, many));
+        printed = run(1, options(500, good, some, many));
+        assertTrue(printed.contains("sim: no seed of some reached there\n"), printed);
+        assertTrue(printed.contains("sim: no seed of many reached rare\n"), printed);
+        // Each of three scenarios has a third of the seeds.
+        run(0, options(297, true, good, some, many));
+        run(1, options(300, true, good, some, many));
     }
 
     /** What spins keeps the only processor for ever, so in another process. */

@@ -47,6 +47,10 @@ final class CrashProtocols {
                 new Steps("flush", CrashProtocols::history, CrashProtocols::flushes),
                 new Steps("branch-create", CrashProtocols::history, CrashProtocols::branches),
                 new Steps("branch-delete", CrashProtocols::tree, CrashProtocols::delete),
+                new Steps(
+                        "detached-delete",
+                        CrashProtocols::detachedTwig,
+                        CrashProtocols::deleteTwig),
                 new Steps("archive", CrashProtocols::tree, CrashProtocols::archive),
                 new Steps("detach", CrashProtocols::tree, CrashProtocols::detach),
                 new Steps("lease", CrashProtocols::history, CrashProtocols::leases),
@@ -134,13 +138,26 @@ final class CrashProtocols {
     }
 
     private static void delete(CrashWorld w) {
-        for (TimelineId id : List.of(TWIG, BRANCH)) {
-            w.change(
-                    id,
-                    Presence.PERHAPS,
-                    () -> w.tenants().delete(CrashWorld.TENANT, id),
-                    Presence.GONE);
-        }
+        delete(w, TWIG);
+        delete(w, BRANCH);
+    }
+
+    private static void delete(CrashWorld w, TimelineId id) {
+        w.change(
+                id,
+                Presence.PERHAPS,
+                () -> w.tenants().delete(CrashWorld.TENANT, id),
+                Presence.GONE);
+    }
+
+    /** A timeline with layers that is nobody's ancestor: in what order they go, matters. */
+    private static void detachedTwig(CrashWorld w) {
+        tree(w);
+        w.tenants().detach(CrashWorld.TENANT, TWIG);
+    }
+
+    private static void deleteTwig(CrashWorld w) {
+        delete(w, TWIG);
     }
 
     private static void archive(CrashWorld w) {

@@ -127,6 +127,23 @@ public record FaultPlan(
                 resets);
     }
 
+    /** With hardware of that speed. */
+    public FaultPlan withDelays(long disk, long net, int slowOneIn) {
+        return new FaultPlan(
+                tornWrites,
+                syncFails,
+                readFails,
+                bitRot,
+                tryReadRefuses,
+                disk,
+                slowOneIn,
+                capacityBytes,
+                powerLossAt,
+                powerLossAtNames,
+                net,
+                resets);
+    }
+
     /** At the first one that renames, or syncs a directory, and is not before this one. */
     public FaultPlan withPowerLossAtNames(long operation) {
         return new FaultPlan(

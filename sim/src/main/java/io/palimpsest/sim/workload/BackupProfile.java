@@ -13,6 +13,7 @@ import java.util.List;
 record BackupProfile(
         String name,
         List<String> mustReach,
+        List<String> mustReachInMany,
         boolean rot,
         int fewestLives,
         int mostLives,
@@ -36,6 +37,7 @@ record BackupProfile(
 
     BackupProfile {
         mustReach = List.copyOf(mustReach);
+        mustReachInMany = List.copyOf(mustReachInMany);
         require(
                 0 < fewestLives && fewestLives <= mostLives,
                 "lives from " + fewestLives + " to " + mostLives);
@@ -62,7 +64,8 @@ record BackupProfile(
         file.require("kind", "backup");
         return new BackupProfile(
                 name,
-                file.strings("must_reach"),
+                file.strings(ScenarioFile.MUST_REACH),
+                file.strings(ScenarioFile.MUST_REACH_IN_MANY),
                 file.bool("rot"),
                 file.number("servers.fewest"),
                 file.number("servers.most"),

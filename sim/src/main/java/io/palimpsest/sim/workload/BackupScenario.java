@@ -33,8 +33,8 @@ public final class BackupScenario implements Scenario {
     }
 
     /** That of a file; an IllegalArgumentException says what is wrong with it. */
-    public static BackupScenario of(String path) {
-        return new BackupScenario(BackupProfile.read(path, ScenarioFile.read(path)));
+    static BackupScenario of(String path, ScenarioFile file) {
+        return new BackupScenario(BackupProfile.read(path, file));
     }
 
     @Override
@@ -45,6 +45,11 @@ public final class BackupScenario implements Scenario {
     @Override
     public List<String> mustReach() {
         return profile.mustReach();
+    }
+
+    @Override
+    public List<String> mustReachInMany() {
+        return profile.mustReachInMany();
     }
 
     @Override

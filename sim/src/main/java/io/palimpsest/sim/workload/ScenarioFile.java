@@ -22,6 +22,12 @@ import org.tomlj.TomlParseResult;
 final class ScenarioFile {
     private static final String SUFFIX = ".toml";
 
+    /** The key that says what runs it. */
+    static final String KIND = "kind";
+
+    static final String MUST_REACH = "must_reach";
+    static final String MUST_REACH_IN_MANY = "must_reach_in_many";
+
     /** A larger number is a slip of the pen. */
     private static final int MOST = 1_000_000;
 
@@ -74,8 +80,19 @@ final class ScenarioFile {
                 throw wrong(key, "one of " + defaults.values.keySet());
             }
         }
-        defaults.values.forEach(values::putIfAbsent);
+        // Who says what must be reached says all of it.
+        boolean saysAll = values.containsKey(MUST_REACH);
+        defaults.values.forEach((key, value) -> {
+            if (!saysAll || !key.equals(MUST_REACH_IN_MANY)) {
+                values.putIfAbsent(key, value);
+            }
+        });
         return this;
+    }
+
+    /** What runs it: "backup" if it does not say. */
+    String kind() {
+        return values.getOrDefault(KIND, "backup") instanceof String kind ? kind : "";
     }
 
     /** The key has that value. */
@@ -116,8 +133,12 @@ final class ScenarioFile {
         throw wrong(key, "a chance like \"1/3\"");
     }
 
+    /** None if there is no such key. */
     List<String> strings(String key) {
         List<String> strings = new ArrayList<>();
+        if (!values.containsKey(key)) {
+            return strings;
+        }
         if (!(values.get(key) instanceof TomlArray array)) {
             throw wrong(key, "a list of strings");
         }
@@ -130,7 +151,8 @@ final class ScenarioFile {
         return strings;
     }
 
-    private IllegalArgumentException wrong(String key, String expected) {
+    /** What is to be thrown where the key's value is none of those. */
+    IllegalArgumentException wrong(String key, String expected) {
         @Nullable Object found = values.get(key);
         return new IllegalArgumentException(
                 path + ": expected " + expected + " as " + key + ", found " + found);

@@ -10,8 +10,11 @@ public final class Scenarios {
             List.of(
                     new GroupCommitScenario(),
                     new PowerLossScenario(),
-                    StorageScenario.faults(),
-                    StorageScenario.bitRot(),
+                    StorageScenario.named("storage"),
+                    StorageScenario.named("bit-rot"),
+                    StorageScenario.named("gc-race"),
+                    StorageScenario.named("disk-full"),
+                    StorageScenario.named("slow-everything"),
                     BackupScenario.named("backup"),
                     BackupScenario.named("store-rot"),
                     BackupScenario.named("store-outage"),
@@ -33,9 +36,19 @@ public final class Scenarios {
         return Arrays.stream(names.split(",", -1)).map(Scenarios::byName).distinct().toList();
     }
 
+    /** What its kind is, decides what runs it. */
+    private static Scenario ofFile(String path) {
+        ScenarioFile file = ScenarioFile.read(path);
+        return switch (file.kind()) {
+            case "storage" -> StorageScenario.of(path, file);
+            case "backup" -> BackupScenario.of(path, file);
+            default -> throw file.wrong(ScenarioFile.KIND, "\"backup\" or \"storage\"");
+        };
+    }
+
     private static Scenario byName(String name) {
         if (ScenarioFile.isPath(name)) {
-            return BackupScenario.of(name);
+            return ofFile(name);
         }
         return ALL.stream()
                 .filter(s -> s.name().equals(name))

@@ -12,6 +12,7 @@ import io.palimpsest.sim.fault.SimPostgres;
 import io.palimpsest.sim.fault.SimWalSource;
 import io.palimpsest.sim.workload.Line.Presence;
 import io.palimpsest.tenant.Tenants;
+import io.palimpsest.timeline.GarbageCollector;
 import io.palimpsest.timeline.Timeline;
 import io.palimpsest.timeline.TimelineState;
 import io.palimpsest.timeline.WalSource;
@@ -26,13 +27,12 @@ final class StorageClients {
     private static final long MILLIS = 1_000_000L;
     private static final long SECOND = 1000 * MILLIS;
     private static final long CATCH_UP_NANOS = 600 * SECOND;
-    private static final int MOST_LINES = 8;
 
     private final StorageRun run;
     private final Tenants tenants;
     private final Prng random;
     private final Machine server;
-    private final List<Tasks.Task> feeders = new ArrayList<>();
+    private final List<Tasks.Task> others = new ArrayList<>();
 
     StorageClients(StorageRun run, Tenants tenants) {
         this.run = run;
@@ -59,7 +59,7 @@ final class StorageClients {
                         there().stream().map(this::where).toList().toString());
             }
         }
-        feeders.forEach(Tasks.Task::join);
+        others.forEach(Tasks.Task::join);
         while (run.full()) {
             server.tasks().sleep(SECOND / 10);
         }
@@ -184,19 +184,50 @@ final class StorageClients {
                 run.mischief(t);
             }
         }
-        switch (random.nextInt(24)) {
-            case 0, 1 -> branch();
-            case 2 -> ask();
-            case 3 -> lease();
-            case 4 -> change();
-            case 5 -> mayFillDisk();
-            default -> read();
+        switch (run.clients().next(random)) {
+            case BRANCH -> branch();
+            case ASK -> ask();
+            case LEASE -> lease();
+            case CHANGE -> change();
+            case FILL -> {
+                if (run.fillsDisk()) {
+                    run.fillDisk();
+                }
+            }
+            case READ -> read();
         }
     }
 
-    private void mayFillDisk() {
-        if (run.fillsDisk() && random.oneIn(4)) {
-            run.fillDisk();
+    /** Somewhere within this a branch is made or a lease is taken: history is given up. */
+    private void maybeCollect(Timeline t) {
+        if (run.collectsMeanwhile()) {
+            others.add(
+                    server.tasks()
+                            .spawn(Tasks.Lane.LATENCY, "collection asked for", () -> collect(t)));
+            server.tasks().sleep(run.untilAnotherAsks());
+        }
+    }
+
+    private void collect(Timeline t) {
+        try {
+            long cutoff = t.oldestReadableLsn();
+            long last = t.lastRecordLsn();
+            // A little further than it is, but no further than the policy has it.
+            long room = last - run.config().gcHorizonBytes() - cutoff;
+            GarbageCollector.Result _ =
+                    run.config().pitrIntervalNanos() > 0 || room <= 0
+                            ? tenants.housekeeper().gcNow(t)
+                            : tenants.housekeeper().gcNow(t, last - cutoff - run.step(room));
+        } catch (PageserverException e) {
+            boolean gone =
+                    switch (e.code()) {
+                        // Deleted, archived or closed meanwhile.
+                        case SHUTTING_DOWN, NOT_FOUND, PRECONDITION_FAILED -> true;
+                        default -> false;
+                    };
+            if (!gone && !mayFail(e)) {
+                throw e;
+            }
         }
     }
 
@@ -208,15 +239,26 @@ final class StorageClients {
             return;
         }
         long oldest = t.oldestReadableLsn();
-        long lsn = oldest + random.nextLong(t.lastRecordLsn() - oldest + 1);
+        boolean close = run.closeToCutoff();
+        long lsn =
+                close
+                        ? Math.min(t.lastRecordLsn(), run.closeTo(oldest))
+                        : oldest + random.nextLong(t.lastRecordLsn() - oldest + 1);
+        maybeCollect(t);
         try {
             line.leases.merge(lsn, t.lease(lsn), Math::max);
+            if (close) {
+                run.probe("lease-at-cutoff");
+            }
         } catch (PageserverException e) {
+            boolean below = e.code() == ErrorCode.LSN_OUT_OF_RANGE;
             Check.that(
-                    e.code() == ErrorCode.LSN_OUT_OF_RANGE && lsn < t.oldestReadableLsn()
-                            || mayFail(e),
+                    below && lsn < t.oldestReadableLsn() || mayFail(e),
                     "a lease of a legal LSN is refused: %s",
                     e.toString());
+            if (below) {
+                run.probe(lsn < oldest ? "lease-refused" : "lease-too-late");
+            }
         }
     }
 
@@ -282,7 +324,7 @@ final class StorageClients {
     private void branch() {
         Line ancestor = any();
         Timeline t = timeline(ancestor);
-        if (there().size() >= MOST_LINES || t == null) {
+        if (there().size() >= run.clients().mostTimelines() || t == null) {
             return;
         }
         long oldest = t.oldestReadableLsn();
@@ -298,14 +340,24 @@ final class StorageClients {
             written = !ends.isEmpty();
             lsn = written ? new ArrayList<>(ends).get(random.nextInt(ends.size())) : lsn;
         }
+        boolean close = oldest <= last && run.closeToCutoff();
+        if (close) {
+            written = false;
+            // Below its own branch point a branch's ancestor would be asked.
+            lsn = Math.max(ancestor.branchLsn, Math.min(last, run.closeTo(oldest)));
+        }
         boolean refused = lsn < oldest && !t.retention().readable(Lsn.align(lsn));
         Line line = run.newLine(ancestor, Lsn.align(lsn), written);
+        maybeCollect(t);
         try {
             Timeline made =
                     tenants.createBranch(StorageRun.TENANT, line.id, ancestor.id, line.branchLsn);
             Check.that(!refused, "a branch below the cutoff, at %s", Lsn.toString(line.branchLsn));
             made(line, made);
             run.probe(ancestor.ancestor == null ? "branch-made" : "branch-of-branch-made");
+            if (close) {
+                run.probe("branch-at-cutoff");
+            }
             startFeeder(line);
         } catch (PageserverException e) {
             line.presence = Presence.GONE;
@@ -316,6 +368,9 @@ final class StorageClients {
                     Lsn.toString(line.branchLsn),
                     e.toString());
             run.probe(below ? "branch-refused" : "branch-failed");
+            if (below && !refused) {
+                run.probe("branch-too-late");
+            }
         }
     }
 
@@ -422,7 +477,7 @@ final class StorageClients {
         SimWalSource wal = line.wal;
         Timeline t = line.there() && line != run.main() ? timeline(line) : null;
         if (t != null && workload != null && wal != null) {
-            feeders.add(
+            others.add(
                     server.tasks()
                             .spawn(
                                     Tasks.Lane.LATENCY,

@@ -2,6 +2,7 @@ package io.palimpsest.sim.workload;
 
 import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.Limits;
+import io.palimpsest.base.Lsn;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.base.Prng;
 import io.palimpsest.base.TenantConfig;
@@ -58,7 +59,12 @@ final class StorageRun {
     private final Machine server;
     private final UnaryOperator<Disk> diskSeen;
     private final Mischief mischief;
+    private final StorageProfile profile;
     private final boolean rotten;
+
+    /** A stream of its own: where it never strikes, all else is as if it were not. */
+    private final Prng atCutoff;
+
     private final PgVersion version;
     private final Limits limits;
     private final TenantConfig config;
@@ -85,18 +91,20 @@ final class StorageRun {
             Machine server,
             UnaryOperator<Disk> diskSeen,
             Mischief mischief,
-            StorageScenario.Variant variant) {
+            StorageProfile profile) {
         this.simulation = simulation;
         this.random = random;
         this.source = source;
         this.server = server;
         this.diskSeen = diskSeen;
         this.mischief = mischief;
-        rotten = variant == StorageScenario.Variant.BIT_ROT;
+        this.profile = profile;
+        rotten = profile.bitRot();
+        atCutoff = random.split("at cutoff");
         version = PgVersion.ofMajor(14 + random.nextInt(5));
         limits = hostileLimits(random);
-        config = hostileConfig(random);
-        fillsDisk = random.nextInt(3) == 0;
+        config = hostileConfig(random, profile.history());
+        fillsDisk = profile.full().strikes(random);
         pauseNanos = 1L + random.nextInt(10_000_000);
         SimWalSource wal = new SimWalSource(START_LSN);
         ReferencePageserver reference = new ReferencePageserver();
@@ -125,10 +133,6 @@ final class StorageRun {
         }
     }
 
-    static List<String> placesOfPowerLoss() {
-        return PLACES.values().stream().sorted().map(p -> "power-lost-during-" + p).toList();
-    }
-
     private static Limits hostileLimits(Prng random) {
         return new Limits(
                 8192L << random.nextInt(4),
@@ -146,18 +150,18 @@ final class StorageRun {
                 random.nextInt(4) == 0 ? 1 << 20 : 0);
     }
 
-    private static TenantConfig hostileConfig(Prng random) {
+    private static TenantConfig hostileConfig(Prng random, StorageProfile.History history) {
         int threshold = 1 + random.nextInt(3);
         return new TenantConfig(
-                random.nextBoolean() ? 0 : (50 * MILLIS) << random.nextInt(6),
-                random.nextInt(3) == 0 ? 0 : random.nextInt(300_000),
-                (8 * MILLIS) << random.nextInt(7),
+                history.byTime().strikes(random) ? (50 * MILLIS) << random.nextInt(6) : 0,
+                history.none().strikes(random) ? 0 : random.nextInt(history.bytes()),
+                Math.min(history.gcNanos(), (8 * MILLIS) << random.nextInt(7)),
                 MILLIS << random.nextInt(10),
                 threshold,
                 threshold + random.nextInt(4),
                 4096L << random.nextInt(6),
                 1 + random.nextInt(3),
-                (100 * MILLIS) << random.nextInt(6));
+                Math.min(history.leaseNanos(), (100 * MILLIS) << random.nextInt(6)));
     }
 
     SimPostgres postgres() {
@@ -174,17 +178,47 @@ final class StorageRun {
     }
 
     boolean fillsDisk() {
-        return fillsDisk;
+        return fillsDisk && profile.fullAgain().strikes(random);
+    }
+
+    StorageProfile.Clients clients() {
+        return profile.clients();
+    }
+
+    /** Should a branch or a lease be as close to the cutoff as can be? */
+    boolean closeToCutoff() {
+        return profile.clients().atCutoff().strikes(atCutoff);
+    }
+
+    /** Is history given up at the very moment that somebody asks for some of it to be kept? */
+    boolean collectsMeanwhile() {
+        return profile.clients().collection().strikes(atCutoff);
+    }
+
+    /** How far a collection that is asked for moves the cutoff. */
+    long step(long room) {
+        return 1 + atCutoff.nextLong(Math.min(room, 1 + atCutoff.nextLong(16_384)));
+    }
+
+    /** About what a collection takes to move the cutoff. */
+    long untilAnotherAsks() {
+        return 1 + atCutoff.nextLong(8 * plan.diskNanos() + MILLIS);
+    }
+
+    /** An LSN there: mostly just not below it. */
+    long closeTo(long cutoff) {
+        return Lsn.align(cutoff) + 8L * (atCutoff.nextInt(4) - 1);
     }
 
     /** For a while there is next to no room on the disk. */
     void fillDisk() {
-        if (!full) {
+        boolean again = simulation.now() - fullUntil < profile.roomNanos();
+        if (!full && (fullUntil == NEVER_FULL || !again)) {
             full = true;
-            long room = random.nextInt(1 + random.nextInt(1 << 18));
+            long room = random.nextInt(1 + random.nextInt(profile.roomBytes()));
             server.disk().plan(plan.withCapacity(server.disk().used() + room));
             simulation.after(
-                    random.nextLong(1 + random.nextLong(5 * SECOND)),
+                    random.nextLong(1 + random.nextLong(profile.fullNanos())),
                     server.node(),
                     this::makeRoom);
         }

@@ -8,120 +8,79 @@ import io.palimpsest.sim.fault.Machine;
 import io.palimpsest.sim.fault.SimNet;
 import io.palimpsest.sim.world.Scenario;
 import io.palimpsest.sim.world.Simulation;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.function.UnaryOperator;
 
 /**
  * A page server with layers and periods so small that it compacts and collects all the time, while
  * its clients branch, write to branches, read at any LSN on any branch, and take back what they
- * made; its power is lost at any moment. In one variant reads now and then find a bit flipped.
+ * made; its power is lost at any moment.
  *
  * <p>At the end faults stop and background work must come to rest; then all that may be read is
  * compared, before and after a restart, and the disk must hold what the indexes name.
+ *
+ * <p>How often what happens is data: a {@link StorageProfile}, read from a file.
  */
 public final class StorageScenario implements Scenario {
-    private static final long SECOND = 1_000_000_000L;
-
-    /** What no simulation of many seeds may do without. */
-    private static final List<String> REACHED =
-            List.of(
-                    "l0-merged",
-                    "l0-merged-at-rest",
-                    "images-created",
-                    "layers-collected",
-                    "history-dropped",
-                    "compaction-gave-way",
-                    "cutoff-advanced",
-                    "branch-made",
-                    "branch-of-branch-made",
-                    "branch-written",
-                    "branch-refused",
-                    "timeline-detached",
-                    "timeline-archived",
-                    "timeline-unarchived",
-                    "timeline-deleted",
-                    "change-refused",
-                    "lease-granted",
-                    "read-at-cutoff",
-                    "read-below-the-ancestors-cutoff",
-                    "read-of-lease",
-                    "read-refused",
-                    "read-retried",
-                    "disk-full",
-                    "disk-full-over",
-                    "read-while-full",
-                    "power-lost",
-                    "restarted-in-order");
-
-    /** What goes wrong beside the power. */
-    enum Variant {
-        FAULTS("storage"),
-        BIT_ROT("bit-rot");
-
-        private final String scenario;
-
-        Variant(String scenario) {
-            this.scenario = scenario;
-        }
-    }
-
-    private final Variant variant;
+    private final StorageProfile profile;
     private final UnaryOperator<Disk> diskSeen;
     private final Mischief mischief;
 
-    private StorageScenario(Variant variant, UnaryOperator<Disk> diskSeen, Mischief mischief) {
-        this.variant = variant;
+    private StorageScenario(
+            StorageProfile profile, UnaryOperator<Disk> diskSeen, Mischief mischief) {
+        this.profile = profile;
         this.diskSeen = diskSeen;
         this.mischief = mischief;
     }
 
-    public static StorageScenario faults() {
-        return new StorageScenario(Variant.FAULTS, disk -> disk, Mischief.NONE);
+    /** One of those that come with the simulator. */
+    public static StorageScenario named(String name) {
+        return new StorageScenario(StorageProfile.builtIn(name), disk -> disk, Mischief.NONE);
     }
 
-    public static StorageScenario bitRot() {
-        return new StorageScenario(Variant.BIT_ROT, disk -> disk, Mischief.NONE);
+    /** That of a file; an IllegalArgumentException says what is wrong with it. */
+    static StorageScenario of(String path, ScenarioFile file) {
+        return new StorageScenario(StorageProfile.read(path, file), disk -> disk, Mischief.NONE);
     }
 
     /** With bugs: the page server sees the disk through {@code diskSeen}, and does mischief. */
     public static StorageScenario planted(UnaryOperator<Disk> diskSeen, Mischief mischief) {
-        return new StorageScenario(Variant.FAULTS, diskSeen, mischief);
+        return new StorageScenario(StorageProfile.builtIn("storage"), diskSeen, mischief);
     }
 
     @Override
     public String name() {
-        return variant.scenario;
+        return profile.name();
     }
 
     @Override
     public List<String> mustReach() {
-        List<String> all = new ArrayList<>(REACHED);
-        if (variant == Variant.FAULTS) {
-            all.addAll(StorageRun.placesOfPowerLoss());
-        } else {
-            all.add("read-failed");
-        }
-        return all;
+        return profile.mustReach();
+    }
+
+    @Override
+    public List<String> mustReachInMany() {
+        return profile.mustReachInMany();
     }
 
     @Override
     public void run(Simulation s) {
         Prng random = s.random("workload");
-        FaultPlan calm = FaultPlan.rough(s.random("faults"));
+        FaultPlan calm = profile.slowness().of(FaultPlan.rough(s.random("faults")));
         FaultPlan plan =
-                variant == Variant.BIT_ROT
+                profile.bitRot()
                         ? calm.withBitRot(20 + random.nextInt(2000))
-                        : calm.withReadFails(random.nextBoolean() ? 0 : 20 + random.nextInt(500));
+                        : calm.withReadFails(
+                                profile.readFails().strikes(random) ? 20 + random.nextInt(500) : 0);
         SimNet net = new SimNet(s, plan);
         Machine source = new Machine(net, "postgres", FaultPlan.quiet());
         Machine server = new Machine(net, "pageserver", calm);
-        StorageRun run = new StorageRun(s, random, source, server, diskSeen, mischief, variant);
+        StorageRun run = new StorageRun(s, random, source, server, diskSeen, mischief, profile);
         source.start("postmaster", run.postgres()::serve);
         source.start("workload", run::write);
-        for (int i = random.nextInt(4); i >= 0; i--) {
+        for (int i = random.nextInt(profile.mostLives()); i >= 0; i--) {
             FaultPlan now = plan;
-            if (random.nextBoolean()) {
+            if (!profile.byTime().strikes(random)) {
                 long n = 1L + random.nextInt(1 << 1 + random.nextInt(11));
                 long at = server.disk().operations() + n;
                 now =
@@ -131,12 +90,16 @@ public final class StorageScenario implements Scenario {
             }
             run.faults(now);
             Tasks.Task life = server.start("pageserver", run::live);
-            long nanos = random.nextLong(1 + random.nextLong(2 * SECOND));
-            Runnable end = random.nextInt(4) == 0 ? run::endInOrder : server::losePower;
+            long nanos = random.nextLong(1 + random.nextLong(profile.lifeNanos()));
+            Runnable end = profile.inOrder().strikes(random) ? run::endInOrder : server::losePower;
             s.after(nanos, server.node(), () -> endOf(life, end));
             int before = server.node().incarnation();
             life.join();
-            s.probe(server.node().incarnation() == before ? "restarted-in-order" : "power-lost");
+            boolean lost = server.node().incarnation() != before;
+            s.probe(lost ? "power-lost" : "restarted-in-order");
+            if (lost && run.full()) {
+                s.probe("power-lost-while-full");
+            }
         }
         net.plan(calm.withResets(0));
         run.faults(calm);

@@ -37,7 +37,7 @@ class MutantsTest {
                 assertEquals(1, Scenarios.named(mutant.by()).size());
             }
         }
-        assertTrue(names.size() >= 30, names.size() + " mutants");
+        assertTrue(names.size() >= 40, names.size() + " mutants");
     }
 
     @ParameterizedTest

@@ -1,14 +1,19 @@
 package io.palimpsest.sim.workload;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.palimpsest.base.Prng;
+import io.palimpsest.sim.fault.FaultPlan;
 import io.palimpsest.sim.world.Scenario;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.EnumMap;
 import java.util.List;
+import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -27,6 +32,8 @@ class ScenarioFileTest {
         BackupProfile mine = BackupProfile.read("mine", ScenarioFile.read(file.toString()));
         BackupProfile usual = BackupProfile.builtIn("backup");
         assertEquals(List.of("x"), mine.mustReach());
+        assertEquals(List.of(), mine.mustReachInMany());
+        assertFalse(usual.mustReachInMany().isEmpty());
         assertEquals(new Chance(2, 2), mine.second());
         assertEquals(7_000_000_000L, mine.lifeNanos());
         assertEquals(usual.comesBack(), mine.comesBack());
@@ -43,6 +50,48 @@ class ScenarioFileTest {
                 named.stream().map(Scenario::name).toList());
     }
 
+    @Test
+    void aFileOfStorageIsLikeStorageButForWhatItSays() throws IOException {
+        Path file =
+                write(
+                        "kind = 'storage'\n[clients]\nlease = 0\n[disk]\nfull = '1/1'\n[slow]\ndisk_millis = 20\n");
+        StorageProfile mine = StorageProfile.read("mine", ScenarioFile.read(file.toString()));
+        StorageProfile usual = StorageProfile.builtIn("storage");
+        assertEquals(0, mine.clients().lease());
+        assertEquals(usual.mustReach(), mine.mustReach());
+        assertEquals(usual.mustReachInMany(), mine.mustReachInMany());
+        assertEquals(usual.clients().read(), mine.clients().read());
+        assertEquals(Chance.ALWAYS, mine.full());
+        assertEquals(usual.history(), mine.history());
+        FaultPlan slow = mine.slowness().of(FaultPlan.quiet());
+        assertEquals(20_000_000, slow.diskNanos());
+        assertEquals(FaultPlan.quiet().netNanos(), slow.netNanos());
+        assertEquals(
+                List.of(file.toString()),
+                Scenarios.named(file.toString()).stream().map(Scenario::name).toList());
+    }
+
+    /** Each deed as often as its weight says, and none that has no weight. */
+    @Test
+    void clientsDoWhatTheirWeightsSay() {
+        StorageProfile.Clients clients =
+                new StorageProfile.Clients(1, 0, 3, 0, 0, 6, Chance.NEVER, Chance.NEVER, 8);
+        Map<StorageProfile.Clients.Deed, Integer> done =
+                new EnumMap<>(StorageProfile.Clients.Deed.class);
+        Prng random = new Prng(1);
+        for (int i = 0; i < 10_000; i++) {
+            done.merge(clients.next(random), 1, Integer::sum);
+        }
+        assertEquals(
+                List.of(
+                        StorageProfile.Clients.Deed.BRANCH,
+                        StorageProfile.Clients.Deed.LEASE,
+                        StorageProfile.Clients.Deed.READ),
+                List.copyOf(done.keySet()));
+        assertEquals(1000, done.get(StorageProfile.Clients.Deed.BRANCH), 150);
+        assertEquals(3000, done.get(StorageProfile.Clients.Deed.LEASE), 250);
+    }
+
     @ParameterizedTest
     @CsvSource(
             delimiter = '|',
@@ -55,7 +104,10 @@ class ScenarioFileTest {
                 "[store]; lost = -1 | expected a number",
                 "rot = 'yes' | expected true or false",
                 "must_reach = [1] | expected a list of strings",
-                "kind = 'storage' | expected \"backup\"",
+                "kind = 'storage'; [clients]; read = 0 | clients that never read",
+                "kind = 'storage'; [lives]; most = 0 | no time for a life",
+                "kind = 'storage'; [servers]; most = 1 | found 1",
+                "kind = 'walking' | expected \"backup\" or \"storage\"",
                 "rot = | mine.toml"
             })
     void whatIsWrongIsTold(String text, String told) throws IOException {

@@ -11,7 +11,7 @@ import org.junit.jupiter.api.Test;
 class StorageTest {
     @Test
     void everyLegalReadIsRightWhateverGoesOn() {
-        TreeMap<String, Long> probes = run(StorageScenario.faults(), 1, 4);
+        TreeMap<String, Long> probes = run(StorageScenario.named("storage"), 1, 4);
         for (String reached :
                 new String[] {
                     "l0-merged",
@@ -32,7 +32,7 @@ class StorageTest {
         TreeMap<String, Long> probes = new TreeMap<>();
         long met = 0;
         for (long seed = 5; met == 0 && seed < 50; seed++) {
-            probes = run(StorageScenario.bitRot(), seed, seed);
+            probes = run(StorageScenario.named("bit-rot"), seed, seed);
             met = probes.getOrDefault("read-failed", 0L);
         }
         assertTrue(met > 0, "no rot was met: " + probes);

@@ -1,5 +1,7 @@
 package io.palimpsest.base;
 
+import java.util.Locale;
+
 /**
  * Checks that stay on in production. A failed one means that the program is wrong (not the world):
  * it stops the timeline it happened in, never the server.
@@ -24,25 +26,25 @@ public final class Check {
 
     public static void that(boolean condition, String format, long a) {
         if (!condition) {
-            throw new Failed(String.format(format, a));
+            throw new Failed(String.format(Locale.ROOT, format, a));
         }
     }
 
     public static void that(boolean condition, String format, long a, long b) {
         if (!condition) {
-            throw new Failed(String.format(format, a, b));
+            throw new Failed(String.format(Locale.ROOT, format, a, b));
         }
     }
 
     public static void that(boolean condition, String format, Object a) {
         if (!condition) {
-            throw new Failed(String.format(format, a));
+            throw new Failed(String.format(Locale.ROOT, format, a));
         }
     }
 
     public static void that(boolean condition, String format, Object a, Object b) {
         if (!condition) {
-            throw new Failed(String.format(format, a, b));
+            throw new Failed(String.format(Locale.ROOT, format, a, b));
         }
     }
 }

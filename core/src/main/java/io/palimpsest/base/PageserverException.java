@@ -1,5 +1,7 @@
 package io.palimpsest.base;
 
+import java.util.Locale;
+
 /** A wrong world: bad request, damaged bytes, lost connection. Logged once, where it is handled. */
 public final class PageserverException extends RuntimeException {
     private static final long serialVersionUID = 1;
@@ -21,14 +23,16 @@ public final class PageserverException extends RuntimeException {
     }
 
     public static PageserverException corruption(String format, Object... args) {
-        return new PageserverException(ErrorCode.CORRUPTION, String.format(format, args));
+        return new PageserverException(
+                ErrorCode.CORRUPTION, String.format(Locale.ROOT, format, args));
     }
 
     public static PageserverException badRequest(String format, Object... args) {
-        return new PageserverException(ErrorCode.BAD_REQUEST, String.format(format, args));
+        return new PageserverException(
+                ErrorCode.BAD_REQUEST, String.format(Locale.ROOT, format, args));
     }
 
     public static PageserverException of(ErrorCode code, String format, Object... args) {
-        return new PageserverException(code, String.format(format, args));
+        return new PageserverException(code, String.format(Locale.ROOT, format, args));
     }
 }

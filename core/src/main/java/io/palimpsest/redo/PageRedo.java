@@ -11,6 +11,7 @@ import io.palimpsest.value.StoredValue;
 import io.palimpsest.wal.HeapLayout;
 import io.palimpsest.wal.Rmgr;
 import java.util.Arrays;
+import java.util.Locale;
 
 /**
  * Applies stored values to a page, oldest first, as PostgreSQL's own redo would.
@@ -148,6 +149,7 @@ public final class PageRedo {
 
     private static String describe(RecordSlice r) {
         return String.format(
+                Locale.ROOT,
                 "redo of %s info %02X ending at %s, block id %d (block %s)",
                 Rmgr.name(r.rmid()),
                 r.info(),

@@ -14,6 +14,7 @@ import io.palimpsest.wal.Rmgr;
 import io.palimpsest.wal.WalRecord;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
+import java.util.Locale;
 import java.util.SequencedMap;
 import org.jspecify.annotations.Nullable;
 
@@ -303,6 +304,7 @@ public final class RedoCheck {
         return at < 0
                 ? null
                 : String.format(
+                        Locale.ROOT,
                         "first difference at %d: expected %02X, found %02X, lower %d upper %d",
                         at,
                         expectedMasked[at],

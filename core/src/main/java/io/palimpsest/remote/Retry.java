@@ -5,6 +5,7 @@ import io.palimpsest.base.PageserverException;
 import io.palimpsest.port.Ids;
 import io.palimpsest.port.Tasks;
 import io.palimpsest.port.Tracer;
+import java.util.Locale;
 import java.util.function.Supplier;
 
 /**
@@ -56,15 +57,24 @@ final class Retry {
             if (n >= limits.attempts()) {
                 throw new PageserverException(
                         failure.code(),
-                        "%s, given up after %d attempts: %s"
-                                .formatted(what, n, failure.getMessage()),
+                        String.format(
+                                Locale.ROOT,
+                                "%s, given up after %d attempts: %s",
+                                what,
+                                n,
+                                failure.getMessage()),
                         failure);
             }
             long delay = delay(n, failure.code());
             tracer.warn(
                     "store-retry",
-                    "%s, attempt %d: %s; again in %d ms"
-                            .formatted(what, n, failure.getMessage(), delay / 1_000_000));
+                    String.format(
+                            Locale.ROOT,
+                            "%s, attempt %d: %s; again in %d ms",
+                            what,
+                            n,
+                            failure.getMessage(),
+                            delay / 1_000_000));
             tasks.sleep(delay);
         }
     }

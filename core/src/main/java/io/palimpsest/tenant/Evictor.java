@@ -15,6 +15,7 @@ import io.palimpsest.timeline.Droppable;
 import io.palimpsest.timeline.Timeline;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.function.Supplier;
 
 /**
@@ -122,11 +123,12 @@ public final class Evictor {
                         .tracer()
                         .warn(
                                 "disk-pressure",
-                                "%d of %d bytes are free; %d more should be, but no other layers can leave the disk"
-                                        .formatted(
-                                                space.availableBytes() + done.bytes(),
-                                                space.totalBytes(),
-                                                excess - done.bytes()));
+                                String.format(
+                                        Locale.ROOT,
+                                        "%d of %d bytes are free; %d more should be, but no other layers can leave the disk",
+                                        space.availableBytes() + done.bytes(),
+                                        space.totalBytes(),
+                                        excess - done.bytes()));
             }
         }
     }

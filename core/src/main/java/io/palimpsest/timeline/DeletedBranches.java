@@ -93,7 +93,7 @@ public final class DeletedBranches {
         if (manifest == null
                 || manifest.generation().value() != newest.claimed()
                 || !GenerationClaim.valid(store, tenant, manifest.generation())) {
-            return "tenant %s is being taken over by another server; try again".formatted(tenant);
+            return "tenant " + tenant + " is being taken over by another server; try again";
         }
         for (TenantManifest.Entry entry : manifest.timelines()) {
             if (entry.deleting()) {

@@ -16,6 +16,7 @@ import io.palimpsest.value.RecordSlice;
 import io.palimpsest.value.StoredValue;
 import java.util.Arrays;
 import java.util.HexFormat;
+import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -196,6 +197,7 @@ public final class HistoryRedo {
             if (!agree(values, i, page, other)) {
                 String where =
                         String.format(
+                                Locale.ROOT,
                                 "PostgreSQL %d, page %s, record ending at %s",
                                 major(),
                                 new Key(values.hi(), values.mid(), values.lo()),

@@ -9,6 +9,7 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 import java.util.OptionalLong;
 import java.util.function.Function;
 import java.util.stream.LongStream;
@@ -70,6 +71,7 @@ final class HistoryWindow {
         long nearest = nearest(lsn);
         String message =
                 String.format(
+                        Locale.ROOT,
                         "LSN %s is before the history of timeline %s, which is kept from %s on (up to %s); the nearest readable LSN is %s%s",
                         Lsn.toString(lsn),
                         timeline.id(),

@@ -125,7 +125,6 @@ public record StoredTenant(TenantShardId tenant, int claimed, List<Branch> branc
         }
         return Branch.without(
                 entry,
-                "the manifest names index %s, but there is no such object"
-                        .formatted(entry.index()));
+                "the manifest names index " + entry.index() + ", but there is no such object");
     }
 }

@@ -11,6 +11,7 @@ import io.palimpsest.base.Lsn;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.pg.PgVersion;
 import java.util.Arrays;
+import java.util.Locale;
 import java.util.zip.CRC32C;
 import org.jspecify.annotations.Nullable;
 
@@ -319,8 +320,11 @@ public final class WalDecoder {
                             ? "XLOG_OVERWRITE_CONTRECORD at the top of a page that says so"
                             : "XLOG_OVERWRITE_CONTRECORD only at the top of a page that says so",
                     String.format(
+                            Locale.ROOT,
                             "%s info %02X, %d bytes of main data",
-                            Rmgr.name(r.rmid()), r.info(), r.mainLength()));
+                            Rmgr.name(r.rmid()),
+                            r.info(),
+                            r.mainLength()));
         }
         long named = i64(r.bytes(), r.mainOffset());
         if (lostLsn != 0 && named != lostLsn) {

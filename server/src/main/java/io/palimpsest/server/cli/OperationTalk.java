@@ -50,7 +50,10 @@ final class OperationTalk implements AutoCloseable {
                 for (JsonNode operation : api.get(path)) {
                     if (operation.path("timeline_id").asText().equals(timeline)
                             && operation.path("state").asText().equals("running")) {
-                        say(json ? operation.toString() : OperationText.progress(operation));
+                        say(
+                                json
+                                        ? operation.toString()
+                                        : "... " + OperationText.progress(operation));
                     }
                 }
             }

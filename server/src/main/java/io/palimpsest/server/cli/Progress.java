@@ -3,7 +3,10 @@ package io.palimpsest.server.cli;
 import java.io.PrintWriter;
 import java.util.Locale;
 
-/** Bytes done so far and their rate, on one line every two seconds; nothing of short work. */
+/**
+ * Bytes done so far and their rate, on one line every two seconds; nothing of short work. As all
+ * lines that say how far something is, they begin with three dots.
+ */
 final class Progress {
     private static final long PERIOD_NANOS = 2_000_000_000L;
 
@@ -25,7 +28,7 @@ final class Progress {
             said = now;
             err.printf(
                     Locale.ROOT,
-                    "%s %s, %s/s%n",
+                    "... %s %s, %s/s%n",
                     what,
                     Output.bytes(done),
                     Output.bytes((long) (done / ((now - begun) / 1e9))));

@@ -33,12 +33,19 @@ final class StoreCheck implements Callable<Integer> {
     @Override
     public Integer call() {
         try (StoreConnection connection = store.open()) {
-            List<StoreProbe.Step> steps = StoreProbe.run(connection.store(), new SecureRandom());
+            List<StoreProbe.Step> steps =
+                    StoreProbe.run(
+                            connection.store(),
+                            connection.versions(),
+                            connection.leftOvers(),
+                            new SecureRandom());
             print(connection, steps);
-            return steps.stream().allMatch(StoreProbe.Step::good)
-                    ? Palimpsest.DONE
-                    : Palimpsest.FAILED;
+            return usable(steps) ? Palimpsest.DONE : Palimpsest.FAILED;
         }
+    }
+
+    private static boolean usable(List<StoreProbe.Step> steps) {
+        return steps.stream().allMatch(step -> step.good() || !step.needed());
     }
 
     private void print(StoreConnection connection, List<StoreProbe.Step> steps) {
@@ -48,10 +55,14 @@ final class StoreCheck implements Callable<Integer> {
             object.put("kind", connection.kind());
             object.put("location", connection.location());
             object.put("identity", connection.identity());
-            object.put("usable", steps.stream().allMatch(StoreProbe.Step::good));
+            object.put("usable", usable(steps));
             ArrayNode list = object.putArray("steps");
             for (StoreProbe.Step s : steps) {
-                ObjectNode step = list.addObject().put("what", s.what()).put("good", s.good());
+                ObjectNode step =
+                        list.addObject()
+                                .put("what", s.what())
+                                .put("needed", s.needed())
+                                .put("good", s.good());
                 if (!s.good()) {
                     step.put("code", String.valueOf(s.code())).put("problem", s.problem());
                 }
@@ -63,7 +74,8 @@ final class StoreCheck implements Callable<Integer> {
         out.println("location  " + connection.location());
         out.println("identity  " + connection.identity());
         for (StoreProbe.Step s : steps) {
-            out.printf("%-24s %s%n", s.what(), s.good() ? "good" : s.code() + ": " + s.problem());
+            String problem = (s.needed() ? "" : "no, not needed: ") + s.code() + ": " + s.problem();
+            out.printf("%-24s %s%n", s.what(), s.good() ? "good" : problem);
         }
     }
 }

@@ -7,7 +7,10 @@ import io.palimpsest.port.ObjectStore.Condition;
 import io.palimpsest.port.ObjectStore.Content;
 import io.palimpsest.port.ObjectStore.Listing;
 import io.palimpsest.port.ObjectStore.Stored;
+import io.palimpsest.port.ObjectVersions;
+import io.palimpsest.server.store.LeftOvers.LeftOver;
 import java.io.ByteArrayOutputStream;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -25,10 +28,12 @@ public final class StoreProbe {
     /**
      * One thing that was tried.
      *
+     * @param needed by a page server; else only by commands of the command line
      * @param problem null: it went well
      * @param code what kind of problem
      */
-    public record Step(String what, @Nullable ErrorCode code, @Nullable String problem) {
+    public record Step(
+            String what, boolean needed, @Nullable ErrorCode code, @Nullable String problem) {
         public boolean good() {
             return problem == null;
         }
@@ -39,14 +44,24 @@ public final class StoreProbe {
         @Nullable String run();
     }
 
+    private static final Duration LONG_AGO = Duration.ofDays(7);
+
     private final ObjectStore store;
+    private final ObjectVersions versions;
+    private final LeftOvers leftOvers;
     private final List<Step> steps = new ArrayList<>();
     private final String key;
     private final byte[] first;
     private final byte[] second;
 
-    private StoreProbe(ObjectStore store, RandomGenerator random) {
+    private StoreProbe(
+            ObjectStore store,
+            ObjectVersions versions,
+            LeftOvers leftOvers,
+            RandomGenerator random) {
         this.store = store;
+        this.versions = versions;
+        this.leftOvers = leftOvers;
         key = DIRECTORY + "%016x".formatted(random.nextLong());
         first = new byte[1000];
         second = new byte[500];
@@ -55,8 +70,12 @@ public final class StoreProbe {
     }
 
     /** Tries everything, also after something has failed. */
-    public static List<Step> run(ObjectStore store, RandomGenerator random) {
-        StoreProbe probe = new StoreProbe(store, random);
+    public static List<Step> run(
+            ObjectStore store,
+            ObjectVersions versions,
+            LeftOvers leftOvers,
+            RandomGenerator random) {
+        StoreProbe probe = new StoreProbe(store, versions, leftOvers, random);
         probe.all();
         return probe.steps;
     }
@@ -113,14 +132,33 @@ public final class StoreProbe {
                             : "the list is late, or does not have what was put";
                 });
         step("put only if absent", () -> refused(Condition.ABSENT));
-        step("put only over a version", this::versions);
+        step("put only over a version", this::overVersions);
         step(
                 "copy",
                 () -> {
                     store.copy(key, copy);
                     return null;
                 });
+        extra("list versions", this::keptVersions);
         step("delete", () -> delete(copy));
+        extra("list unfinished puts", this::unfinishedPuts);
+    }
+
+    /** There are two by now, if the store keeps any. For {@code store restore}. */
+    private @Nullable String keptVersions() {
+        long kept =
+                versions.versions(key, null).versions().stream()
+                        .filter(v -> v.key().equals(key) && !v.deletion())
+                        .count();
+        return kept > 1
+                ? null
+                : "the store keeps no versions: an earlier state cannot be restored; switch versioning on if it is to be";
+    }
+
+    /** For {@code store scrub}, which deletes what they have left. */
+    private @Nullable String unfinishedPuts() {
+        List<LeftOver> _ = leftOvers.leftOvers(LONG_AGO);
+        return null;
     }
 
     /** A put whose condition does not hold must not happen. */
@@ -136,7 +174,7 @@ public final class StoreProbe {
         return "the store ignores the condition and replaces what is there";
     }
 
-    private @Nullable String versions() {
+    private @Nullable String overVersions() {
         String version = store.put(key, Content.of(first), Condition.ALWAYS);
         store.put(key, Content.of(second), new Condition.Version(version));
         return refused(new Condition.Version(version));
@@ -160,12 +198,20 @@ public final class StoreProbe {
     }
 
     private boolean step(String what, Action action) {
+        return step(what, true, action);
+    }
+
+    private void extra(String what, Action action) {
+        boolean _ = step(what, false, action);
+    }
+
+    private boolean step(String what, boolean needed, Action action) {
         Step step;
         try {
             String problem = action.run();
-            step = new Step(what, problem == null ? null : ErrorCode.UNSUPPORTED, problem);
+            step = new Step(what, needed, problem == null ? null : ErrorCode.UNSUPPORTED, problem);
         } catch (PageserverException e) {
-            step = new Step(what, e.code(), String.valueOf(e.getMessage()));
+            step = new Step(what, needed, e.code(), String.valueOf(e.getMessage()));
         }
         steps.add(step);
         return step.good();

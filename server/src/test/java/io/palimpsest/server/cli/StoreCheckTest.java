@@ -38,6 +38,10 @@ class StoreCheckTest {
         assertEquals(0, check("-c", local("store")), out + "" + err);
         assertTrue(out.toString().contains("kind      local"), out.toString());
         assertTrue(out.toString().contains("put only if absent       good"), out.toString());
+        assertTrue(
+                out.toString().contains("list versions            no, not needed: UNSUPPORTED"),
+                out.toString());
+        assertTrue(out.toString().contains("list unfinished puts     good"), out.toString());
         Files.writeString(directory.resolve("pageserver.toml"), local("store"));
         assertEquals(0, check("--json", "-D", directory.toString()), out + "" + err);
         JsonNode json = new ObjectMapper().readTree(out.toString());

@@ -115,7 +115,8 @@ class ManagementLocationsTest {
         first.locate(400, "AttachedDouble", "");
         first.locate(400, "AttachedSingle", ", \"color\": \"red\"");
         first.locate(400, "AttachedSingle", ", \"tenant_conf\": null");
-        first.locate(400, "AttachedSingle", ", \"tenant_conf\": {\"gc_period\": \"1h\"}");
+        first.locate(400, "AttachedSingle", ", \"tenant_conf\": {\"gc_period\": 1}");
+        first.locate(400, "AttachedSingle", ", \"tenant_conf\": {\"gc\": \"1h\"}");
         first.locate(400, "AttachedSingle", ", \"shard_count\": 2");
         first.locate(400, "Secondary", ", \"secondary_conf\": {}");
         first.send(400, "PUT", CONFIG + "?flush_ms=soon", "{\"mode\": \"AttachedStale\"}");
@@ -168,5 +169,17 @@ class ManagementLocationsTest {
                 root.get("current_physical_size").longValue(),
                 root.get("resident_physical_size").longValue());
         second.send(404, "GET", tenant + "/secondary/status", "");
+    }
+
+    /** What a control plane says with a location is what the tenant has of its own from then on. */
+    @Test
+    void whatATenantHasOfItsOwnComesWithItsLocation() throws Exception {
+        first.locate(200, "AttachedSingle", ", \"tenant_conf\": {\"gc_period\": \"1h\"}");
+        JsonNode own = first.send(200, "GET", SEEN, "").get("tenant_conf");
+        assertEquals("{\"gc_period\":\"1 h\"}", own.toString());
+        first.locate(200, "AttachedSingle", "");
+        assertEquals(own, first.send(200, "GET", SEEN, "").get("tenant_conf"));
+        first.locate(200, "AttachedSingle", ", \"tenant_conf\": {}");
+        assertEquals("{}", first.send(200, "GET", SEEN, "").get("tenant_conf").toString());
     }
 }

@@ -105,21 +105,33 @@ class S3StoreTest {
         }
     }
 
+    private static S3Store versioned() {
+        StoreSettings.S3 settings = s3().settings(freshPrefix());
+        // One page: S3Mock's pages of versions leave some out. S3AnswersTest has two.
+        return new S3Store(
+                new StoreSettings.S3(
+                        s3().versionedBucket(),
+                        settings.region(),
+                        settings.prefix(),
+                        settings.endpoint(),
+                        null,
+                        settings.bounds()),
+                S3Mock.ANYBODY);
+    }
+
+    @Test
+    void aBucketWithVersionsIsToldFromOneWithout() {
+        try (S3Store store = versioned()) {
+            List<StoreProbe.Step> steps = StoreProbe.run(store, store, store, new SecureRandom());
+            assertTrue(steps.stream().allMatch(StoreProbe.Step::good), steps.toString());
+        }
+    }
+
     @Nested
     class Versions extends ObjectVersionsContract {
         @Override
         protected void withStore(BiConsumer<ObjectStore, ObjectVersions> body) {
-            StoreSettings.S3 settings = s3().settings(freshPrefix());
-            // One page: S3Mock's pages of versions leave some out. S3AnswersTest has two.
-            StoreSettings.S3 versioned =
-                    new StoreSettings.S3(
-                            s3().versionedBucket(),
-                            settings.region(),
-                            settings.prefix(),
-                            settings.endpoint(),
-                            null,
-                            settings.bounds());
-            try (S3Store store = new S3Store(versioned, S3Mock.ANYBODY)) {
+            try (S3Store store = versioned()) {
                 body.accept(store, store);
             }
         }
@@ -272,8 +284,11 @@ class S3StoreTest {
     @Test
     void everythingAPageServerDoesWorks() {
         try (S3Store store = store(freshPrefix())) {
-            List<StoreProbe.Step> steps = StoreProbe.run(store, new SecureRandom());
-            assertTrue(steps.stream().allMatch(StoreProbe.Step::good), steps.toString());
+            List<StoreProbe.Step> steps = StoreProbe.run(store, store, store, new SecureRandom());
+            List<String> not =
+                    steps.stream().filter(s -> !s.good()).map(StoreProbe.Step::what).toList();
+            assertEquals(List.of("list versions"), not, steps.toString());
+            assertTrue(steps.stream().allMatch(s -> s.good() || !s.needed()), steps.toString());
             assertFalse(store.identity().contains("secret"));
             assertEquals(List.of(), store.list("", true, 10, null).objects());
         }

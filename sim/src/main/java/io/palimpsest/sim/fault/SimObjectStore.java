@@ -443,6 +443,9 @@ public final class SimObjectStore implements ObjectStore, ObjectVersions {
                     simulation.after(
                             random.nextLong(faults.lateNanos() + 1),
                             () -> {
+                                if (isLost(key)) {
+                                    return;
+                                }
                                 if (!owner.equals(newestManifest())) {
                                     simulation.probe(late + "-after-take-over");
                                 }
@@ -460,6 +463,16 @@ public final class SimObjectStore implements ObjectStore, ObjectVersions {
             action.run();
             busy(key);
         }
+    }
+
+    /**
+     * That a store has lost an object, and then creates it as it was asked to minutes ago, is two
+     * faults at once, and an older object of ours is what nobody can tell from the newest: such a
+     * late request is not done.
+     */
+    private boolean isLost(String key) {
+        Damaged was = damaged.get(key);
+        return was != null && was.kind == Damage.VANISHED;
     }
 
     /** Its name says who owns the tenant, of those that there are; empty if there is none. */

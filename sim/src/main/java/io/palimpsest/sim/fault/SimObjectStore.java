@@ -213,8 +213,11 @@ public final class SimObjectStore implements ObjectStore, ObjectVersions {
                     ErrorCode.CORRUPTION,
                     "put",
                     key,
-                    "expected checksum %08x, found %08x"
-                            .formatted(content.crc32c(), (int) crc.getValue()));
+                    String.format(
+                            Locale.ROOT,
+                            "expected checksum %08x, found %08x",
+                            content.crc32c(),
+                            (int) crc.getValue()));
         }
         StoredObject put = new StoredObject(bytes, content.crc32c(), ++versions, wallMillis());
         change(
@@ -273,19 +276,24 @@ public final class SimObjectStore implements ObjectStore, ObjectVersions {
                     ErrorCode.UNAVAILABLE,
                     "get",
                     key,
-                    "the answer broke off after %d of %d bytes".formatted(end, bytes.length));
+                    String.format(
+                            Locale.ROOT,
+                            "the answer broke off after %d of %d bytes",
+                            end,
+                            bytes.length));
         }
         if (bytes.length != object.bytes.length || (int) crc.getValue() != object.crc32c) {
             throw failed(
                     ErrorCode.CORRUPTION,
                     "get",
                     key,
-                    "expected %d bytes with checksum %08x, found %d with %08x"
-                            .formatted(
-                                    object.bytes.length,
-                                    object.crc32c,
-                                    bytes.length,
-                                    (int) crc.getValue()));
+                    String.format(
+                            Locale.ROOT,
+                            "expected %d bytes with checksum %08x, found %d with %08x",
+                            object.bytes.length,
+                            object.crc32c,
+                            bytes.length,
+                            (int) crc.getValue()));
         }
         return object.stored();
     }
@@ -306,8 +314,12 @@ public final class SimObjectStore implements ObjectStore, ObjectVersions {
                     ErrorCode.CORRUPTION,
                     "get",
                     key,
-                    "expected %d bytes at %d, found %d in all"
-                            .formatted(length, position, object.bytes.length));
+                    String.format(
+                            Locale.ROOT,
+                            "expected %d bytes at %d, found %d in all",
+                            length,
+                            position,
+                            object.bytes.length));
         }
         if (strikes(faults.truncated(), "answer cut short: ", key)) {
             throw failed(ErrorCode.UNAVAILABLE, "get", key, "the answer broke off");

@@ -1,6 +1,7 @@
 package io.palimpsest.sim.world;
 
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
@@ -59,7 +60,12 @@ public record Outcome(
         StringBuilder out = new StringBuilder();
         out.append("seed ").append(seed).append(", scenario ").append(scenario).append(": ");
         out.append(f.what()).append('\n');
-        out.append(String.format("  after %d steps, %.6f virtual seconds%n", steps, nanos / 1e9));
+        out.append(
+                String.format(
+                        Locale.ROOT,
+                        "  after %d steps, %.6f virtual seconds%n",
+                        steps,
+                        nanos / 1e9));
         if (!f.events().isEmpty()) {
             out.append("  last events:\n");
             f.events().forEach(e -> out.append("    ").append(e).append('\n'));

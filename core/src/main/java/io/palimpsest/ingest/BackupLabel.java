@@ -20,14 +20,19 @@ import java.nio.charset.StandardCharsets;
  * @param startLsn redo starts here; import and WAL receiver too
  * @param checkPointLsn start of the checkpoint's record
  * @param timeline PostgreSQL's timeline id; 0 if not given
+ * @param ofStandby taken on a standby, whose WAL does not say where the backup ends
  */
-public record BackupLabel(long startLsn, long checkPointLsn, int timeline) {
+public record BackupLabel(long startLsn, long checkPointLsn, int timeline, boolean ofStandby) {
 
-    /** CORRUPTION if one of the two LSNs is missing or no LSN. */
+    /**
+     * CORRUPTION if one of the two LSNs is missing or no LSN; BAD_REQUEST for an incremental
+     * backup.
+     */
     public static BackupLabel parse(byte[] file) {
         long start = 0;
         long checkPoint = 0;
         int timeline = 0;
+        boolean standby = false;
         for (String line : new String(file, StandardCharsets.UTF_8).split("\n", -1)) {
             int colon = line.indexOf(": ");
             if (colon < 0) {
@@ -38,6 +43,8 @@ public record BackupLabel(long startLsn, long checkPointLsn, int timeline) {
                 case "START WAL LOCATION" -> start = lsn(value);
                 case "CHECKPOINT LOCATION" -> checkPoint = lsn(value);
                 case "START TIMELINE" -> timeline = timeline(value);
+                case "BACKUP FROM" -> standby = value.equals("standby");
+                case "INCREMENTAL FROM LSN" -> throw BaseBackupImport.incremental("backup_label");
                 default -> {}
             }
         }
@@ -46,7 +53,7 @@ public record BackupLabel(long startLsn, long checkPointLsn, int timeline) {
                     "backup_label: expected START WAL LOCATION and CHECKPOINT LOCATION, found %s, %s",
                     Lsn.toString(start), Lsn.toString(checkPoint));
         }
-        return new BackupLabel(start, checkPoint, timeline);
+        return new BackupLabel(start, checkPoint, timeline, standby);
     }
 
     private static long lsn(String value) {

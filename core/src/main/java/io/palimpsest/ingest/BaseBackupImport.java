@@ -8,7 +8,9 @@ import io.palimpsest.base.Lsn;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.pg.ControlFile;
 import io.palimpsest.pg.Page;
+import io.palimpsest.pg.PageChecksum;
 import io.palimpsest.pg.PgVersion;
+import io.palimpsest.pg.RelTag;
 import io.palimpsest.pg.RelationFile;
 import io.palimpsest.pg.Slru;
 import io.palimpsest.pg.Xid;
@@ -19,8 +21,10 @@ import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -58,6 +62,9 @@ public final class BaseBackupImport {
     /** Files that are read as a whole may have this many bytes; two-phase state is the longest. */
     private static final int MAX_SMALL_BYTES = 64 << 20;
 
+    /** Pages with a wrong checksum that are named. */
+    private static final int NAMED = 5;
+
     private static final byte[] PRESENT = {1};
 
     private record Prepared(BackupFile.TwoPhase name, byte[] state) {}
@@ -65,6 +72,7 @@ public final class BaseBackupImport {
     private final PgVersion version;
     private final long lsn;
     private final Sink sink;
+    private final boolean checksums;
     private final Modifications out = new Modifications();
     private final byte[] page = new byte[Page.SIZE];
     private final ByteSink small = new ByteSink(Page.SIZE);
@@ -72,7 +80,16 @@ public final class BaseBackupImport {
     /** Blocks of each segment of the forks that have more than one, by the key of the size. */
     private final TreeMap<Key, TreeMap<Integer, Integer>> segments = new TreeMap<>();
 
+    /** First pages of the files there were: none may come twice. */
+    private final TreeSet<Key> seen = new TreeSet<>();
+
     private final TreeMap<Integer, String> tablespaces = new TreeMap<>();
+
+    /** Tablespaces that there are files of. */
+    private final TreeSet<Integer> inUse = new TreeSet<>();
+
+    private final List<String> wrong = new ArrayList<>();
+    private long wrongPages;
     private final List<Prepared> prepared = new ArrayList<>();
     private int preparedBytes;
     private @Nullable ControlFile control;
@@ -94,7 +111,18 @@ public final class BaseBackupImport {
      *     WAL goes on
      */
     public BaseBackupImport(PgVersion version, long lsn, Sink sink) {
+        this(version, lsn, sink, false);
+    }
+
+    /**
+     * The same.
+     *
+     * @param checksums are those of pages compared, if the cluster has them? Who takes the backup
+     *     by BASE_BACKUP has that done by the server
+     */
+    public BaseBackupImport(PgVersion version, long lsn, Sink sink, boolean checksums) {
         Check.that(lsn != 0, "import at LSN %d", lsn);
+        this.checksums = checksums;
         this.version = version;
         this.lsn = lsn;
         this.sink = sink;
@@ -125,10 +153,14 @@ public final class BaseBackupImport {
         pageFill = 0;
         small.clear();
         kind = BackupFile.of(path, version);
+        if (path.substring(path.lastIndexOf('/') + 1).startsWith("INCREMENTAL.")) {
+            throw incremental(path);
+        }
         firstPage =
                 switch (kind) {
                     case BackupFile.Relation f -> {
                         atMost((long) RelationFile.BLOCKS_PER_SEGMENT * Page.SIZE);
+                        inUse.add(f.tag().spc());
                         yield Keys.block(f.tag(), f.segment() * RelationFile.BLOCKS_PER_SEGMENT);
                     }
                     case BackupFile.SlruSegment f -> {
@@ -141,6 +173,15 @@ public final class BaseBackupImport {
                         yield null;
                     }
                 };
+        if (firstPage != null && !seen.add(firstPage)) {
+            throw PageserverException.badRequest("%s comes twice", path);
+        }
+    }
+
+    static PageserverException incremental(String found) {
+        return PageserverException.badRequest(
+                "%s: this is an incremental backup; make a full one of it and those before it by pg_combinebackup, and import that",
+                found);
     }
 
     private void atMost(long bytes) {
@@ -191,11 +232,37 @@ public final class BaseBackupImport {
             out.out().u8(StoredValue.IMAGE);
         } else {
             StoredValue.image(out.out(), b, at, Page.SIZE);
+            verify(b, at);
         }
         out.end();
         pages++;
         if (out.bytes() >= BATCH_BYTES || out.count() >= BATCH_BYTES / 64) {
             flush();
+        }
+    }
+
+    /** Pages that are newer than the backup's start may be torn: WAL has them whole. */
+    private void verify(byte[] b, int at) {
+        if (!checksums
+                || !(kind instanceof BackupFile.Relation f)
+                || Page.isNew(b, at)
+                || Long.compareUnsigned(Page.lsn(b, at), lsn) >= 0) {
+            return;
+        }
+        int block = f.segment() * RelationFile.BLOCKS_PER_SEGMENT + (int) pages;
+        int expected = PageChecksum.of(b, at, block);
+        int found = Bytes.u16(b, at + PageChecksum.OFFSET);
+        if (expected != found) {
+            if (wrongPages++ < NAMED) {
+                wrong.add(
+                        String.format(
+                                Locale.ROOT,
+                                "%s block %d (%04X, expected %04X)",
+                                path,
+                                pages,
+                                found,
+                                expected));
+            }
         }
     }
 
@@ -320,7 +387,8 @@ public final class BaseBackupImport {
      * All files were given: writes what depends on several of them, and the last batch.
      *
      * @throws PageserverException BAD_REQUEST if there was no pg_control, if backup_label starts
-     *     elsewhere, or if without one the cluster was not shut down
+     *     elsewhere, or if without one the cluster was not shut down; CORRUPTION if checksums are
+     *     compared and are wrong
      */
     public Result finish() {
         Check.that(size < 0 && !finished, "finish within %s", path);
@@ -340,6 +408,15 @@ public final class BaseBackupImport {
                     "backup_label starts at %s, expected %s",
                     Lsn.toString(l.startLsn()), Lsn.toString(lsn));
         }
+        if (wrongPages > 0 && c.dataChecksums()) {
+            throw PageserverException.corruption(
+                    "%d pages have a wrong checksum, and no WAL of the backup mends them: %s%s; take another backup, or import this one without comparing checksums",
+                    wrongPages, String.join(", ", wrong), wrongPages > NAMED ? ", ..." : "");
+        }
+        // One whose place nobody tells lies in the data directory, as PostgreSQL's own can.
+        inUse.removeAll(List.of(RelTag.DEFAULT_TABLESPACE, RelTag.GLOBAL_TABLESPACE));
+        inUse.forEach(
+                oid -> tablespaces.putIfAbsent(oid, "pg_tblspc/" + Integer.toUnsignedString(oid)));
         segments.forEach(this::endRelation);
         tablespaces.forEach((oid, location) ->
                 out.image(Keys.tablespace(oid), lsn, location.getBytes(StandardCharsets.UTF_8)));

@@ -135,6 +135,11 @@ public final class ControlFile {
         return CheckPoint.read(b, CHECKPOINT);
     }
 
+    /** A backup that was taken on a standby is consistent from there on. */
+    public long minimumRecoveryPoint() {
+        return Bytes.i64(b, RECOVERY);
+    }
+
     public int walLevel() {
         return Bytes.i32(b, WAL_LEVEL);
     }

@@ -54,8 +54,18 @@ public final class Page {
         return upper(page) == 0;
     }
 
+    /** The same of the page that starts at {@code at}. */
+    public static boolean isNew(byte[] b, int at) {
+        return u16(b, at + 14) == 0;
+    }
+
     public static long lsn(byte[] page) {
-        return (long) i32(page, 0) << 32 | i32(page, 4) & 0xFFFF_FFFFL;
+        return lsn(page, 0);
+    }
+
+    /** The same of the page that starts at {@code at}. */
+    public static long lsn(byte[] b, int at) {
+        return (long) i32(b, at) << 32 | i32(b, at + 4) & 0xFFFF_FFFFL;
     }
 
     public static void setLsn(byte[] page, long lsn) {

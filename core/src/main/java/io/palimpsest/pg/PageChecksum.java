@@ -11,7 +11,9 @@ public final class PageChecksum {
     private static final int LANES = 32;
     private static final int ROW = 4 * LANES;
     private static final int PRIME = 16_777_619;
-    private static final int CHECKSUM = 8;
+
+    /** Where in the page it is, 16 bits. */
+    public static final int OFFSET = 8;
 
     /** Where each lane starts. */
     private static final int[] OFFSETS = {
@@ -34,7 +36,7 @@ public final class PageChecksum {
         for (int row = 0; row < Page.SIZE; row += ROW) {
             for (int lane = 0; lane < LANES; lane++) {
                 int word = Bytes.i32(b, at + row + 4 * lane);
-                if (row == 0 && lane == CHECKSUM / 4) {
+                if (row == 0 && lane == OFFSET / 4) {
                     word &= 0xFFFF0000;
                 }
                 lanes[lane] = mix(lanes[lane], word);
@@ -55,7 +57,7 @@ public final class PageChecksum {
     /** Sets the field; a page that was never initialised stays all zeros. */
     public static void stamp(byte[] b, int at, int block) {
         if (Bytes.u16(b, at + 14) != 0) {
-            Bytes.putU16(b, at + CHECKSUM, of(b, at, block));
+            Bytes.putU16(b, at + OFFSET, of(b, at, block));
         }
     }
 }

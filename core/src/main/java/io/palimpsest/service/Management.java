@@ -18,8 +18,10 @@ import io.palimpsest.tenant.Housekeeper;
 import io.palimpsest.tenant.Secondaries;
 import io.palimpsest.tenant.Tenants;
 import io.palimpsest.tenant.WarmUp;
+import io.palimpsest.timeline.BackupArchive;
 import io.palimpsest.timeline.BranchProperties;
 import io.palimpsest.timeline.GarbageCollector;
+import io.palimpsest.timeline.Incoming;
 import io.palimpsest.timeline.Lease;
 import io.palimpsest.timeline.Location;
 import io.palimpsest.timeline.LocationMode;
@@ -461,6 +463,26 @@ public final class Management {
         return info(
                 tenant,
                 tenants.createFromSource(tenant, newId, WalSource.parse(conninfo, slot), name));
+    }
+
+    /** Makes a timeline of a base backup that somebody sends. */
+    public TimelineInfo createFromBackup(TenantId tenant, TimelineId newId, BackupArchive archive) {
+        return info(tenant, tenants.createFromBackup(tenant, newId, archive));
+    }
+
+    /** Takes WAL from {@code start} to {@code end} that somebody sends into a timeline. */
+    public TimelineInfo importWal(
+            TenantId tenant, TimelineId timeline, Lsn start, Lsn end, Incoming bytes) {
+        return info(tenant, tenants.importWal(tenant, timeline, start.value(), end.value(), bytes));
+    }
+
+    /**
+     * Has a timeline follow nobody any more.
+     *
+     * @return why its slot is still there; null if it is gone
+     */
+    public @Nullable String unfollow(TenantId tenant, TimelineId timeline) {
+        return tenants.unfollow(tenant, timeline);
     }
 
     /** Has a timeline follow a source that may be another one than before. */

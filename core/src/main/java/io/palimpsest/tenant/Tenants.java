@@ -19,16 +19,21 @@ import io.palimpsest.port.Tasks.Monitor;
 import io.palimpsest.remote.RemoteStore;
 import io.palimpsest.tenant.TimelineTable.Entry;
 import io.palimpsest.tenant.TimelineTable.Name;
+import io.palimpsest.timeline.BackupArchive;
 import io.palimpsest.timeline.BranchProperties;
+import io.palimpsest.timeline.Incoming;
 import io.palimpsest.timeline.Location;
 import io.palimpsest.timeline.LocationMode;
 import io.palimpsest.timeline.LsnAtTime;
+import io.palimpsest.timeline.Operation;
 import io.palimpsest.timeline.Operations;
+import io.palimpsest.timeline.SourceSlot;
 import io.palimpsest.timeline.StoreGarbage;
 import io.palimpsest.timeline.Timeline;
 import io.palimpsest.timeline.TimelineState;
 import io.palimpsest.timeline.TimelineStore;
 import io.palimpsest.timeline.TimelineTree;
+import io.palimpsest.timeline.WalImport;
 import io.palimpsest.timeline.WalReceiver;
 import io.palimpsest.timeline.WalSource;
 import java.util.ArrayList;
@@ -776,6 +781,120 @@ public final class Tenants {
         } finally {
             table.putBack(name, entry);
             names.made(tenant, reserved);
+        }
+    }
+
+    /**
+     * Makes a timeline of a base backup that somebody sends. Returns when it is imported and
+     * durable; nothing feeds it, and it can be read when {@link #importWal} has brought the WAL up
+     * to the backup's end.
+     */
+    public Timeline createFromBackup(TenantId tenant, TimelineId newId, BackupArchive archive) {
+        begin(tenant);
+        Name name = new Name(tenant, newId);
+        table.reserve(
+                name,
+                "created",
+                entry -> {
+                    if (entry != null && entry.unfinished() && entry.broken() != null) {
+                        throw new PageserverException(
+                                ErrorCode.CONFLICT,
+                                String.valueOf(entry.broken().getMessage()),
+                                entry.broken());
+                    }
+                    if (entry != null) {
+                        throw PageserverException.of(
+                                ErrorCode.CONFLICT, "timeline %s exists already", newId);
+                    }
+                });
+        Timeline made = null;
+        try {
+            made = store.importFrom(TenantShardId.unsharded(tenant), newId, archive);
+            return made;
+        } finally {
+            table.putBack(name, made == null ? null : Entry.of(made, null));
+        }
+    }
+
+    /**
+     * Takes WAL that somebody sends into a timeline that nothing else feeds; see {@link
+     * WalImport#run}.
+     *
+     * @throws PageserverException PRECONDITION_FAILED if it follows a source, or is a branch
+     */
+    public Timeline importWal(
+            TenantId tenant, TimelineId id, long startLsn, long endLsn, Incoming bytes) {
+        Name name = new Name(tenant, id);
+        Entry before = reserve(name, "given WAL");
+        try {
+            Timeline timeline = timeline(tenant, id, before);
+            store.checkOwner(timeline.tenant());
+            if (before.receiver() != null) {
+                throw PageserverException.of(
+                        ErrorCode.PRECONDITION_FAILED,
+                        "timeline %s follows %s, which gives it its WAL",
+                        id,
+                        before.receiver().source());
+            }
+            if (timeline.ancestor() != null
+                    || !(timeline.state() instanceof TimelineState.Active)) {
+                throw PageserverException.of(
+                        ErrorCode.PRECONDITION_FAILED,
+                        "timeline %s is a branch, or is archived: it takes no WAL",
+                        id);
+            }
+            return operations()
+                    .run(
+                            Operation.Kind.IMPORT,
+                            tenant,
+                            id,
+                            operation -> {
+                                WalImport.run(
+                                        environment,
+                                        store.limits(),
+                                        timeline,
+                                        startLsn,
+                                        endLsn,
+                                        bytes,
+                                        operation);
+                                return timeline;
+                            });
+        } finally {
+            table.putBack(name, before);
+        }
+    }
+
+    /**
+     * Has a timeline follow nobody any more, and drops its slot on the source, which would keep WAL
+     * for nobody.
+     *
+     * @return why the slot could not be dropped; null if it is gone
+     * @throws PageserverException PRECONDITION_FAILED if it follows nobody
+     */
+    public @Nullable String unfollow(TenantId tenant, TimelineId id) {
+        Name name = new Name(tenant, id);
+        Entry before = reserve(name, "given no source");
+        Entry left = before;
+        try {
+            Timeline timeline = timeline(tenant, id, before);
+            store.checkOwner(timeline.tenant());
+            WalReceiver receiver = before.receiver();
+            if (receiver == null) {
+                throw PageserverException.of(
+                        ErrorCode.PRECONDITION_FAILED, "timeline %s follows nobody", id);
+            }
+            receiver.stop();
+            left = Entry.of(timeline, null);
+            timeline.flushUpTo(timeline.lastRecordLsn());
+            store.removeSource(timeline);
+            try {
+                SourceSlot.drop(environment, receiver.source());
+                return null;
+            } catch (PageserverException e) {
+                return e.getMessage();
+            }
+        } finally {
+            table.putBack(name, fedAgain(left));
         }
     }
 

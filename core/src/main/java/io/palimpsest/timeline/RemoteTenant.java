@@ -503,8 +503,8 @@ final class RemoteTenant {
         }
     }
 
-    /** Says whom a timeline follows from now on. */
-    void follows(TimelineId timeline, String source) {
+    /** Says whom a timeline follows from now on; null: nobody. */
+    void follows(TimelineId timeline, @Nullable String source) {
         Entry entry = new Entry(timeline, generation(), false, source);
         monitor.lock();
         try {

@@ -744,8 +744,16 @@ public final class Timeline {
      * the timeline exists.
      */
     void finishImport(long startLsn, long readableLsn, int walTimeline) {
+        finishImport(startLsn, readableLsn, systemIdentifier(), segmentSize(), walTimeline);
+    }
+
+    /** The same of a cluster that was not known before all of it was there. */
+    void finishImport(
+            long startLsn, long readableLsn, long systemId, int walSegment, int walTimeline) {
         flusher.awaitFewerThan(1);
-        layers.prepare(index -> index.readable(readableLsn, walTimeline));
+        layers.prepare(index ->
+                index.readable(
+                        readableLsn, index.identity().found(systemId, walSegment, walTimeline)));
         commit(new Modifications(), writer.prevRecordLsn(), startLsn);
         flushUpTo(startLsn);
     }

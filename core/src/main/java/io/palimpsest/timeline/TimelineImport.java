@@ -16,7 +16,6 @@ import io.palimpsest.protocol.BaseBackupRange;
 import io.palimpsest.protocol.BaseBackupVisitor;
 import io.palimpsest.protocol.ReplicationConnection;
 import io.palimpsest.protocol.ReplicationError;
-import io.palimpsest.protocol.ReplicationSettings;
 import io.palimpsest.protocol.ReplicationSlot;
 import io.palimpsest.protocol.SystemIdentity;
 import io.palimpsest.protocol.TarEntry;
@@ -65,15 +64,7 @@ final class TimelineImport {
 
     Timeline run() {
         operation.stage("connecting to " + source.host() + ":" + source.port());
-        ReplicationSettings settings =
-                new ReplicationSettings(
-                        source.host(),
-                        source.port(),
-                        source.user(),
-                        source.password().isEmpty() ? null : source.password());
-        try (ReplicationConnection connection =
-                ReplicationConnection.open(
-                        environment.net(), environment.clock(), environment.ids(), settings)) {
+        try (ReplicationConnection connection = SourceSlot.connect(environment, source)) {
             int block = connection.blockSize();
             if (block != Page.SIZE) {
                 throw PageserverException.of(
@@ -89,7 +80,7 @@ final class TimelineImport {
                 return done;
             } finally {
                 if (done == null && created) {
-                    dropSlot(settings);
+                    dropSlot();
                 }
             }
         } catch (PageserverException e) {
@@ -125,11 +116,9 @@ final class TimelineImport {
     }
 
     /** A slot nobody follows would fill the source's disk. */
-    private void dropSlot(ReplicationSettings settings) {
-        try (ReplicationConnection connection =
-                ReplicationConnection.open(
-                        environment.net(), environment.clock(), environment.ids(), settings)) {
-            connection.dropReplicationSlot(source.slot(), false);
+    private void dropSlot() {
+        try {
+            SourceSlot.drop(environment, source);
         } catch (PageserverException e) {
             environment
                     .tracer()

@@ -110,15 +110,16 @@ record TimelineIndex(
                     walTimeline);
         }
 
-        Identity onWalTimeline(int newWalTimeline) {
+        /** As it turns out to be, when an import has seen it. */
+        Identity found(long newSystemIdentifier, int newSegmentSize, int newWalTimeline) {
             return new Identity(
                     tenant,
                     timeline,
                     generation,
                     version,
                     origin,
-                    systemIdentifier,
-                    segmentSize,
+                    newSystemIdentifier,
+                    newSegmentSize,
                     newWalTimeline);
         }
     }
@@ -303,10 +304,10 @@ record TimelineIndex(
         return all;
     }
 
-    /** Begun at this WAL timeline, and readable from there on. */
-    TimelineIndex readable(long newOldestReadableLsn, int newWalTimeline) {
+    /** Of that cluster, begun at this WAL timeline, and readable from there on. */
+    TimelineIndex readable(long newOldestReadableLsn, Identity found) {
         return new TimelineIndex(
-                identity.onWalTimeline(newWalTimeline),
+                found,
                 ancestor,
                 adopted,
                 state,

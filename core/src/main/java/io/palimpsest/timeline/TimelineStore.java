@@ -740,35 +740,90 @@ public final class TimelineStore {
         try {
             writeSource(tenant, id, source);
             RemoteTimeline remote = owned == null ? null : owned.timeline(id, directory);
-            Timeline imported =
-                    new TimelineImport(
-                                    surroundings,
-                                    tenant,
-                                    id,
-                                    directory,
-                                    source,
-                                    properties,
-                                    remote,
-                                    operation)
-                            .run();
-            if (remote != null) {
-                operation.stage("putting it into the object store");
-            }
-            publish(imported, source);
-            environment.disk().delete(directory + "/" + UNFINISHED);
-            made = imported;
+            made =
+                    completed(
+                            new TimelineImport(
+                                            surroundings,
+                                            tenant,
+                                            id,
+                                            directory,
+                                            source,
+                                            properties,
+                                            remote,
+                                            operation)
+                                    .run(),
+                            source,
+                            directory,
+                            operation);
             return made;
         } finally {
             if (made == null) {
-                if (owned != null) {
-                    environment.disk().delete(directory + "/" + TimelineIndex.FILE);
-                }
-                discard(directory);
+                discardImport(directory, owned);
                 if (before == null) {
                     environment.disk().delete(sources(tenant) + "/" + id);
                 }
             }
         }
+    }
+
+    /** A timeline of a base backup that somebody sends. Leaves nothing behind if it fails. */
+    public Timeline importFrom(TenantShardId tenant, TimelineId id, BackupArchive archive) {
+        return operations()
+                .run(
+                        Operation.Kind.IMPORT,
+                        tenant.tenant(),
+                        id,
+                        operation -> importFrom(tenant, id, archive, operation));
+    }
+
+    private Timeline importFrom(
+            TenantShardId tenant, TimelineId id, BackupArchive archive, Operation operation) {
+        String directory = directory(tenant, id);
+        RemoteTenant owned = owned(tenant);
+        if (owned != null) {
+            owned.checkOwner();
+            owned.checkNeverDeleted(id);
+        }
+        discard(directory);
+        Timeline made = null;
+        try {
+            RemoteTimeline remote = owned == null ? null : owned.timeline(id, directory);
+            made =
+                    completed(
+                            ArchiveImport.run(
+                                    surroundings,
+                                    tenant,
+                                    id,
+                                    directory,
+                                    archive,
+                                    remote,
+                                    operation),
+                            null,
+                            directory,
+                            operation);
+            return made;
+        } finally {
+            if (made == null) {
+                discardImport(directory, owned);
+            }
+        }
+    }
+
+    private Timeline completed(
+            Timeline imported, @Nullable WalSource source, String directory, Operation operation) {
+        if (imported.remote() != null) {
+            operation.stage("putting it into the object store");
+        }
+        publish(imported, source);
+        environment.disk().delete(directory + "/" + UNFINISHED);
+        return imported;
+    }
+
+    private void discardImport(String directory, @Nullable RemoteTenant owned) {
+        if (owned != null) {
+            environment.disk().delete(directory + "/" + TimelineIndex.FILE);
+        }
+        discard(directory);
     }
 
     /** How a person gets rid of a slot. */
@@ -816,6 +871,20 @@ public final class TimelineStore {
         RemoteTimeline remote = timeline.remote();
         if (remote != null) {
             remote.tenant().follows(timeline.id(), source.record());
+        }
+    }
+
+    /** The timeline follows nobody from now on. */
+    public void removeSource(Timeline timeline) {
+        Disk disk = environment.disk();
+        RemoteTimeline remote = timeline.remote();
+        if (remote != null) {
+            remote.tenant().follows(timeline.id(), null);
+        }
+        String directory = sources(timeline.tenant());
+        if (disk.exists(directory + "/" + timeline.id())) {
+            disk.delete(directory + "/" + timeline.id());
+            disk.syncDirectory(directory);
         }
     }
 

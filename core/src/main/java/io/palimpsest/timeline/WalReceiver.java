@@ -10,7 +10,6 @@ import io.palimpsest.port.Tasks;
 import io.palimpsest.port.Tasks.Lane;
 import io.palimpsest.protocol.ReplicationConnection;
 import io.palimpsest.protocol.ReplicationError;
-import io.palimpsest.protocol.ReplicationSettings;
 import io.palimpsest.protocol.ReplicationSlot;
 import io.palimpsest.protocol.ReplicationStream;
 import io.palimpsest.protocol.SystemIdentity;
@@ -255,15 +254,7 @@ public final class WalReceiver {
     }
 
     private void follow() {
-        ReplicationSettings settings =
-                new ReplicationSettings(
-                        source.host(),
-                        source.port(),
-                        source.user(),
-                        source.password().isEmpty() ? null : source.password());
-        try (ReplicationConnection connection =
-                ReplicationConnection.open(
-                        environment.net(), environment.clock(), environment.ids(), settings)) {
+        try (ReplicationConnection connection = SourceSlot.connect(environment, source)) {
             long from = timeline.lastRecordLsn();
             SystemIdentity identity = check(connection, from);
             try {

@@ -69,6 +69,45 @@ public final class WalPage {
         return (lsn & 7) == 0 && (inPage == 0 || inPage >= headerSize(lsn & -SIZE, segmentSize));
     }
 
+    /** Where a record ends, alignment included, that starts at {@code start}. */
+    public static long recordEnd(long start, int length, int segmentSize) {
+        long at = start;
+        long left = length + 7 & ~7L;
+        while (true) {
+            long room = SIZE - (at & SIZE - 1);
+            if (left <= room) {
+                return at + left;
+            }
+            left -= room;
+            at += room;
+            at += headerSize(at, segmentSize);
+        }
+    }
+
+    /**
+     * The number of the segment that a file of that name is; -1 if it is none, or of another WAL
+     * timeline.
+     */
+    public static long segmentNumber(String name, int timelineId, int segmentSize) {
+        if (!isSegmentName(name) || timelineId(name) != timelineId) {
+            return -1;
+        }
+        long low = Long.parseLong(name, 16, 24, 16);
+        long perId = (1L << 32) / segmentSize;
+        return low >= perId ? -1 : Long.parseLong(name, 8, 16, 16) * perId + low;
+    }
+
+    /** 24 hexadecimal digits, as PostgreSQL writes them. */
+    public static boolean isSegmentName(String name) {
+        return name.length() == 24
+                && name.chars().allMatch(c -> c >= '0' && c <= '9' || c >= 'A' && c <= 'F');
+    }
+
+    /** The WAL timeline in a segment's name. */
+    public static int timelineId(String segmentName) {
+        return Integer.parseUnsignedInt(segmentName, 0, 8, 16);
+    }
+
     /**
      * Writes the header of the page at {@code pageLsn} and answers its size.
      *

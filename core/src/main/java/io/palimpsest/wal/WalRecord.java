@@ -41,6 +41,9 @@ public final class WalRecord {
     /** Opcodes of XLOG that framing itself depends on. */
     static final int XLOG_CHECKPOINT_SHUTDOWN = 0x00;
 
+    /** Header, the length of main data in two bytes, the CheckPoint. */
+    public static final int SHUTDOWN_CHECKPOINT_BYTES = HEADER + 2 + 88;
+
     static final int XLOG_SWITCH = 0x40;
 
     static final int XLOG_OVERWRITE_CONTRECORD = 0xD0;

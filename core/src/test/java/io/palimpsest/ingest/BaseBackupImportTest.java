@@ -118,7 +118,7 @@ class BaseBackupImportTest {
         BaseBackupImport backup = into(version, history);
         files(version).forEach((name, content) -> give(backup, name, content, 5000));
         BaseBackupImport.Result result = backup.finish();
-        assertEquals(new BackupLabel(LSN, 0x200_0060, 3), result.label());
+        assertEquals(new BackupLabel(LSN, 0x200_0060, 3, false), result.label());
 
         assertEquals(3, relation(history, 1663, 5, 16384, RelTag.MAIN));
         assertEquals(1, relation(history, 1663, 5, 16384, RelTag.VM));

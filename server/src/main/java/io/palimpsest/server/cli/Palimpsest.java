@@ -45,6 +45,7 @@ public final class Palimpsest {
                     "config",
                     "connect",
                     "export",
+                    "import",
                     "ready");
 
     static final int DONE = 0;
@@ -168,6 +169,7 @@ public final class Palimpsest {
             case "config" -> Config.class;
             case "connect" -> Connect.class;
             case "export" -> Export.class;
+            case "import" -> Import.class;
             case "ready" -> Ready.class;
             default -> throw new IllegalArgumentException(name);
         };

@@ -12,13 +12,24 @@ final class Progress {
 
     private final PrintWriter err;
     private final String what;
+    private final long all;
     private final long begun = System.nanoTime();
     private long said = begun;
     private long done;
 
     Progress(PrintWriter err, String what) {
+        this(err, what, 0);
+    }
+
+    /**
+     * The same.
+     *
+     * @param all how much it is; 0: that is not known
+     */
+    Progress(PrintWriter err, String what, long all) {
         this.err = err;
         this.what = what;
+        this.all = all;
     }
 
     void bytes(long more) {
@@ -28,9 +39,10 @@ final class Progress {
             said = now;
             err.printf(
                     Locale.ROOT,
-                    "... %s %s, %s/s%n",
+                    "... %s %s%s, %s/s%n",
                     what,
                     Output.bytes(done),
+                    all == 0 ? "" : " of " + Output.bytes(all),
                     Output.bytes((long) (done / ((now - begun) / 1e9))));
             err.flush();
         }

@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.PageserverException;
+import io.palimpsest.protocol.TarWriter;
 import io.palimpsest.server.connect.Credentials;
 import java.io.IOException;
 import java.io.InputStream;
@@ -17,6 +18,7 @@ import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
+import java.util.function.Consumer;
 import javax.net.ssl.HttpsURLConnection;
 import javax.net.ssl.SSLContext;
 import org.jspecify.annotations.Nullable;
@@ -72,12 +74,33 @@ final class ServerApi implements AutoCloseable {
             throw new PageserverException(
                     ErrorCode.BAD_REQUEST, "not a server's URL: " + server, e);
         }
-        JsonNode json = json(answer.body());
-        if (answer.status() / 100 != 2) {
+        return answered(answer.status(), answer.body());
+    }
+
+    private JsonNode answered(int status, String body) {
+        JsonNode json = json(body);
+        if (status / 100 != 2) {
             throw new PageserverException(
-                    code(answer.status()), json.path("msg").asText("status " + answer.status()));
+                    code(status), json.path("msg").asText("status " + status));
         }
         return json;
+    }
+
+    /**
+     * Sends a body of any length with PUT.
+     *
+     * @param body makes it
+     * @param limit for the answer when all is sent
+     */
+    JsonNode upload(String path, Consumer<TarWriter.Sink> body, Duration limit)
+            throws InterruptedException {
+        try {
+            Upload.Reply reply = new Upload(server.resolve(path), token, trust).put(body, limit);
+            return answered(reply.status(), reply.body());
+        } catch (IOException e) {
+            throw new PageserverException(
+                    ErrorCode.IO, "%s does not answer: %s".formatted(server, why(e)), e);
+        }
     }
 
     /**

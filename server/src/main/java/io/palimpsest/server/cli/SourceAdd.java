@@ -2,11 +2,8 @@ package io.palimpsest.server.cli;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import io.palimpsest.base.ErrorCode;
-import io.palimpsest.base.PageserverException;
 import io.palimpsest.base.TenantId;
 import io.palimpsest.base.TimelineId;
-import io.palimpsest.server.runtime.SecureIds;
 import io.palimpsest.timeline.WalSource;
 import java.io.PrintWriter;
 import java.time.Duration;
@@ -74,7 +71,7 @@ final class SourceAdd implements Callable<Integer> {
                 print(out, there, true);
                 return Palimpsest.DONE;
             }
-            TenantId tenant = tenant(api);
+            TenantId tenant = options.tenantOrNew(api);
             TimelineId id = timeline == null ? BranchPoint.newId() : TimelineId.parse(timeline);
             ObjectNode body = SourceOptions.body(source);
             JsonNode check = api.call("POST", "/v1/source/check", body.toString());
@@ -111,25 +108,6 @@ final class SourceAdd implements Callable<Integer> {
             }
         }
         return null;
-    }
-
-    private TenantId tenant(ServerApi api) throws InterruptedException {
-        TenantId named = options.tenant();
-        if (named != null) {
-            return named;
-        }
-        JsonNode all = api.get("/v1/tenant");
-        if (all.size() > 1) {
-            throw PageserverException.of(
-                    ErrorCode.BAD_REQUEST,
-                    "the server has %d tenants: say which one by --tenant",
-                    all.size());
-        }
-        if (all.size() == 1) {
-            return TenantId.parse(all.get(0).path("id").asText());
-        }
-        SecureIds ids = new SecureIds();
-        return new TenantId(ids.nextLong(), ids.nextLong());
     }
 
     private void print(PrintWriter out, JsonNode source, boolean before) {

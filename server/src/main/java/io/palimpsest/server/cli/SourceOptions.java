@@ -7,6 +7,7 @@ import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.base.TenantId;
 import io.palimpsest.base.TimelineId;
+import io.palimpsest.server.runtime.SecureIds;
 import io.palimpsest.timeline.WalSource;
 import java.io.PrintWriter;
 import java.util.ArrayList;
@@ -39,6 +40,26 @@ final class SourceOptions {
     /** Null if it is not said. */
     @Nullable TenantId tenant() {
         return tenant == null ? null : TenantId.parse(tenant);
+    }
+
+    /** The one that is named, or the only one there is, or a new one. */
+    TenantId tenantOrNew(ServerApi api) throws InterruptedException {
+        TenantId named = tenant();
+        if (named != null) {
+            return named;
+        }
+        JsonNode all = api.get("/v1/tenant");
+        if (all.size() > 1) {
+            throw PageserverException.of(
+                    ErrorCode.BAD_REQUEST,
+                    "the server has %d tenants: say which one by --tenant",
+                    all.size());
+        }
+        if (all.size() == 1) {
+            return TenantId.parse(all.get(0).path("id").asText());
+        }
+        SecureIds ids = new SecureIds();
+        return new TenantId(ids.nextLong(), ids.nextLong());
     }
 
     /** Sources that are followed. */

@@ -125,6 +125,7 @@ final class ManagementRoutes {
         new SourceRoutes(service.sources(), management).add(router);
         new OperationRoutes(management.operations()).add(router);
         new TenantConfigRoutes(management).add(router);
+        new ImportRoutes(management).add(router);
     }
 
     /** All that there is. */
@@ -142,7 +143,7 @@ final class ManagementRoutes {
             String method,
             String path,
             Map<String, List<String>> query,
-            byte[] body) {
+            Request.Body body) {
         try {
             return router.answer(access, method, path, query, body);
         } catch (PageserverException e) {

@@ -14,6 +14,7 @@ import io.netty.handler.codec.http.DefaultFullHttpResponse;
 import io.netty.handler.codec.http.FullHttpRequest;
 import io.netty.handler.codec.http.HttpHeaderNames;
 import io.netty.handler.codec.http.HttpObjectAggregator;
+import io.netty.handler.codec.http.HttpRequest;
 import io.netty.handler.codec.http.HttpResponseStatus;
 import io.netty.handler.codec.http.HttpServerCodec;
 import io.netty.handler.codec.http.HttpUtil;
@@ -34,6 +35,7 @@ import io.palimpsest.service.Authentication;
 import io.palimpsest.service.Management;
 import java.net.InetSocketAddress;
 import java.time.Instant;
+import java.util.function.Consumer;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -41,7 +43,7 @@ import org.slf4j.LoggerFactory;
 
 /** Listens for operators: HTTP/1.1, JSON, one request after the other on a connection. */
 public final class ManagementServer implements AutoCloseable {
-    /** Bodies are ids and connection strings. */
+    /** Bodies are ids and connection strings, but for those that are read as they come. */
     private static final int MAX_BODY = 64 << 10;
 
     /** Longer than the longest answer takes (an import of a large cluster). */
@@ -148,6 +150,7 @@ public final class ManagementServer implements AutoCloseable {
                                         .addLast(
                                                 new ReadTimeoutHandler(IDLE_SECONDS),
                                                 new HttpServerCodec(),
+                                                new SentBodies(ManagementServer.this::isStreamed),
                                                 new HttpObjectAggregator(MAX_BODY),
                                                 new FlowControlHandler(),
                                                 new Requests());
@@ -155,25 +158,73 @@ public final class ManagementServer implements AutoCloseable {
                         });
     }
 
+    private boolean isStreamed(HttpRequest request) {
+        return routes.router()
+                .isStreamed(
+                        request.method().name(), new QueryStringDecoder(request.uri()).rawPath());
+    }
+
     /** Gives each request to a task; the next one is read when it is answered. */
-    private final class Requests extends SimpleChannelInboundHandler<FullHttpRequest> {
+    private final class Requests extends SimpleChannelInboundHandler<Object> {
         @Override
-        protected void channelRead0(ChannelHandlerContext ctx, FullHttpRequest request) {
+        protected void channelRead0(ChannelHandlerContext ctx, Object message) {
+            switch (message) {
+                case FullHttpRequest request -> whole(ctx, request);
+                case SentBodies.Begun request -> begun(ctx, request.head(), request.body());
+                default -> throw new IllegalStateException("found a " + message.getClass());
+            }
+        }
+
+        private void whole(ChannelHandlerContext ctx, FullHttpRequest request) {
             ctx.channel().config().setAutoRead(false);
             boolean keepAlive = HttpUtil.isKeepAlive(request);
             if (request.decoderResult().isFailure()) {
                 send(ctx, ManagementRoutes.failure(400, "this is no HTTP request"), false);
                 return;
             }
-            ManagementRoutes.Answer refusal = WebPages.refusal(request, anybody);
+            ManagementRoutes.Answer refusal =
+                    WebPages.refusal(request, request.content().isReadable(), anybody);
             if (refusal != null) {
                 send(ctx, refusal, false);
                 return;
             }
+            byte[] body = ByteBufUtil.getBytes(request.content());
+            task(request, new Request.Body(body, null), answer -> send(ctx, answer, keepAlive));
+        }
+
+        /** Who is refused may be sending still: he is listened to until he has read why. */
+        private void begun(ChannelHandlerContext ctx, HttpRequest head, SentBody body) {
+            boolean keepAlive = HttpUtil.isKeepAlive(head);
+            ManagementRoutes.Answer refusal = WebPages.refusal(head, false, anybody);
+            if (refusal != null) {
+                end(ctx, body, refusal, false);
+                return;
+            }
+            task(
+                    head,
+                    new Request.Body(new byte[0], body),
+                    answer -> end(ctx, body, answer, keepAlive));
+        }
+
+        private void end(
+                ChannelHandlerContext ctx,
+                SentBody body,
+                ManagementRoutes.Answer answer,
+                boolean keepAlive) {
+            body.discard();
+            if (body.isComplete()) {
+                send(ctx, answer, keepAlive);
+                return;
+            }
+            ChannelFuture _ = ctx.writeAndFlush(response(answer, false));
+            body.closeLater();
+        }
+
+        private void task(
+                HttpRequest request, Request.Body body, Consumer<ManagementRoutes.Answer> done) {
             String method = request.method().name();
             QueryStringDecoder uri = new QueryStringDecoder(request.uri());
             String path = uri.rawPath();
-            byte[] body = ByteBufUtil.getBytes(request.content());
             String authorization = request.headers().get(HttpHeaderNames.AUTHORIZATION, "");
             tasks.spawn(
                     Tasks.Lane.LATENCY,
@@ -181,12 +232,12 @@ public final class ManagementServer implements AutoCloseable {
                     () -> {
                         ManagementRoutes.Answer answer = answer(method, uri, authorization, body);
                         LOG.debug("{} {}: {}", method, path, answer.status());
-                        send(ctx, answer, keepAlive);
+                        done.accept(answer);
                     });
         }
 
         private ManagementRoutes.Answer answer(
-                String method, QueryStringDecoder uri, String authorization, byte[] body) {
+                String method, QueryStringDecoder uri, String authorization, Request.Body body) {
             try {
                 Access access =
                         routes.router().isOpen(uri.rawPath())
@@ -220,6 +271,16 @@ public final class ManagementServer implements AutoCloseable {
 
         private void send(
                 ChannelHandlerContext ctx, ManagementRoutes.Answer answer, boolean keepAlive) {
+            ChannelFuture sent = ctx.writeAndFlush(response(answer, keepAlive));
+            if (keepAlive) {
+                ctx.channel().config().setAutoRead(true);
+            } else {
+                var _ = sent.addListener(ChannelFutureListener.CLOSE);
+            }
+        }
+
+        private DefaultFullHttpResponse response(
+                ManagementRoutes.Answer answer, boolean keepAlive) {
             byte[] bytes = routes.bytes(answer);
             DefaultFullHttpResponse response =
                     new DefaultFullHttpResponse(
@@ -234,12 +295,7 @@ public final class ManagementServer implements AutoCloseable {
                 response.headers().set(HttpHeaderNames.WWW_AUTHENTICATE, BEARER.strip());
             }
             HttpUtil.setKeepAlive(response, keepAlive);
-            ChannelFuture sent = ctx.writeAndFlush(response);
-            if (keepAlive) {
-                ctx.channel().config().setAutoRead(true);
-            } else {
-                var _ = sent.addListener(ChannelFutureListener.CLOSE);
-            }
+            return response;
         }
     }
 }

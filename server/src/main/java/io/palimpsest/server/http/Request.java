@@ -13,6 +13,7 @@ import io.palimpsest.service.Access;
 import java.io.IOException;
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What a route is asked. Whatever is not as expected is a BAD_REQUEST that says what was.
@@ -21,7 +22,14 @@ import java.util.Map;
  * @param path what the parts in braces of the route's template stand for
  */
 record Request(
-        Access access, Map<String, String> path, Map<String, List<String>> query, byte[] body) {
+        Access access, Map<String, String> path, Map<String, List<String>> query, Body content) {
+    /**
+     * What came with it.
+     *
+     * @param stream instead of the bytes, where a route reads them as they come
+     */
+    record Body(byte[] bytes, @Nullable SentBody stream) {}
+
     private static final ObjectMapper MAPPER =
             new ObjectMapper().enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS);
 
@@ -64,9 +72,33 @@ record Request(
         return Boolean.parseBoolean(query.getOrDefault(name, List.of("")).getFirst());
     }
 
+    /** The body; empty where it is read as it comes. */
+    byte[] body() {
+        return content.bytes();
+    }
+
+    /** The body as it comes. */
+    SentBody stream() {
+        SentBody stream = content.stream();
+        if (stream == null) {
+            throw new IllegalStateException("the route is not one whose body is read as it comes");
+        }
+        return stream;
+    }
+
+    /** A parameter of the query that must be there. */
+    String parameter(String name) {
+        List<String> values = query.getOrDefault(name, List.of());
+        if (values.size() != 1) {
+            throw PageserverException.badRequest(
+                    "the query needs %s once, found it %d times", name, values.size());
+        }
+        return values.getFirst();
+    }
+
     /** The body, a JSON object. */
     JsonNode json() {
-        return parse(body);
+        return parse(body());
     }
 
     static JsonNode parse(byte[] body) {

@@ -27,6 +27,7 @@ final class Router {
      * @param open it tells no more than that the server is there: nobody is asked who he is
      * @param tenantField the member of the body that names the tenant whose token opens it; null:
      *     the path says who may
+     * @param streamed its body may be of any length, and is read as it comes
      * @param successes how often it was answered with a status below 400
      */
     record Route(
@@ -34,6 +35,7 @@ final class Router {
             String template,
             boolean open,
             @Nullable String tenantField,
+            boolean streamed,
             Handler handler,
             LongAdder successes,
             LongAdder failures) {
@@ -58,17 +60,32 @@ final class Router {
     private final List<Route> routes = new ArrayList<>();
 
     void add(String method, String template, Handler handler) {
-        add(method, template, false, null, handler);
+        add(method, template, false, null, false, handler);
     }
 
     /** One that is about the tenant that its body names. */
     void ofTenantInBody(String method, String template, String field, Handler handler) {
-        add(method, template, false, field, handler);
+        add(method, template, false, field, false, handler);
     }
 
     /** One that tells no more than that the server is there: nobody is asked who he is. */
     void open(String method, String template, Handler handler) {
-        add(method, template, true, null, handler);
+        add(method, template, true, null, false, handler);
+    }
+
+    /** One whose body may be of any length, and is read as it comes. */
+    void streamed(String method, String template, Handler handler) {
+        add(method, template, false, null, true, handler);
+    }
+
+    /** Is the body of such a request read as it comes? */
+    boolean isStreamed(String method, String path) {
+        for (Route route : routes) {
+            if (route.streamed && route.method.equals(method) && route.match(parts(path)) != null) {
+                return true;
+            }
+        }
+        return false;
     }
 
     private void add(
@@ -76,6 +93,7 @@ final class Router {
             String template,
             boolean open,
             @Nullable String tenantField,
+            boolean streamed,
             Handler handler) {
         routes.add(
                 new Route(
@@ -83,6 +101,7 @@ final class Router {
                         template,
                         open,
                         tenantField,
+                        streamed,
                         handler,
                         new LongAdder(),
                         new LongAdder()));
@@ -104,7 +123,7 @@ final class Router {
             String method,
             String path,
             Map<String, List<String>> query,
-            byte[] body) {
+            Request.Body body) {
         List<String> parts = parts(path);
         TreeSet<String> allowed = new TreeSet<>();
         for (Route route : routes) {

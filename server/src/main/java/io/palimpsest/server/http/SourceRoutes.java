@@ -28,6 +28,8 @@ import org.jspecify.annotations.Nullable;
  *                                                    follows it by a new timeline, 201; 412 with what is wrong
  *   GET  .../timeline/:id/source                     source, with how its slot stands and the findings
  *   PUT  .../timeline/:id/source                     {"conninfo", "slot"}, whom it follows from now on
+ *   DELETE .../timeline/:id/source                   it follows nobody any more, and its slot is dropped there:
+ *                                                    {"slot_dropped", "problem"?}
  * </pre>
  */
 final class SourceRoutes {
@@ -48,6 +50,7 @@ final class SourceRoutes {
         router.add("POST", "/v1/tenant/{tenant}/source", this::follow);
         router.add("GET", "/v1/tenant/{tenant}/timeline/{timeline}/source", this::status);
         router.add("PUT", "/v1/tenant/{tenant}/timeline/{timeline}/source", this::replace);
+        router.add("DELETE", "/v1/tenant/{tenant}/timeline/{timeline}/source", this::remove);
     }
 
     private Answer list(@Nullable TenantId tenant) {
@@ -80,6 +83,15 @@ final class SourceRoutes {
         WalSource source = source(request.json());
         management.follow(request.tenant(), request.timeline(), source.conninfo(), source.slot());
         return new Answer(200, JSON.nullNode());
+    }
+
+    private Answer remove(Request request) {
+        String problem = management.unfollow(request.tenant(), request.timeline());
+        ObjectNode json = JSON.objectNode().put("slot_dropped", problem == null);
+        if (problem != null) {
+            json.put("problem", problem);
+        }
+        return new Answer(200, json);
     }
 
     private Answer status(Request request) {

@@ -1,8 +1,8 @@
 package io.palimpsest.server.http;
 
-import io.netty.handler.codec.http.FullHttpRequest;
 import io.netty.handler.codec.http.HttpHeaderNames;
 import io.netty.handler.codec.http.HttpHeaders;
+import io.netty.handler.codec.http.HttpRequest;
 import io.netty.util.NetUtil;
 import java.util.Locale;
 import org.jspecify.annotations.Nullable;
@@ -19,10 +19,12 @@ final class WebPages {
     private WebPages() {}
 
     /**
+     * @param body does it have one?
      * @param anybody no token is asked for, and only this machine reaches the server
      * @return the refusal, or null
      */
-    static ManagementRoutes.@Nullable Answer refusal(FullHttpRequest request, boolean anybody) {
+    static ManagementRoutes.@Nullable Answer refusal(
+            HttpRequest request, boolean body, boolean anybody) {
         HttpHeaders headers = request.headers();
         String host = headers.get(HttpHeaderNames.HOST, "");
         String origin = headers.get(HttpHeaderNames.ORIGIN);
@@ -40,7 +42,7 @@ final class WebPages {
                             + "'; without tokens only localhost and addresses are answered on loopback");
         }
         String type = headers.get(HttpHeaderNames.CONTENT_TYPE, "").toLowerCase(Locale.ROOT);
-        if (request.content().isReadable()
+        if (body
                 && !type.equals(JSON)
                 && !type.startsWith(JSON + ";")
                 && !type.startsWith(JSON + " ")) {

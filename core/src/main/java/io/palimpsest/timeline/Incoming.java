@@ -1,0 +1,14 @@
+package io.palimpsest.timeline;
+
+import io.palimpsest.base.PageserverException;
+
+/** Bytes that somebody sends, read by one task as they come. */
+public interface Incoming {
+    /**
+     * Reads some; waits until there are any.
+     *
+     * @return how many, at least 1; -1 if all were read
+     * @throws PageserverException IO if no more will come although that is not the end
+     */
+    int read(byte[] into, int offset, int length);
+}

@@ -19,6 +19,18 @@ bench-backup: jdk ## Backup and restore beside pgBackRest (installed by apt wher
 	  -cp 'regress/target/palimpsest-regress-0.1.0-SNAPSHOT.jar:regress/target/lib/*' io.palimpsest.regress.storage.BackupBench \
 	  --size-mb $(or $(SIZE_MB),1024) --store $(or $(STORE),local) $(ARGS)
 
+regress/target/pages/pages: regress/src/main/c/pages/pages.c
+	@mkdir -p $(@D)
+	cc -std=gnu11 -O2 -Wall -Wextra -Werror -pthread -o $@ $<
+
+.PHONY: bench-pages
+bench-pages: jdk ## The page service beside a program in C and PostgreSQL, copies beside pgBackRest and pg_basebackup, with goals; SIZE_MB=1024 ARGS="--json --only pages"
+	@$(PACKAGE) -pl regress -am
+	@$(MAKE) --no-print-directory -s regress/target/pages/pages
+	@$(JAVA) -Xmx512m \
+	  -cp 'regress/target/palimpsest-regress-0.1.0-SNAPSHOT.jar:regress/target/lib/*' io.palimpsest.regress.storage.ServiceBench \
+	  --program regress/target/pages/pages --size-mb $(or $(SIZE_MB),1024) $(ARGS)
+
 .PHONY: fuzz
 fuzz: jdk ## Clients that behave badly, at an open page server and at one with TLS and tokens, beside some that behave: MINUTES=10 SEED=n
 	@$(PACKAGE) -pl regress -am

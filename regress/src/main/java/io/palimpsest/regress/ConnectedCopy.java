@@ -24,7 +24,7 @@ import java.util.List;
  * A PostgreSQL that {@code palimpsest connect} has started on a branch, by the command line as a
  * process of its own. Closing it is {@code palimpsest connect stop}.
  */
-final class ConnectedCopy implements AutoCloseable {
+public final class ConnectedCopy implements AutoCloseable {
     private static final String AMCHECK =
             """
             SELECT c.oid::regclass::text FROM pg_class c JOIN pg_am a ON a.oid = c.relam
@@ -50,7 +50,7 @@ final class ConnectedCopy implements AutoCloseable {
      * @param bin where the same major version's programs are
      * @param lsn 0 for the latest
      */
-    static ConnectedCopy start(
+    public static ConnectedCopy start(
             ServerProcess server,
             TenantId tenant,
             TimelineId branch,
@@ -164,7 +164,7 @@ final class ConnectedCopy implements AutoCloseable {
                         answer.get("password").asText());
     }
 
-    double branchSeconds() {
+    public double branchSeconds() {
         return answer.get("branch_seconds").asDouble();
     }
 

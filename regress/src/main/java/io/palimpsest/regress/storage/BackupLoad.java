@@ -61,6 +61,11 @@ final class BackupLoad {
                     "INSERT INTO t SELECT i, (i::bigint * 7919) %% 100003, %s FROM generate_series(%d, %d) i"
                             .formatted(data.filler(), first, last));
         }
+        change();
+    }
+
+    /** Changes a tenth of the rows, all over. */
+    void change() {
         run("UPDATE t SET n = n + 1 WHERE id % 10 = 0");
     }
 
@@ -83,8 +88,16 @@ final class BackupLoad {
     }
 
     RelTag table() {
+        return table(postgres, "t");
+    }
+
+    static RelTag table(EmbeddedPostgres postgres, String name) {
         String[] ids =
-                ask("SELECT d.oid || ' ' || pg_relation_filenode('t') FROM pg_database d WHERE datname = current_database()")
+                ask(
+                                postgres,
+                                "SELECT d.oid || ' ' || pg_relation_filenode('"
+                                        + name
+                                        + "') FROM pg_database d WHERE datname = current_database()")
                         .split(" ");
         return new RelTag(
                 RelTag.DEFAULT_TABLESPACE,
@@ -98,11 +111,18 @@ final class BackupLoad {
     }
 
     private void run(String statement) {
+        run(postgres, statement);
+    }
+
+    static void run(EmbeddedPostgres postgres, String... statements) {
         try (Connection connection = DriverManager.getConnection(postgres.jdbcUrl("postgres"));
                 Statement sql = connection.createStatement()) {
-            sql.execute(statement);
+            for (String statement : statements) {
+                sql.execute(statement);
+            }
         } catch (SQLException e) {
-            throw new IllegalStateException(statement + ": " + e.getMessage(), e);
+            throw new IllegalStateException(
+                    String.join("; ", statements) + ": " + e.getMessage(), e);
         }
     }
 

@@ -30,6 +30,15 @@ final class Report {
         void add(double value) {
             ours.add(value);
         }
+
+        /** The values of this one as multiples of another's, whatever their peers. */
+        Row over(Row other) {
+            Row row = new Row();
+            for (int i = 0; i < ours.size(); i++) {
+                row.add(ours.get(i), other.ours.get(i));
+            }
+            return row;
+        }
     }
 
     private final List<Measure> measures = new ArrayList<>();

@@ -190,15 +190,12 @@ public final class Management {
 
     /** The timeline of that name; NOT_FOUND. */
     public TimelineId find(TenantId tenant, Label name) {
-        Timeline found = tenants.names().find(tenant, name);
-        if (found == null) {
-            // A tenant that is not here says why.
-            boolean here = tenants.tenants().contains(tenant);
-            Location _ = here ? null : location(tenant);
-            throw PageserverException.of(
-                    ErrorCode.NOT_FOUND, "tenant %s has no branch %s", tenant, name);
-        }
-        return found.id();
+        return tenants.timeline(tenant, name).id();
+    }
+
+    /** What a timeline is called; null if nothing, or it is not here. */
+    public @Nullable Label nameOf(TenantId tenant, TimelineId id) {
+        return tenants.names().all(tenant).get(id);
     }
 
     /** Does what is said of a branch, and says how it is then. */
@@ -363,6 +360,11 @@ public final class Management {
                         ? tenants.housekeeper().gcNow(found)
                         : tenants.housekeeper().gcNow(found, horizonBytes);
         return new Collected(before, result.layers(), result.bytes());
+    }
+
+    /** What a garbage collection would remove now, and why the rest is kept. */
+    public GcPlan gcPlan(TenantId tenant, TimelineId id) {
+        return GcPlan.of(tenants, tenants.timeline(tenant, id));
     }
 
     /** The layers that a timeline's index names. */

@@ -7,6 +7,7 @@ import io.palimpsest.base.PageserverException;
 import io.palimpsest.base.TenantConfig;
 import io.palimpsest.base.TenantShardId;
 import io.palimpsest.base.TimelineId;
+import io.palimpsest.compaction.CollectionPlan;
 import io.palimpsest.compaction.GcPlanner;
 import io.palimpsest.compaction.LayerInventory;
 import io.palimpsest.compaction.Retention;
@@ -424,6 +425,11 @@ public final class Timeline {
     /** Where the cutoff may move to by policy; where it is, if it is to stay. May block. */
     public long planCutoff() {
         return window.planCutoff();
+    }
+
+    /** What a garbage collection by policy would do now. May block. */
+    public CollectionPlan planCollection() {
+        return CollectionPlan.of(inventory(), window.retention(planCutoff()));
     }
 
     /** It is not known what a branch of this tenant needs: nothing may be collected. */

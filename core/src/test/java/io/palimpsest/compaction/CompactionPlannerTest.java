@@ -357,6 +357,31 @@ class CompactionPlannerTest {
         assertEquals(List.of(), GcPlanner.garbage(damaged, retention));
     }
 
+    @Test
+    void whatStaysSaysWhy() {
+        LayerDescriptor covered = delta(keys(0, 10), 10, 20, MIB);
+        LayerDescriptor image = image(keys(0, 10), 30, true, MIB);
+        LayerDescriptor recent = delta(keys(0, 10), 30, 50, MIB);
+        LayerDescriptor uncovered = delta(keys(20, 30), 10, 20, MIB);
+        LayerInventory layers = inventory(covered, image, recent, uncovered);
+        Retention retention = new Retention(40, List.of());
+        CollectionPlan plan = CollectionPlan.of(layers, retention);
+        assertEquals(List.of(covered), plan.goes());
+        CollectionPlan.Kept read =
+                new CollectionPlan.Kept(image, new CollectionPlan.Reason.Uncovered());
+        CollectionPlan.Kept window =
+                new CollectionPlan.Kept(recent, new CollectionPlan.Reason.Window());
+        CollectionPlan.Kept old =
+                new CollectionPlan.Kept(uncovered, new CollectionPlan.Reason.Uncovered());
+        assertEquals(List.of(read, window, old), plan.kept());
+
+        plan = CollectionPlan.of(layers, new Retention(40, List.of(15L)));
+        assertEquals(List.of(), plan.goes());
+        CollectionPlan.Kept point =
+                new CollectionPlan.Kept(covered, new CollectionPlan.Reason.Point(15));
+        assertEquals(List.of(point, read, window, old), plan.kept());
+    }
+
     /** Pieces of an image outside of a job's keys must not get the name of another one. */
     @Test
     void noImageIsCutToTheNameOfAnother() {

@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.palimpsest.base.ErrorCode;
+import io.palimpsest.base.Label;
 import io.palimpsest.base.Lsn;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.base.TenantId;
@@ -76,7 +77,7 @@ import org.slf4j.LoggerFactory;
  *   GET  .../timeline/:id/layer/:name                brings one from the store, 304 if it is here
  *   DELETE .../timeline/:id/layer/:name              lets one leave the disk, 304 if it is not there
  *
- *   {"new_timeline_id", "ancestor_timeline_id", "ancestor_start_lsn"?}      a branch
+ *   {"new_timeline_id", "ancestor_timeline_id", "ancestor_start_lsn"?}      a branch; our own in all: "name"?
  *   {"new_timeline_id", "ancestor_timeline_id", "ancestor_start_time"}      our own: as of a moment
  *   {"new_timeline_id", "import_from": {"conninfo", "slot"}}                our own: from a running PostgreSQL
  * </pre>
@@ -113,7 +114,7 @@ final class ManagementRoutes {
     private final @Nullable Tokens tokens;
     private final Health health;
     private final Supplier<String> metrics;
-    private final Router router = new Router();
+    private final Router router;
     private final ObjectMapper mapper = new ObjectMapper();
 
     ManagementRoutes(ManagementServer.Service service) {
@@ -121,7 +122,9 @@ final class ManagementRoutes {
         this.tokens = service.doors().tokens();
         this.health = service.health();
         this.metrics = service.metrics();
+        this.router = new Router(management::find);
         add();
+        new BranchRoutes(management).add(router);
         new SourceRoutes(service.sources(), management).add(router);
         new OperationRoutes(management.operations()).add(router);
         new TenantConfigRoutes(management).add(router);
@@ -202,7 +205,7 @@ final class ManagementRoutes {
                 r -> downloadSecondary(r.tenant(), r.query()));
         router.add("PUT", tenant + "/remote_garbage", r -> deleteGarbage(r.tenant()));
         router.add("GET", tenant + "/timeline", r -> timelines(r.tenant()));
-        router.add("POST", tenant + "/timeline", r -> create(r.tenant(), r.body()));
+        router.add("POST", tenant + "/timeline", this::create);
     }
 
     private void addOfTimeline() {
@@ -606,7 +609,7 @@ final class ManagementRoutes {
         return values.getFirst();
     }
 
-    private static Instant moment(String text) {
+    static Instant moment(String text) {
         try {
             return Instant.parse(text);
         } catch (DateTimeParseException e) {
@@ -682,18 +685,20 @@ final class ManagementRoutes {
         return ok(list);
     }
 
-    private Answer create(TenantId tenant, byte[] body) {
-        JsonNode request = parse(body);
-        TimelineId id = TimelineId.parse(text(request, "new_timeline_id"));
+    private Answer create(Request request) {
+        JsonNode body = request.json();
+        TenantId tenant = request.tenant();
+        TimelineId id = TimelineId.parse(text(body, "new_timeline_id"));
+        Label name = BranchRoutes.label(body, "name");
         TimelineInfo made;
-        if (request.has("ancestor_timeline_id")) {
-            TimelineId ancestor = TimelineId.parse(text(request, "ancestor_timeline_id"));
-            made = branch(tenant, id, ancestor, request);
-        } else if (request.has("import_from")) {
-            JsonNode source = request.get("import_from");
+        if (body.has("ancestor_timeline_id")) {
+            TimelineId ancestor = request.timeline(text(body, "ancestor_timeline_id"));
+            made = branch(tenant, id, ancestor, body, name);
+        } else if (body.has("import_from")) {
+            JsonNode source = body.get("import_from");
             made =
                     management.createFromSource(
-                            tenant, id, text(source, "conninfo"), text(source, "slot"), null);
+                            tenant, id, text(source, "conninfo"), text(source, "slot"), name);
         } else {
             throw PageserverException.badRequest(
                     "the body says neither ancestor_timeline_id nor import_from:"
@@ -703,18 +708,22 @@ final class ManagementRoutes {
     }
 
     private TimelineInfo branch(
-            TenantId tenant, TimelineId id, TimelineId ancestor, JsonNode request) {
+            TenantId tenant,
+            TimelineId id,
+            TimelineId ancestor,
+            JsonNode request,
+            @Nullable Label name) {
         boolean byLsn = request.hasNonNull("ancestor_start_lsn");
         if (!request.hasNonNull("ancestor_start_time")) {
             Lsn at = byLsn ? Lsn.parse(text(request, "ancestor_start_lsn")) : Lsn.INVALID;
-            return management.createBranch(tenant, id, ancestor, at, null);
+            return management.createBranch(tenant, id, ancestor, at, name);
         }
         if (byLsn) {
             throw PageserverException.badRequest(
                     "the body says both ancestor_start_lsn and ancestor_start_time");
         }
         return management.createBranch(
-                tenant, id, ancestor, moment(text(request, "ancestor_start_time")), null);
+                tenant, id, ancestor, moment(text(request, "ancestor_start_time")), name);
     }
 
     private static JsonNode parse(byte[] body) {
@@ -730,6 +739,7 @@ final class ManagementRoutes {
                 JSON.objectNode()
                         .put("tenant_id", info.tenant().toString())
                         .put("timeline_id", info.timeline().toString());
+        BranchRoutes.put(json, info.said());
         if (info.ancestor() != null) {
             json.put("ancestor_timeline_id", info.ancestor().toString())
                     .put("ancestor_lsn", info.ancestorLsn().toString());

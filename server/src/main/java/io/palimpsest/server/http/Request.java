@@ -4,7 +4,9 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import io.netty.handler.codec.http.QueryStringDecoder;
 import io.palimpsest.base.ErrorCode;
+import io.palimpsest.base.Label;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.base.TenantId;
 import io.palimpsest.base.TenantShardId;
@@ -13,16 +15,22 @@ import io.palimpsest.service.Access;
 import java.io.IOException;
 import java.util.List;
 import java.util.Map;
+import java.util.function.BiFunction;
 import org.jspecify.annotations.Nullable;
 
 /**
  * What a route is asked. Whatever is not as expected is a BAD_REQUEST that says what was.
  *
  * @param access what who asks may reach
+ * @param branches which timeline a name means
  * @param path what the parts in braces of the route's template stand for
  */
 record Request(
-        Access access, Map<String, String> path, Map<String, List<String>> query, Body content) {
+        Access access,
+        BiFunction<TenantId, Label, TimelineId> branches,
+        Map<String, String> path,
+        Map<String, List<String>> query,
+        Body content) {
     /**
      * What came with it.
      *
@@ -59,12 +67,26 @@ record Request(
         return shard.tenant();
     }
 
+    /** By its id or its name. */
     TimelineId timeline() {
-        return TimelineId.parse(inPath("timeline"));
+        return timeline(inPath("timeline"));
     }
 
+    /** The timeline that an id or a name means. */
+    TimelineId timeline(String text) {
+        return Label.isId(text)
+                ? TimelineId.parse(text)
+                : branches.apply(tenant(), new Label(text));
+    }
+
+    /** What stands in the path there; a slash in it is written as %2F. */
     String inPath(String name) {
-        return path.getOrDefault(name, "");
+        try {
+            return QueryStringDecoder.decodeComponent(path.getOrDefault(name, ""));
+        } catch (IllegalArgumentException e) {
+            throw new PageserverException(
+                    ErrorCode.BAD_REQUEST, "the path is not encoded as it should be", e);
+        }
     }
 
     /** A parameter of the query that may be left out, which means false. */

@@ -1,5 +1,8 @@
 package io.palimpsest.server.http;
 
+import io.palimpsest.base.Label;
+import io.palimpsest.base.TenantId;
+import io.palimpsest.base.TimelineId;
 import io.palimpsest.server.http.ManagementRoutes.Answer;
 import io.palimpsest.service.Access;
 import java.util.ArrayList;
@@ -8,6 +11,7 @@ import java.util.Map;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.concurrent.atomic.LongAdder;
+import java.util.function.BiFunction;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -57,7 +61,15 @@ final class Router {
         }
     }
 
+    private final BiFunction<TenantId, Label, TimelineId> branches;
     private final List<Route> routes = new ArrayList<>();
+
+    /**
+     * @param branches which timeline of a tenant a name means
+     */
+    Router(BiFunction<TenantId, Label, TimelineId> branches) {
+        this.branches = branches;
+    }
 
     void add(String method, String template, Handler handler) {
         add(method, template, false, null, false, handler);
@@ -129,7 +141,7 @@ final class Router {
         for (Route route : routes) {
             Map<String, String> found = route.match(parts);
             if (found != null && route.method.equals(method)) {
-                return counted(route, new Request(access, found, query, body));
+                return counted(route, new Request(access, branches, found, query, body));
             }
             if (found != null) {
                 allowed.add(route.method);

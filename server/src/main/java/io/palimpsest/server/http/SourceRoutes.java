@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.palimpsest.base.Label;
 import io.palimpsest.base.Lsn;
 import io.palimpsest.base.TenantId;
 import io.palimpsest.base.TimelineId;
@@ -24,7 +25,7 @@ import org.jspecify.annotations.Nullable;
  *   GET  /v1/source                                  [source]
  *   POST /v1/source/check                            {"conninfo", "slot"} to {"verdict", "findings": [...]}
  *   GET  /v1/tenant/:tenant/source                   [source] of one tenant
- *   POST /v1/tenant/:tenant/source                   {"conninfo", "slot", "new_timeline_id", "accept_danger"?}: checks it and
+ *   POST /v1/tenant/:tenant/source                   {"conninfo", "slot", "new_timeline_id", "name"?, "accept_danger"?}: checks it and
  *                                                    follows it by a new timeline, 201; 412 with what is wrong
  *   GET  .../timeline/:id/source                     source, with how its slot stands and the findings
  *   PUT  .../timeline/:id/source                     {"conninfo", "slot"}, whom it follows from now on
@@ -76,7 +77,11 @@ final class SourceRoutes {
                 201,
                 ManagementRoutes.json(
                         management.createFromSource(
-                                request.tenant(), id, source.conninfo(), source.slot(), null)));
+                                request.tenant(),
+                                id,
+                                source.conninfo(),
+                                source.slot(),
+                                BranchRoutes.label(body, "name"))));
     }
 
     private Answer replace(Request request) {
@@ -107,10 +112,14 @@ final class SourceRoutes {
         return new Answer(200, json(json, status.check()));
     }
 
-    private static ObjectNode json(Sources.Followed followed) {
+    private ObjectNode json(Sources.Followed followed) {
         WalSource source = followed.source();
-        return JSON.objectNode()
-                .put("tenant_id", followed.tenant().toString())
+        Label name = management.nameOf(followed.tenant(), followed.timeline());
+        ObjectNode json = JSON.objectNode();
+        if (name != null) {
+            json.put("name", name.text());
+        }
+        return json.put("tenant_id", followed.tenant().toString())
                 .put("timeline_id", followed.timeline().toString())
                 .put("host", source.host())
                 .put("port", source.port())

@@ -70,6 +70,8 @@ class CommandsTest {
             for (String line : cases()) {
                 if (line.startsWith("= ")) {
                     assertTrue(last.out().contains(line.substring(2)), line + "\n" + last.all());
+                } else if (line.startsWith("! ")) {
+                    assertTrue(last.err().contains(line.substring(2)), line + "\n" + last.all());
                 } else if (line.startsWith("elsewhere ")) {
                     elsewhere(line.split(" ", 4));
                 } else {

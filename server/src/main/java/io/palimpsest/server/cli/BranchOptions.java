@@ -11,8 +11,10 @@ final class BranchOptions {
             index = "0",
             arity = "0..1",
             paramLabel = "BRANCH[@POINT]",
-            description =
-                    "A timeline's id, or the beginning of it; the point is 'latest' (the default), an LSN, a time with a zone, or -15m.")
+            description = {
+                "A branch's name, or its id or the beginning of it;",
+                "the point is 'latest' (the default), 'oldest', an LSN, a time with a zone, -15m, or the name of a point."
+            })
     private String what = "";
 
     @Option(
@@ -27,11 +29,18 @@ final class BranchOptions {
     }
 
     BranchPoint resolve(ServerApi api) throws InterruptedException {
+        return resolve(api, Branches.of(api, Connect.tenant(api, tenant)), what);
+    }
+
+    /** What {@code branch@point} is. */
+    static BranchPoint resolve(ServerApi api, Branches branches, String what)
+            throws InterruptedException {
         int at = what.indexOf('@');
         return BranchPoint.resolve(
                 api,
-                tenant,
-                at < 0 ? what : what.substring(0, at),
-                Point.parse(at < 0 ? "latest" : what.substring(at + 1), Instant.now()));
+                branches,
+                branches.find(at < 0 ? what : what.substring(0, at)),
+                at < 0 ? "latest" : what.substring(at + 1),
+                Instant.now());
     }
 }

@@ -1,56 +1,55 @@
 package io.palimpsest.server.cli;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.Lsn;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.base.TenantId;
 import io.palimpsest.base.TimelineId;
+import io.palimpsest.server.cli.Branches.Branch;
 import io.palimpsest.server.runtime.SecureIds;
 import java.net.URLEncoder;
 import java.nio.charset.StandardCharsets;
-import java.util.ArrayList;
-import java.util.List;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Where a branch is to leave another one: a point that was resolved.
+ * A branch as of a point: where another one is to leave it. The point was resolved, before any
+ * work.
  *
  * @param lsn as text
+ * @param commit the last commit at or below it, null if none is known
  * @param said for people: the LSN, and the commit that it is for
  */
-record BranchPoint(TenantId tenant, TimelineId timeline, int major, String lsn, String said) {
+record BranchPoint(
+        TenantId tenant,
+        TimelineId timeline,
+        String branch,
+        int major,
+        String lsn,
+        @Nullable Instant commit,
+        String said) {
     /**
-     * Finds the branch, and what LSN the point is.
+     * Finds out what LSN the point is.
      *
-     * @param branch a timeline's id, or the beginning of it, or the name of the source it follows
-     * @throws PageserverException NOT_FOUND; BAD_REQUEST if several begin so; LSN_OUT_OF_RANGE with
+     * @param text the point as it was said
+     * @param now what {@code -15m} counts from
+     * @throws PageserverException NOT_FOUND if there is no such named point; LSN_OUT_OF_RANGE with
      *     the nearest commits if the point cannot be reached
      */
     static BranchPoint resolve(
-            ServerApi api, @Nullable String tenantText, String branch, Point point)
+            ServerApi api, Branches branches, Branch branch, String text, Instant now)
             throws InterruptedException {
-        TenantId tenant = Connect.tenant(api, tenantText);
-        TimelineId timeline = timeline(api, tenant, branch);
-        String path = path(tenant, timeline);
-        JsonNode detail = api.get(path);
-        int major = detail.path("pg_version").asInt();
-        return switch (point) {
-            case Point.Latest _ -> {
-                String lsn = detail.path("last_record_lsn").asText();
-                yield new BranchPoint(tenant, timeline, major, lsn, "its latest, " + lsn);
-            }
-            case Point.At(var lsn) -> {
-                Lsn last = Lsn.parse(detail.path("last_record_lsn").asText());
-                if (lsn.compareTo(last) > 0) {
-                    throw PageserverException.of(
-                            ErrorCode.LSN_OUT_OF_RANGE,
-                            "%s has not come yet: the latest is %s",
-                            lsn,
-                            last);
-                }
-                yield new BranchPoint(tenant, timeline, major, lsn.toString(), lsn.toString());
-            }
+        String path = branches.path(branch);
+        return switch (Point.parse(text, now)) {
+            case Point.Latest _ -> at(api, branches, branch, text, Lsn.parse(branch.latest()));
+            case Point.Oldest _ -> at(api, branches, branch, text, oldest(branch));
+            case Point.Named(var name) ->
+                    at(api, branches, branch, text, named(branch, name.text()));
+            case Point.At(var lsn) -> at(api, branches, branch, text, lsn);
             case Point.Time(var instant) -> {
                 JsonNode found =
                         api.get(
@@ -66,15 +65,98 @@ record BranchPoint(TenantId tenant, TimelineId timeline, int major, String lsn, 
                             commit(found.path("before")),
                             commit(found.path("after")));
                 }
-                String lsn = found.path("lsn").asText();
-                yield new BranchPoint(
-                        tenant,
-                        timeline,
-                        major,
-                        lsn,
-                        instant + ": after the commit of " + commit(found.path("before")));
+                Instant commit = Instant.parse(found.path("before").path("timestamp").asText());
+                yield of(
+                        branches,
+                        branch,
+                        text,
+                        Lsn.parse(found.path("lsn").asText()),
+                        commit,
+                        " (" + before(commit, instant) + " before the asked time)");
             }
         };
+    }
+
+    /** A branch is readable from where it hangs on, at the least; that is its own history. */
+    private static Lsn oldest(Branch branch) {
+        return Lsn.parse(branch.oldest());
+    }
+
+    private static Lsn named(Branch branch, String name) {
+        for (JsonNode point : branch.points()) {
+            if (point.path("name").asText().equals(name)) {
+                return Lsn.parse(point.path("lsn").asText());
+            }
+        }
+        throw PageserverException.of(
+                ErrorCode.NOT_FOUND,
+                "branch %s has no point called %s; palimpsest point list %s shows those there are. Other points are latest, oldest, an LSN, a time with a zone, -15m",
+                branch.name(),
+                name,
+                branch.name());
+    }
+
+    private static BranchPoint at(
+            ServerApi api, Branches branches, Branch branch, String text, Lsn lsn)
+            throws InterruptedException {
+        Lsn last = Lsn.parse(branch.latest());
+        if (lsn.compareTo(last) > 0) {
+            throw PageserverException.of(
+                    ErrorCode.LSN_OUT_OF_RANGE,
+                    "%s has not come yet: the nearest there is is the latest, %s",
+                    lsn,
+                    last);
+        }
+        Branch holder = branch;
+        while (!holder.ancestor().isEmpty() && lsn.compareTo(Lsn.parse(holder.branchLsn())) < 0) {
+            // That history is its ancestor's.
+            holder = branches.byId(holder.ancestor());
+        }
+        return of(branches, branch, text, lsn, time(api, branches.path(holder), lsn), "");
+    }
+
+    /** When the last commit at or below it was; LSN_OUT_OF_RANGE if history is not kept there. */
+    static @Nullable Instant time(ServerApi api, String path, Lsn lsn) throws InterruptedException {
+        try {
+            return Instant.parse(api.get(path + "/get_timestamp_of_lsn?lsn=" + lsn).asText());
+        } catch (PageserverException e) {
+            if (e.code() == ErrorCode.PRECONDITION_FAILED) {
+                return null;
+            }
+            throw e;
+        }
+    }
+
+    private static BranchPoint of(
+            Branches branches,
+            Branch branch,
+            String text,
+            Lsn lsn,
+            @Nullable Instant commit,
+            String more) {
+        return new BranchPoint(
+                branches.tenant(),
+                TimelineId.parse(branch.id()),
+                branch.name(),
+                branch.json().path("pg_version").asInt(),
+                lsn.toString(),
+                commit,
+                "%s@%s -> %s, %s%s"
+                        .formatted(
+                                branch.name(),
+                                text,
+                                lsn,
+                                commit == null
+                                        ? "no commit is known at or before it"
+                                        : "commit " + commit,
+                                more));
+    }
+
+    private static String before(Instant commit, Instant asked) {
+        Duration d = Duration.between(commit, asked);
+        return d.toMinutes() > 2
+                ? d.toMinutes() + " min"
+                : String.format(Locale.ROOT, "%.1f s", d.toMillis() / 1000.0);
     }
 
     private static String commit(JsonNode commit) {
@@ -83,55 +165,40 @@ record BranchPoint(TenantId tenant, TimelineId timeline, int major, String lsn, 
                 : "none";
     }
 
-    private static TimelineId timeline(ServerApi api, TenantId tenant, String branch)
-            throws InterruptedException {
-        List<TimelineId> found = new ArrayList<>();
-        for (JsonNode timeline : api.get("/v1/tenant/" + tenant + "/timeline")) {
-            String id = timeline.path("timeline_id").asText();
-            if (id.startsWith(branch)) {
-                found.add(TimelineId.parse(id));
-            }
-        }
-        for (JsonNode source : api.get("/v1/tenant/" + tenant + "/source")) {
-            if (source.path("slot").asText().equals(branch)) {
-                return TimelineId.parse(source.path("timeline_id").asText());
-            }
-        }
-        if (found.isEmpty()) {
-            throw PageserverException.of(
-                    ErrorCode.NOT_FOUND, "tenant %s has no branch %s", tenant, branch);
-        }
-        if (found.size() > 1) {
-            throw PageserverException.badRequest(
-                    "%d branches begin with '%s': %s", found.size(), branch, found);
-        }
-        return found.getFirst();
-    }
-
-    private static String path(TenantId tenant, TimelineId timeline) {
-        return "/v1/tenant/" + tenant + "/timeline/" + timeline;
-    }
-
     static TimelineId newId() {
         SecureIds ids = new SecureIds();
         return new TimelineId(ids.nextLong(), ids.nextLong());
     }
 
-    /** Makes the branch. */
-    void branch(ServerApi api, TimelineId id) throws InterruptedException {
-        JsonNode _ =
-                api.call(
-                        "POST",
-                        "/v1/tenant/" + tenant + "/timeline",
-                        "{\"new_timeline_id\": \"%s\", \"ancestor_timeline_id\": \"%s\", \"ancestor_start_lsn\": \"%s\"}"
-                                .formatted(id, timeline, lsn));
+    /** As commands print it. */
+    ObjectNode json() {
+        ObjectNode o = Branches.body();
+        o.put("branch", branch).put("timeline_id", timeline.toString()).put("lsn", lsn);
+        if (commit != null) {
+            o.put("commit_at", commit.toString());
+        }
+        return o;
+    }
+
+    /** Makes the branch; {@code name} may be null. */
+    JsonNode branch(ServerApi api, TimelineId id, @Nullable String name)
+            throws InterruptedException {
+        ObjectNode body =
+                Branches.body()
+                        .put("new_timeline_id", id.toString())
+                        .put("ancestor_timeline_id", timeline.toString())
+                        .put("ancestor_start_lsn", lsn);
+        if (name != null) {
+            body.put("name", name);
+        }
+        return api.call("POST", "/v1/tenant/" + tenant + "/timeline", body.toString());
     }
 
     /** Deletes a branch that was made here; it may be gone already. */
     static void delete(ServerApi api, TenantId tenant, TimelineId branch)
             throws InterruptedException {
         try {
-            JsonNode _ = api.call("DELETE", path(tenant, branch), "");
+            JsonNode _ = api.call("DELETE", "/v1/tenant/" + tenant + "/timeline/" + branch, "");
         } catch (PageserverException e) {
             if (e.code() != ErrorCode.NOT_FOUND) {
                 throw e;

@@ -106,7 +106,7 @@ final class Connect implements Callable<Integer> {
 
     private int connect(ServerApi api) throws IOException, InterruptedException {
         BranchPoint from = what.resolve(api);
-        say("branch     %s as of %s", from.timeline(), from.said());
+        say("branch     %s", from.said());
         Installation installation = Installation.find(from.major(), bin);
         Path directory = home.toAbsolutePath().resolve(name != null ? checked(name) : freeName());
         CopyServer.prepare(directory);
@@ -128,7 +128,7 @@ final class Connect implements Callable<Integer> {
                         Instant.now());
         CopyServer postgres = new CopyServer(copy);
         try {
-            from.branch(api, branch);
+            JsonNode _ = from.branch(api, branch, null);
             double branched = seconds();
             say("branched   in %.3f s, the new branch is %s", branched, branch);
             return start(copy, postgres, branched);

@@ -1,5 +1,6 @@
 package io.palimpsest.server.cli;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.base.TimelineId;
@@ -78,13 +79,13 @@ final class Export implements Callable<Integer> {
         }
         try (ServerApi api = server.open()) {
             BranchPoint from = what.resolve(api);
-            say("branch     %s as of %s", from.timeline(), from.said());
+            say("branch     %s", from.said());
             // A branch of its own keeps that LSN readable for as long as this takes.
             TimelineId branch = BranchPoint.newId();
             long begun = System.nanoTime();
             long bytes;
             try {
-                from.branch(api, branch);
+                JsonNode _ = from.branch(api, branch, null);
                 bytes = write(from, branch, last);
             } finally {
                 BranchPoint.delete(api, from.tenant(), branch);

@@ -34,9 +34,12 @@ public final class Palimpsest {
     /** In the order of the help. */
     private static final List<String> COMMANDS =
             List.of(
+                    "branch",
+                    "gc",
                     "layer",
                     "operation",
                     "page",
+                    "point",
                     "source",
                     "store",
                     "tenant",
@@ -57,6 +60,52 @@ public final class Palimpsest {
     static final int CORRUPT = 6;
     static final int UNREACHABLE = 7;
     static final int NOT_ALLOWED = 8;
+
+    /** Branches of a running server. */
+    @Command(
+            name = "branch",
+            mixinStandardHelpOptions = true,
+            description =
+                    "Branches of a running server: create, list, show, log, rename, reset, restore, promote, protect, unprotect, expire, delete.",
+            subcommands = {
+                BranchCreate.class,
+                BranchList.class,
+                BranchShow.class,
+                BranchLog.class,
+                BranchRename.class,
+                BranchReset.class,
+                BranchRestore.class,
+                BranchPromote.class,
+                BranchProtect.class,
+                BranchUnprotect.class,
+                BranchExpire.class,
+                BranchDelete.class
+            })
+    static final class Branch {}
+
+    /** Garbage collection of a running server. */
+    @Command(
+            name = "gc",
+            mixinStandardHelpOptions = true,
+            description = "Garbage collection of a running server: plan.",
+            subcommands = GcPlan.class)
+    static final class Gc {}
+
+    /** Points of the history of branches. */
+    @Command(
+            name = "point",
+            mixinStandardHelpOptions = true,
+            description =
+                    "Points of the history of branches: resolve, list, create, pin, unpin, delete.",
+            subcommands = {
+                PointResolve.class,
+                PointList.class,
+                PointCreate.class,
+                PointPin.class,
+                PointUnpin.class,
+                PointDelete.class
+            })
+    static final class Points {}
 
     /** Layer files. */
     @Command(
@@ -158,9 +207,12 @@ public final class Palimpsest {
 
     private static Class<?> command(String name) {
         return switch (name) {
+            case "branch" -> Branch.class;
+            case "gc" -> Gc.class;
             case "layer" -> Layer.class;
             case "operation" -> Operation.class;
             case "page" -> Page.class;
+            case "point" -> Points.class;
             case "source" -> Source.class;
             case "store" -> Store.class;
             case "tenant" -> Tenant.class;

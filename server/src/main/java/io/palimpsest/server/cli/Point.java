@@ -1,5 +1,6 @@
 package io.palimpsest.server.cli;
 
+import io.palimpsest.base.Label;
 import io.palimpsest.base.Lsn;
 import io.palimpsest.base.PageserverException;
 import java.time.Instant;
@@ -9,11 +10,21 @@ import java.time.ZoneId;
 import java.time.ZoneOffset;
 import java.time.format.DateTimeParseException;
 import java.util.Locale;
+import java.util.regex.Pattern;
 
 /** A moment of a branch's history as people say it. */
 sealed interface Point {
+    /** What begins so is no LSN and no time. */
+    Pattern NAME = Pattern.compile("[A-Za-z_][A-Za-z0-9_.-]*");
+
     /** {@code latest}. */
     record Latest() implements Point {}
+
+    /** {@code oldest}: the first that is kept, or where the branch begins. */
+    record Oldest() implements Point {}
+
+    /** {@code before_migration}, {@code name:before_migration}. */
+    record Named(Label name) implements Point {}
 
     /** {@code 0/16B3748}. */
     record At(Lsn lsn) implements Point {}
@@ -28,6 +39,15 @@ sealed interface Point {
     static Point parse(String text, Instant now) {
         if (text.equalsIgnoreCase("latest")) {
             return new Latest();
+        }
+        if (text.equalsIgnoreCase("oldest")) {
+            return new Oldest();
+        }
+        if (text.startsWith("name:")) {
+            return new Named(new Label(text.substring(5)));
+        }
+        if (NAME.matcher(text).matches()) {
+            return new Named(new Label(text));
         }
         if (text.indexOf('/') > 0) {
             return new At(Lsn.parse(text));
@@ -53,7 +73,7 @@ sealed interface Point {
                     local.atZone(ZoneId.systemDefault()).toOffsetDateTime());
         } catch (DateTimeParseException e) {
             return PageserverException.badRequest(
-                    "'%s' is no point: expected latest, an LSN such as 0/16B3748, a time such as 2026-11-28T14:03:00Z, or -15m",
+                    "'%s' is no point: expected latest, oldest, an LSN such as 0/16B3748, a time such as 2026-11-28T14:03:00Z, -15m, or the name of a point",
                     text);
         }
     }

@@ -2,6 +2,7 @@ package io.palimpsest.server.cli;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.palimpsest.base.Label;
 import io.palimpsest.base.TenantId;
 import io.palimpsest.base.TimelineId;
 import io.palimpsest.timeline.WalSource;
@@ -55,6 +56,12 @@ final class SourceAdd implements Callable<Integer> {
     private @Nullable String timeline;
 
     @Option(
+            names = "--branch",
+            paramLabel = "NAME",
+            description = "What the new branch is called. Default: as the source.")
+    private @Nullable String branch;
+
+    @Option(
             names = "--i-accept",
             description = "Follow it even if that could harm it, as source check says.")
     private boolean accepted;
@@ -62,6 +69,7 @@ final class SourceAdd implements Callable<Integer> {
     @Override
     public Integer call() throws InterruptedException {
         WalSource source = Conninfo.parse(conninfo, name, System.getenv());
+        Label label = new Label(branch == null ? name : branch);
         PrintWriter out = spec.commandLine().getOut();
         PrintWriter err = spec.commandLine().getErr();
         try (ServerApi api = options.open()) {
@@ -79,7 +87,9 @@ final class SourceAdd implements Callable<Integer> {
             if (!verdict.equals("good")) {
                 SourceOptions.print(err, check.path("findings"));
             }
-            body.put("new_timeline_id", id.toString()).put("accept_danger", accepted);
+            body.put("new_timeline_id", id.toString())
+                    .put("name", label.text())
+                    .put("accept_danger", accepted);
             if (verdict.equals("good") || verdict.equals("warning") || accepted) {
                 err.println(
                         "copying the cluster of " + source.host() + ":" + source.port() + " ...");
@@ -112,18 +122,25 @@ final class SourceAdd implements Callable<Integer> {
 
     private void print(PrintWriter out, JsonNode source, boolean before) {
         String tenant = source.path("tenant_id").asText();
-        String branch = source.path("timeline_id").asText();
+        String id = source.path("timeline_id").asText();
+        JsonNode called = source.path("name");
         if (options.json()) {
-            Output.json(
-                    out,
+            ObjectNode o =
                     Output.object()
                             .put("tenant_id", tenant)
-                            .put("timeline_id", branch)
-                            .put("already", before));
+                            .put("timeline_id", id)
+                            .put("already", before);
+            if (called.isTextual()) {
+                o.put("name", called.asText());
+            }
+            Output.json(out, o);
             return;
         }
         out.println("tenant  " + tenant);
-        out.println("branch  " + branch);
+        if (called.isTextual()) {
+            out.println("branch  " + called.asText());
+        }
+        out.println("id      " + id);
         out.println("next    palimpsest source status " + name);
     }
 }

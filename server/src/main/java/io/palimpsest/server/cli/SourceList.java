@@ -36,10 +36,11 @@ final class SourceList implements Callable<Integer> {
             Output.json(out, o);
             return Palimpsest.DONE;
         }
-        Output.Table table = new Output.Table("SOURCE", "BRANCH", "SERVER", "STATE");
+        Output.Table table = new Output.Table("SOURCE", "BRANCH", "ID", "SERVER", "STATE");
         for (JsonNode s : sources) {
             table.row(
                     s.path("slot").asText(),
+                    s.path("name").asText("-"),
                     s.path("timeline_id").asText(),
                     SourceStatus.server(s),
                     s.path("walreceiver_status").asText());

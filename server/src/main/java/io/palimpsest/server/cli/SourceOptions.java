@@ -71,7 +71,7 @@ final class SourceOptions {
     }
 
     /**
-     * The one that is called so: by its slot, or the beginning of its branch's id.
+     * The one that is called so: by its slot, its branch's name, or the beginning of that's id.
      *
      * @throws PageserverException NOT_FOUND; BAD_REQUEST if several are
      */
@@ -80,6 +80,7 @@ final class SourceOptions {
                 sources(api).stream()
                         .filter(s ->
                                 s.path("slot").asText().equals(name)
+                                        || s.path("name").asText().equals(name)
                                         || s.path("timeline_id").asText().startsWith(name))
                         .toList();
         if (found.isEmpty()) {

@@ -117,7 +117,8 @@ final class SourceStatus implements Callable<Integer> {
 
     private void print(PrintWriter out, JsonNode s, double rate) {
         out.println("source    " + s.path("slot").asText() + ", " + server(s));
-        out.println("branch    " + s.path("timeline_id").asText());
+        String id = s.path("timeline_id").asText();
+        out.println("branch    " + s.path("name").asText(id));
         out.println("receiver  " + s.path("walreceiver_status").asText());
         if (!s.path("problem").asText().isEmpty()) {
             out.println("problem   " + s.path("problem").asText());

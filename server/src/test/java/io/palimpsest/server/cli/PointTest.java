@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.palimpsest.base.ErrorCode;
+import io.palimpsest.base.Label;
 import io.palimpsest.base.Lsn;
 import io.palimpsest.base.PageserverException;
 import java.time.Instant;
@@ -33,6 +34,12 @@ class PointTest {
     @Test
     void others() {
         assertEquals(new Point.Latest(), Point.parse("LATEST", NOW));
+        assertEquals(new Point.Oldest(), Point.parse("oldest", NOW));
+        Point.Named named = new Point.Named(new Label("before_migration"));
+        assertEquals(named, Point.parse("before_migration", NOW));
+        assertEquals(named, Point.parse("name:before_migration", NOW));
+        // It could be an LSN, and is one: of a point's name there is none with a slash.
+        assertEquals(new Point.At(Lsn.parse("A/B")), Point.parse("A/B", NOW));
         assertEquals(new Point.At(Lsn.parse("0/16B3748")), Point.parse("0/16B3748", NOW));
     }
 
@@ -45,7 +52,17 @@ class PointTest {
 
     @ParameterizedTest
     @ValueSource(
-            strings = {"", "yesterday", "15m", "-m", "-99999999999m", "0/", "2026-13-01T00:00Z"})
+            strings = {
+                "",
+                "name:",
+                "name:7th/x y",
+                "x y",
+                "15m",
+                "-m",
+                "-99999999999m",
+                "0/",
+                "2026-13-01T00:00Z"
+            })
     void nonsense(String text) {
         refusal(text);
     }

@@ -1,0 +1,84 @@
+package io.palimpsest.server.cli;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.palimpsest.base.Label;
+import io.palimpsest.base.PageserverException;
+import io.palimpsest.base.TimelineId;
+import java.time.Duration;
+import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/** Makes a branch. */
+@Command(
+        name = "create",
+        mixinStandardHelpOptions = true,
+        description = {
+            "Makes a branch of another one, as of any point of its history: one small file, whatever the size of the data.",
+            "It shares objects with what it is a branch of: it is no backup."
+        })
+final class BranchCreate implements Callable<Integer> {
+    @Mixin private BranchServer server = new BranchServer();
+
+    @Parameters(paramLabel = "NAME", description = "What it is to be called.")
+    private String name = "";
+
+    @Option(
+            names = "--from",
+            paramLabel = "BRANCH[@POINT]",
+            description =
+                    "Of what, and as of when: latest (the default), oldest, an LSN, a time with a zone, -15m, or the name of a point. Not needed if there is one branch.")
+    private String from = "";
+
+    @Option(
+            names = "--ttl",
+            paramLabel = "TIME",
+            converter = Age.class,
+            description = "Delete it by itself after that time: 90s, 15m, 12h, 30d.")
+    private @Nullable Duration ttl;
+
+    @Option(names = "--protect", description = "It cannot be deleted before it is unprotected.")
+    private boolean protect;
+
+    @Override
+    public Integer call() throws InterruptedException {
+        Label label = new Label(name);
+        Duration end = ttl == null ? null : BranchExpire.checked(ttl);
+        if (end != null && protect) {
+            throw PageserverException.badRequest(
+                    "a protected branch does not expire: say --ttl or --protect");
+        }
+        try (ServerApi api = server.open()) {
+            BranchPoint point =
+                    BranchOptions.resolve(api, Branches.of(api, server.tenant(api)), from);
+            server.say("%s", point.said());
+            TimelineId id = BranchPoint.newId();
+            Branches.Branch made = new Branches.Branch(point.branch(api, id, label.text()));
+            Branches branches = Branches.of(api, point.tenant());
+            if (end != null) {
+                made = new Branches.Branch(branches.put(made, "expiry", BranchExpire.body(end)));
+            }
+            if (protect) {
+                ObjectNode body = Branches.body().put("protected", true);
+                made = new Branches.Branch(branches.put(made, "protection", body));
+            }
+            if (server.json()) {
+                ObjectNode o = Output.object();
+                o.set("branch", branches.describe(made));
+                o.set("point", point.json());
+                Output.json(server.out(), o);
+            } else {
+                server.out().println("branch   " + made.name());
+                server.out().println("id       " + made.id());
+                if (made.json().has("expires_at")) {
+                    server.out().println("expires  " + made.json().path("expires_at").asText());
+                }
+                server.say("next: palimpsest connect %s --psql", made.name());
+            }
+            return Palimpsest.DONE;
+        }
+    }
+}

@@ -1,0 +1,48 @@
+package io.palimpsest.server.cli;
+
+import io.palimpsest.base.TenantId;
+import java.io.PrintWriter;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+/** What commands about branches of a running server have in common. */
+final class BranchServer {
+    @Spec(Spec.Target.MIXEE)
+    private CommandSpec command = CommandSpec.create();
+
+    @Mixin private ServerOptions server = new ServerOptions();
+
+    @Option(
+            names = "--tenant",
+            paramLabel = "TENANT",
+            description = "Whose branches; not needed if the server has one tenant.")
+    private @Nullable String tenant;
+
+    @Option(names = "--json", description = "Print one JSON object.")
+    private boolean json;
+
+    boolean json() {
+        return json;
+    }
+
+    ServerApi open() {
+        return server.open();
+    }
+
+    TenantId tenant(ServerApi api) throws InterruptedException {
+        return Connect.tenant(api, tenant);
+    }
+
+    PrintWriter out() {
+        return command.commandLine().getOut();
+    }
+
+    /** Talk. */
+    void say(String format, Object... arguments) {
+        command.commandLine().getErr().println(format.formatted(arguments));
+        command.commandLine().getErr().flush();
+    }
+}

@@ -1,0 +1,77 @@
+package io.palimpsest.server.cli;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.palimpsest.base.Label;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/** Gives a point of a branch's history a name. */
+@Command(
+        name = "create",
+        mixinStandardHelpOptions = true,
+        description = {
+            "Gives a point of a branch's history a name, to come back to: BRANCH@NAME.",
+            "A name alone keeps no history; --pin does."
+        })
+final class PointCreate implements Callable<Integer> {
+    @Mixin private BranchServer server = new BranchServer();
+
+    @Parameters(
+            paramLabel = "NAME",
+            description = "Letters, digits, _ . and -, a letter or _ first.")
+    private String name = "";
+
+    @Option(
+            names = "--from",
+            paramLabel = "BRANCH[@POINT]",
+            description = "Which point: by default the latest, of the only branch.")
+    private String from = "";
+
+    @Option(names = "--pin", description = "Have it stay readable, for ever.")
+    private boolean pin;
+
+    @Override
+    public Integer call() throws InterruptedException {
+        Label label = new Label(name);
+        try (ServerApi api = server.open()) {
+            Branches branches = Branches.of(api, server.tenant(api));
+            BranchPoint point = BranchOptions.resolve(api, branches, from);
+            server.say("%s", point.said());
+            ObjectNode body =
+                    Branches.body()
+                            .put("name", label.text())
+                            .put("lsn", point.lsn())
+                            .put("pinned", pin);
+            JsonNode made =
+                    api.call(
+                            "POST",
+                            branches.path(branches.byId(point.timeline().toString())) + "/point",
+                            body.toString());
+            print(server, point.branch(), made);
+            return Palimpsest.DONE;
+        }
+    }
+
+    /** A point that was changed, or made. */
+    static void print(BranchServer server, String branch, JsonNode point) {
+        if (server.json()) {
+            ObjectNode o = Output.object();
+            o.put("branch", branch);
+            o.set("point", point);
+            Output.json(server.out(), o);
+            return;
+        }
+        server.out()
+                .println(
+                        branch
+                                + "@"
+                                + point.path("name").asText()
+                                + " is "
+                                + point.path("lsn").asText()
+                                + PointList.state(point));
+    }
+}

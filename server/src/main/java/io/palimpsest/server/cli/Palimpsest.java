@@ -149,10 +149,12 @@ public final class Palimpsest {
     @Command(
             name = "source",
             mixinStandardHelpOptions = true,
-            description = "PostgreSQLs that a running server follows: add, check, list, status.",
+            description =
+                    "PostgreSQLs that a running server follows: add, check, drop, list, status.",
             subcommands = {
                 SourceAdd.class,
                 SourceCheck.class,
+                SourceDrop.class,
                 SourceList.class,
                 SourceStatus.class
             })

@@ -94,15 +94,6 @@ final class SourceReader {
                 refusal);
     }
 
-    /** Drops a slot; waits until whoever uses it has gone. */
-    void dropSlot(WalSource source) {
-        try (ReplicationConnection connection = replication(source)) {
-            connection.dropReplicationSlot(source.slot(), true);
-        } catch (PageserverException e) {
-            throw advised(e, source);
-        }
-    }
-
     private ReplicationConnection replication(WalSource source) {
         return ReplicationConnection.open(
                 environment.net(),

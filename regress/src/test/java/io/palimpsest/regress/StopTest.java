@@ -170,7 +170,7 @@ class StopTest {
         long lsn = scene.grow(1);
         scene.awaitArrival(timeline, lsn);
         assertTrue(scene.readsTable(timeline, lsn) > 0);
-        String detail = scene.http("GET", "/v1/tenant/" + scene.tenant + "/timeline/xyz");
+        String detail = scene.http("GET", "/v1/tenant/" + scene.tenant + "/timeline/-xyz");
         assertTrue(detail.startsWith("400"), detail);
     }
 

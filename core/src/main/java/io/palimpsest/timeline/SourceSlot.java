@@ -9,7 +9,8 @@ import io.palimpsest.protocol.ReplicationSettings;
 public final class SourceSlot {
     private SourceSlot() {}
 
-    static ReplicationConnection connect(Environment environment, WalSource source) {
+    /** As the WAL receiver comes: whoever else asks a source finds out what that one will. */
+    public static ReplicationConnection connect(Environment environment, WalSource source) {
         return ReplicationConnection.open(
                 environment.net(),
                 environment.clock(),

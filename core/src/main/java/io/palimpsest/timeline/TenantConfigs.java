@@ -10,6 +10,7 @@ import io.palimpsest.base.TextChecksum;
 import io.palimpsest.port.Disk;
 import java.util.TreeMap;
 import java.util.concurrent.atomic.AtomicReference;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What holds for each tenant: the server's configuration, or its own (decision 0116). Its own lies
@@ -81,8 +82,12 @@ final class TenantConfigs {
             }
             return;
         }
-        String text = MAGIC + overrides.lines();
-        TextFile.replace(disk, directory, FILE, text + "crc32c " + TextChecksum.of(text) + "\n");
+        TextFile.replace(disk, directory, FILE, text(overrides));
+    }
+
+    private static String text(TenantOverrides overrides) {
+        String body = MAGIC + overrides.lines();
+        return body + "crc32c " + TextChecksum.of(body) + "\n";
     }
 
     /**
@@ -96,23 +101,35 @@ final class TenantConfigs {
         if (text == null) {
             return TenantOverrides.NONE;
         }
-        int last = text.lastIndexOf("crc32c ");
-        if (last < 0
-                || !text.startsWith(MAGIC)
-                || !text.substring(last)
-                        .equals("crc32c " + TextChecksum.of(text.substring(0, last)) + "\n")) {
-            throw PageserverException.corruption(
-                    "%s: expected '%s' first and a checksum of all before it last, found %d characters that are not so; delete it, and set again what the tenant is to have of its own",
-                    path, MAGIC.strip(), text.length());
-        }
         TreeMap<TenantSetting, Long> values = new TreeMap<>();
         try {
-            for (String line : text.substring(MAGIC.length(), last).split("\n")) {
-                TenantOverrides.parse(line, values);
+            for (String line : text.split("\n")) {
+                if (line.startsWith("config ")) {
+                    TenantOverrides.parse(line, values);
+                }
             }
-            return new TenantOverrides(values);
+            TenantOverrides found = new TenantOverrides(values);
+            if (text(found).equals(text)) {
+                return found;
+            }
         } catch (IllegalArgumentException | PageserverException e) {
-            throw new PageserverException(ErrorCode.CORRUPTION, path + ": " + e.getMessage(), e);
+            throw damaged(path, text, e);
         }
+        throw damaged(path, text, null);
+    }
+
+    private static PageserverException damaged(
+            String path, String text, @Nullable RuntimeException cause) {
+        String message =
+                path
+                        + ": expected '"
+                        + MAGIC.strip()
+                        + "' first and a checksum of all before it last, found "
+                        + text.length()
+                        + " characters that are not so; delete it, and set again what the tenant is to have of its own";
+        return cause == null
+                ? PageserverException.corruption("%s", message)
+                : new PageserverException(
+                        ErrorCode.CORRUPTION, message + ": " + cause.getMessage(), cause);
     }
 }

@@ -803,6 +803,20 @@ public final class Timeline {
         }
     }
 
+    /** Makes durable what has arrived, unless nothing can be; what is in the way is told. */
+    void keepWhatArrived() {
+        if (failure() != null) {
+            return;
+        }
+        try {
+            flushUpTo(lastRecordLsn());
+        } catch (PageserverException e) {
+            environment()
+                    .tracer()
+                    .error("flush-at-end-failed", "timeline " + id() + ": " + e.getMessage());
+        }
+    }
+
     private void checkRoom() {
         String full = diskFull();
         if (full != null) {

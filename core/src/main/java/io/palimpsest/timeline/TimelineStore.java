@@ -718,12 +718,7 @@ public final class TimelineStore {
             BranchProperties properties,
             Operation operation) {
         String directory = directory(tenant, id);
-        RemoteTenant owned = owned(tenant);
-        if (owned != null) {
-            owned.checkOwner();
-            owned.checkNeverDeleted(id);
-        }
-        discard(directory);
+        RemoteTenant owned = clearForImport(tenant, id);
         WalSource before = sourceOrNull(tenant, id);
         if (before != null && !before.sameSlot(source)) {
             environment
@@ -779,12 +774,7 @@ public final class TimelineStore {
     private Timeline importFrom(
             TenantShardId tenant, TimelineId id, BackupArchive archive, Operation operation) {
         String directory = directory(tenant, id);
-        RemoteTenant owned = owned(tenant);
-        if (owned != null) {
-            owned.checkOwner();
-            owned.checkNeverDeleted(id);
-        }
-        discard(directory);
+        RemoteTenant owned = clearForImport(tenant, id);
         Timeline made = null;
         try {
             RemoteTimeline remote = owned == null ? null : owned.timeline(id, directory);
@@ -807,6 +797,17 @@ public final class TimelineStore {
                 discardImport(directory, owned);
             }
         }
+    }
+
+    /** May a timeline of that id be made here? Then nothing is left of one that did not finish. */
+    private @Nullable RemoteTenant clearForImport(TenantShardId tenant, TimelineId id) {
+        RemoteTenant owned = owned(tenant);
+        if (owned != null) {
+            owned.checkOwner();
+            owned.checkNeverDeleted(id);
+        }
+        discard(directory(tenant, id));
+        return owned;
     }
 
     private Timeline completed(

@@ -78,8 +78,8 @@ public final class WalImport implements TarReader.Visitor {
             importing.requireEnd();
             done = true;
         } finally {
-            if (!done && timeline.failure() == null) {
-                keepWhatCame(environment, timeline);
+            if (!done) {
+                timeline.keepWhatArrived();
             }
         }
         operation.stage("making it durable");
@@ -92,18 +92,6 @@ public final class WalImport implements TarReader.Visitor {
                                 + timeline.id()
                                 + " up to "
                                 + Lsn.toString(timeline.lastRecordLsn()));
-    }
-
-    private static void keepWhatCame(Environment environment, Timeline timeline) {
-        try {
-            timeline.flushUpTo(timeline.lastRecordLsn());
-        } catch (PageserverException e) {
-            environment
-                    .tracer()
-                    .error(
-                            "flush-at-end-failed",
-                            "timeline " + timeline.id() + ": " + e.getMessage());
-        }
     }
 
     private void read(Incoming bytes) {

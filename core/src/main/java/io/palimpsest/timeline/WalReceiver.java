@@ -202,17 +202,7 @@ public final class WalReceiver {
                                 + " until that is put right: "
                                 + why);
         timeline.endWal(why);
-        if (timeline.failure() == null) {
-            try {
-                timeline.flushUpTo(timeline.lastRecordLsn());
-            } catch (PageserverException e) {
-                environment
-                        .tracer()
-                        .error(
-                                "flush-at-end-failed",
-                                "timeline " + timeline.id() + ": " + e.getMessage());
-            }
-        }
+        timeline.keepWhatArrived();
         state = State.BROKEN;
     }
 

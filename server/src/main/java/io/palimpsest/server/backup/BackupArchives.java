@@ -101,15 +101,36 @@ record BackupArchives(Path base) implements StoredBackup {
                 entry.name(), entry.link());
     }
 
-    /** Members of an archive as files of the data directory. */
-    private static final class Members implements TarReader.Visitor {
-        private final String prefix;
-        private final FileVisitor to;
-        private boolean wanted;
+    /** Passes on those members of an archive that are wanted. */
+    private abstract static class Wanted implements TarReader.Visitor {
+        final String prefix;
+        final FileVisitor to;
+        boolean wanted;
 
-        Members(String prefix, FileVisitor to) {
+        Wanted(String prefix, FileVisitor to) {
             this.prefix = prefix;
             this.to = to;
+        }
+
+        @Override
+        public void content(byte[] bytes, int offset, int length) {
+            if (wanted) {
+                to.content(bytes, offset, length);
+            }
+        }
+
+        @Override
+        public void entryEnd() {
+            if (wanted) {
+                to.end();
+            }
+        }
+    }
+
+    /** Members of an archive as files of the data directory. */
+    private static final class Members extends Wanted {
+        Members(String prefix, FileVisitor to) {
+            super(prefix, to);
         }
 
         @Override
@@ -134,31 +155,12 @@ record BackupArchives(Path base) implements StoredBackup {
                 case HARD_LINK -> throw link(entry);
             }
         }
-
-        @Override
-        public void content(byte[] bytes, int offset, int length) {
-            if (wanted) {
-                to.content(bytes, offset, length);
-            }
-        }
-
-        @Override
-        public void entryEnd() {
-            if (wanted) {
-                to.end();
-            }
-        }
     }
 
     /** Members of an archive that are WAL segments. */
-    private static final class Segments implements TarReader.Visitor {
-        private final String prefix;
-        private final FileVisitor to;
-        private boolean wanted;
-
+    private static final class Segments extends Wanted {
         Segments(String prefix, FileVisitor to) {
-            this.prefix = prefix;
-            this.to = to;
+            super(prefix, to);
         }
 
         @Override
@@ -169,20 +171,6 @@ record BackupArchives(Path base) implements StoredBackup {
                 throw link(entry);
             }
             wanted = WalPage.isSegmentName(name) && to.file(name, entry.size());
-        }
-
-        @Override
-        public void content(byte[] bytes, int offset, int length) {
-            if (wanted) {
-                to.content(bytes, offset, length);
-            }
-        }
-
-        @Override
-        public void entryEnd() {
-            if (wanted) {
-                to.end();
-            }
         }
     }
 }

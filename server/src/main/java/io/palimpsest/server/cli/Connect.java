@@ -306,7 +306,11 @@ final class Connect implements Callable<Integer> {
         if (named != null) {
             return TenantId.parse(named);
         }
-        JsonNode all = api.get("/v1/tenant");
+        return only(api.get("/v1/tenant"));
+    }
+
+    /** The only tenant of a list of them. */
+    static TenantId only(JsonNode all) {
         if (all.size() != 1) {
             throw PageserverException.badRequest(
                     "the server has %d tenants: say which one by --tenant", all.size());

@@ -6,10 +6,10 @@ import io.palimpsest.base.PageserverException;
 import io.palimpsest.port.Environment;
 import io.palimpsest.protocol.ReplicationConnection;
 import io.palimpsest.protocol.ReplicationError;
-import io.palimpsest.protocol.ReplicationSettings;
 import io.palimpsest.protocol.SystemIdentity;
 import io.palimpsest.server.source.SourceFacts.Settings;
 import io.palimpsest.server.source.SourceFacts.Slot;
+import io.palimpsest.timeline.SourceSlot;
 import io.palimpsest.timeline.WalSource;
 import java.sql.Connection;
 import java.sql.PreparedStatement;
@@ -69,7 +69,7 @@ final class SourceReader {
         boolean standby;
         SystemIdentity identity;
         int blockSize;
-        try (ReplicationConnection connection = replication(source)) {
+        try (ReplicationConnection connection = SourceSlot.connect(environment, source)) {
             version = connection.serverVersion();
             standby = connection.standby();
             identity = connection.identifySystem();
@@ -92,18 +92,6 @@ final class SourceReader {
                 blockSize,
                 settings,
                 refusal);
-    }
-
-    private ReplicationConnection replication(WalSource source) {
-        return ReplicationConnection.open(
-                environment.net(),
-                environment.clock(),
-                environment.ids(),
-                new ReplicationSettings(
-                        source.host(),
-                        source.port(),
-                        source.user(),
-                        source.password().isEmpty() ? null : source.password()));
     }
 
     /** What only SQL tells. Unencrypted, as WAL comes. */

@@ -70,7 +70,7 @@ final class TenantLoading {
         if (misconfigured != null) {
             // The server's configuration holds; it may keep less history than the tenant's own.
             blockCollection(
-                    "what the tenant has of its own cannot be used, nothing is collected until it is set again: "
+                    "what the tenant has of its own cannot be used, nothing is collected until it is set again and the server restarted: "
                             + misconfigured);
         }
         store.keepForStore(tenant, this::opened);

@@ -33,6 +33,7 @@ import io.palimpsest.timeline.StoreGarbage;
 import io.palimpsest.timeline.Timeline;
 import io.palimpsest.timeline.TimelineState;
 import io.palimpsest.timeline.TimelineStore;
+import io.palimpsest.timeline.TransactionEnd;
 import io.palimpsest.timeline.WalReceiver;
 import io.palimpsest.timeline.WalSource;
 import java.time.Instant;
@@ -285,6 +286,11 @@ public final class Management {
     /** The commits around a moment. */
     public LsnAtTime lsnByTimestamp(TenantId tenant, TimelineId timeline, Instant moment) {
         return tenants.timeline(tenant, timeline).lsnByTimestamp(LsnAtTime.microsSince2000(moment));
+    }
+
+    /** How a transaction ended, by its id with or without the epoch. */
+    public TransactionEnd transaction(TenantId tenant, TimelineId timeline, long xid) {
+        return tenants.timeline(tenant, timeline).transaction(xid);
     }
 
     /** When the last commit at or below an LSN was; PRECONDITION_FAILED if none is known. */

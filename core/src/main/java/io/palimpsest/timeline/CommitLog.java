@@ -4,15 +4,10 @@ import io.palimpsest.base.Bytes;
 import io.palimpsest.base.Key;
 import io.palimpsest.base.KeyRange;
 import io.palimpsest.layer.ImageScan;
-import io.palimpsest.layer.LayerFile;
-import io.palimpsest.layer.LayerMap;
-import io.palimpsest.layer.OpenLayer;
-import io.palimpsest.layer.Reconstruction;
 import io.palimpsest.pg.CheckPoint;
 import io.palimpsest.pg.Slru;
 import io.palimpsest.timeline.LsnAtTime.Commit;
 import io.palimpsest.value.Keys;
-import io.palimpsest.value.StoredValue;
 import java.time.Instant;
 import java.util.Map;
 import java.util.NavigableMap;
@@ -38,9 +33,11 @@ final class CommitLog {
     private static final long SECONDS = 0xFFFF_FFFFL;
 
     private final Timeline timeline;
+    private final StatusChanges changes;
 
     CommitLog(Timeline timeline) {
         this.timeline = timeline;
+        changes = new StatusChanges(timeline);
     }
 
     /** The commits around a moment. */
@@ -76,6 +73,19 @@ final class CommitLog {
         }
         Map.Entry<Long, Long> last = commits(from.lsn(), lsn).floorEntry(lsn);
         return last == null ? from : new Commit(last.getValue(), last.getKey());
+    }
+
+    /** The first commit above an LSN, or null. */
+    @Nullable Commit above(long lsn) {
+        long last = timeline.lastRecordLsn();
+        Commit from = newestNoted(lsn);
+        // What is noted of a later second comes later: so the window ends with it.
+        Commit to = notedAfter(from == null ? 0 : secondOf(from) + 1, last);
+        if (from == null) {
+            return to;
+        }
+        Map.Entry<Long, Long> first = commits(lsn + 1, to == null ? last : to.lsn()).firstEntry();
+        return first == null ? to : new Commit(first.getValue(), first.getKey());
     }
 
     private static long secondOf(Commit commit) {
@@ -147,10 +157,21 @@ final class CommitLog {
         int pages = Slru.clogPage(-1) + 1;
         int last = Slru.clogPage((int) checkPoint(to).nextXid());
         for (int page = first; ; page = (page + 1) % pages) {
-            addChanges(Keys.slruPage(Slru.CLOG, page), from, to, found);
+            changes.visit(
+                    Keys.slruPage(Slru.CLOG, page),
+                    from,
+                    to,
+                    (lsn, b, at, _) -> addCommit(lsn, b, at, found));
             if (page == last) {
                 return found;
             }
+        }
+    }
+
+    /** Value: u8 kind, u8 status, i64 time, xids. */
+    private static void addCommit(long lsn, byte[] b, int at, Map<Long, Long> into) {
+        if (Bytes.u8(b, at + 1) == Slru.XACT_COMMITTED) {
+            into.put(lsn, Bytes.i64(b, at + 2));
         }
     }
 
@@ -161,107 +182,10 @@ final class CommitLog {
                 then.oldestActiveXid() == 0 ? then.oldestXid() : then.oldestActiveXid());
     }
 
-    private CheckPoint checkPoint(long lsn) {
+    /** What was kept up to date of the last checkpoint's record. */
+    CheckPoint checkPoint(long lsn) {
         Key key = Keys.CHECKPOINT;
         byte[] content = timeline.reads().image(key.hi(), key.mid(), key.lo(), lsn);
         return CheckPoint.read(content == null ? new byte[CheckPoint.BYTES] : content, 0);
-    }
-
-    /** As {@link ReadPath} reads: again if the timeline's layers or ancestors changed meanwhile. */
-    private void addChanges(Key page, long from, long to, Map<Long, Long> into) {
-        Reconstruction values = new Reconstruction();
-        int before;
-        boolean done;
-        do {
-            timeline.checkOpen();
-            before = timeline.structure();
-            // What was added the last time is true, and is added again.
-            done = addChangesOnce(values, page, from, to, into);
-        } while (!done || timeline.structure() != before);
-    }
-
-    /** False if a layer went before it was searched. */
-    private boolean addChangesOnce(
-            Reconstruction values, Key page, long from, long to, Map<Long, Long> into) {
-        long below = to;
-        Timeline t = timeline;
-        while (t != null && below >= from) {
-            // Taken before the layers: those of a detached branch hold all that the ancestor had.
-            BranchPoint at = t.branchPoint();
-            long above = at == null ? from : Math.max(from, at.lsn() + 1);
-            if (!addOwnChanges(t.layers(), values, page, above, below, into)) {
-                // One that is closed keeps its layers in the map, and none of them can be read.
-                t.checkOpen();
-                return false;
-            }
-            t = at == null ? null : at.ancestor();
-            below = at == null ? below : Math.min(below, at.lsn());
-        }
-        return true;
-    }
-
-    /** Deltas only: images repeat what deltas have said. False if a layer is gone. */
-    private static boolean addOwnChanges(
-            LayerMap layers,
-            Reconstruction values,
-            Key page,
-            long from,
-            long to,
-            Map<Long, Long> into) {
-        for (OpenLayer open : layers.openLayers()) {
-            if (open.startLsn() <= to) {
-                search(values, page, from, to, into, open::collect);
-            }
-        }
-        for (LayerFile file : layers.candidates(page.hi(), page.mid(), page.lo(), to + 1)) {
-            if (file.image() || file.name().endLsn() <= from) {
-                continue;
-            }
-            if (!file.acquire()) {
-                return false;
-            }
-            try {
-                search(values, page, from, to, into, r -> file.collect(r, from));
-            } finally {
-                file.release();
-            }
-        }
-        return true;
-    }
-
-    /** Collects one layer's values of a page, down to an initial one. */
-    private interface Layer {
-        boolean collect(Reconstruction values);
-    }
-
-    /** All of the layer's values, also those that a read would not need. */
-    private static void search(
-            Reconstruction values,
-            Key page,
-            long from,
-            long to,
-            Map<Long, Long> into,
-            Layer layer) {
-        long at = to;
-        boolean more = true;
-        while (more && at >= from) {
-            values.reset(page.hi(), page.mid(), page.lo(), at);
-            more = layer.collect(values);
-            for (int i = 0; i < values.count(); i++) {
-                add(values, i, from, into);
-            }
-            at = more ? values.lsn(values.count() - 1) - 1 : at;
-        }
-    }
-
-    /** Value: u8 kind, u8 status, i64 time, xids. */
-    private static void add(Reconstruction values, int i, long from, Map<Long, Long> into) {
-        byte[] b = values.bytes();
-        int at = values.offset(i);
-        if (values.lsn(i) >= from
-                && StoredValue.kind(b, at) == StoredValue.CLOG_STATUS
-                && Bytes.u8(b, at + 1) == Slru.XACT_COMMITTED) {
-            into.put(values.lsn(i), Bytes.i64(b, at + 2));
-        }
     }
 }

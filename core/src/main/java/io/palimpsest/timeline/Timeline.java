@@ -568,6 +568,15 @@ public final class Timeline {
     }
 
     /**
+     * How a transaction ended. May block.
+     *
+     * @param xid as pg_current_xact_id() says it, or its low half only
+     */
+    public TransactionEnd transaction(long xid) {
+        return new TransactionSearch(this, commits).find(xid);
+    }
+
+    /**
      * When the last commit at or below a readable LSN was, in microseconds since 2000; empty if no
      * commit is known. May block.
      */

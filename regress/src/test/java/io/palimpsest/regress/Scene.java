@@ -50,10 +50,14 @@ final class Scene implements AutoCloseable {
     private RelTag table = new RelTag(0, 0, 0, 0);
 
     Scene(String name) throws SQLException {
+        this(name, MAJOR, SETTINGS);
+    }
+
+    Scene(String name, int major, Map<String, String> settings) throws SQLException {
         home = EmbeddedPostgres.temporaryDirectory("palimpsest-" + name + "-");
         postgres =
                 EmbeddedPostgres.create(
-                        PostgresBinaries.fetch(MAJOR), home.resolve("postgres"), SETTINGS);
+                        PostgresBinaries.fetch(major), home.resolve("postgres"), settings);
         postgres.start();
         sql("CREATE TABLE t (n int, filler text)");
         grow(20);
@@ -80,6 +84,14 @@ final class Scene implements AutoCloseable {
     /** The first column of the first row, or "". */
     String sql(String text) throws SQLException {
         return sql(postgres, text);
+    }
+
+    /** Flushed and arrived is what was written so far; the LSN of that. */
+    long arrived(TimelineId id) throws SQLException {
+        // A commit of its own, so that nothing stays in the buffers.
+        long lsn = grow(1);
+        awaitArrival(id, lsn);
+        return lsn;
     }
 
     static String sql(EmbeddedPostgres on, String text) throws SQLException {

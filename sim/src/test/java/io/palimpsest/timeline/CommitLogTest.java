@@ -11,6 +11,7 @@ import io.palimpsest.base.TenantConfig;
 import io.palimpsest.base.TimelineId;
 import io.palimpsest.port.Tasks;
 import io.palimpsest.timeline.LsnAtTime.Commit;
+import io.palimpsest.timeline.TransactionEnd.Kind;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.OptionalLong;
@@ -27,8 +28,15 @@ class CommitLogTest {
     /** 2026 in microseconds since 2000. */
     private static final long NOW = 26L * 366 * 86_400 * SECOND;
 
-    /** The commits of one branch, its ancestors' first. */
-    private record Model(List<Commit> commits) {
+    /** The end of a transaction; 0 as the time: it was rolled back. */
+    private record End(int xid, long lsn, long micros) {}
+
+    /** What one branch has, its ancestors' first. */
+    private record Model(List<Commit> commits, List<End> ends) {
+        static Model empty() {
+            return new Model(new ArrayList<>(), new ArrayList<>());
+        }
+
         LsnAtTime around(long micros) {
             Commit before = null;
             for (Commit c : commits) {
@@ -47,9 +55,33 @@ class CommitLogTest {
                     .reduce((a, b) -> b);
         }
 
+        /** Numbers are used again here, as after a wraparound: the newest end is meant. */
+        TransactionEnd transaction(int xid) {
+            End end = null;
+            int newest = 0;
+            for (End e : ends) {
+                end = e.xid == xid ? e : end;
+                newest = Math.max(newest, e.xid);
+            }
+            long lsn = end == null ? Long.MAX_VALUE : end.lsn;
+            Commit before = null;
+            Commit after = null;
+            for (Commit c : commits) {
+                before = c.lsn() < lsn ? c : before;
+                after = after == null && c.lsn() > lsn ? c : after;
+            }
+            if (end == null) {
+                Kind kind = xid < newest ? Kind.IN_PROGRESS : Kind.NOT_SEEN;
+                return new TransactionEnd(xid, kind, 0, 0, false, before, null);
+            }
+            Kind kind = end.micros == 0 ? Kind.ABORTED : Kind.COMMITTED;
+            return new TransactionEnd(xid, kind, lsn, end.micros, true, before, after);
+        }
+
         Model upTo(long lsn) {
             return new Model(
-                    new ArrayList<>(commits.stream().filter(c -> c.lsn() <= lsn).toList()));
+                    new ArrayList<>(commits.stream().filter(c -> c.lsn() <= lsn).toList()),
+                    new ArrayList<>(ends.stream().filter(e -> e.lsn <= lsn).toList()));
         }
     }
 
@@ -78,6 +110,7 @@ class CommitLogTest {
                 int ends = random.nextInt(10) == 0 ? Math.max(700, xid - 10) : xid;
                 boolean commit = random.nextInt(8) != 0;
                 long lsn = pen.end(ends, commit, clock);
+                model.ends.add(new End(ends, lsn, commit ? clock : 0));
                 if (commit) {
                     model.commits.add(new Commit(clock, lsn));
                 }
@@ -99,7 +132,7 @@ class CommitLogTest {
                 world -> {
                     Prng random = new Prng(seed);
                     Source source = new Source(random);
-                    Model trunk = new Model(new ArrayList<>());
+                    Model trunk = Model.empty();
                     Timeline root = world.create();
                     compare(root, trunk, random);
                     TimelineWorld.Pen pen = new TimelineWorld.Pen(root, world.limits);
@@ -149,6 +182,14 @@ class CommitLogTest {
         for (long moment : moments) {
             LsnAtTime expected = model.around(moment);
             assertEquals(expected, timeline.lsnByTimestamp(moment), () -> "at " + moment);
+        }
+        int newest = model.ends.isEmpty() ? 700 : model.ends.getLast().xid;
+        for (int i = 0; i < 40; i++) {
+            int xid =
+                    all.isEmpty() || i % 4 == 0
+                            ? 700 + random.nextInt(newest - 690)
+                            : model.ends.get(random.nextInt(model.ends.size())).xid;
+            assertEquals(model.transaction(xid), timeline.transaction(xid), () -> "xid " + xid);
         }
         for (int i = 0; i < 60; i++) {
             long oldest = timeline.oldestReadableLsn();

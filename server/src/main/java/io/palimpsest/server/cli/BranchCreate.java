@@ -30,7 +30,7 @@ final class BranchCreate implements Callable<Integer> {
             names = "--from",
             paramLabel = "BRANCH[@POINT]",
             description =
-                    "Of what, and as of when: latest (the default), oldest, an LSN, a time with a zone, -15m, or the name of a point. Not needed if there is one branch.")
+                    "Of what, and as of when: latest (the default), oldest, an LSN, a time with a zone, -15m, xid:733, or the name of a point. Not needed if there is one branch.")
     private String from = "";
 
     @Option(

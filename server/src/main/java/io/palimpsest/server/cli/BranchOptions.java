@@ -13,7 +13,7 @@ final class BranchOptions {
             paramLabel = "BRANCH[@POINT]",
             description = {
                 "A branch's name, or its id or the beginning of it;",
-                "the point is 'latest' (the default), 'oldest', an LSN, a time with a zone, -15m, or the name of a point."
+                "the point is 'latest' (the default), 'oldest', an LSN, a time with a zone, -15m, xid:733, or the name of a point."
             })
     private String what = "";
 

@@ -50,6 +50,17 @@ record BranchPoint(
             case Point.Named(var name) ->
                     at(api, branches, branch, text, named(branch, name.text()));
             case Point.At(var lsn) -> at(api, branches, branch, text, lsn);
+            case Point.Xid(var xid) -> {
+                JsonNode end = api.get(path + "/get_lsn_of_xid?xid=" + xid);
+                checkCommitted(branch, end);
+                yield of(
+                        branches,
+                        branch,
+                        text,
+                        Lsn.parse(end.path("lsn").asText()),
+                        Instant.parse(end.path("timestamp").asText()),
+                        " of transaction " + xid + ", inclusive: just after it");
+            }
             case Point.Time(var instant) -> {
                 JsonNode found =
                         api.get(
@@ -77,6 +88,40 @@ record BranchPoint(
         };
     }
 
+    /** Refuses a transaction that leads nowhere, and says why. */
+    private static void checkCommitted(Branch branch, JsonNode end) {
+        String status = end.path("status").asText();
+        if (status.equals("committed") && end.path("readable").asBoolean()) {
+            return;
+        }
+        String where = end.has("lsn") ? " at " + end.path("lsn").asText() : "";
+        String what =
+                switch (status) {
+                    case "committed" ->
+                            "was committed"
+                                    + (where.isEmpty() ? " before" : where + ", before")
+                                    + " the history that is kept";
+                    case "aborted" -> "was rolled back" + where + ": there is no commit to go to";
+                    case "prepared" ->
+                            "is prepared for a commit in two phases, and neither committed nor rolled back by now";
+                    case "in_progress" -> "is in progress: its commit has not come yet";
+                    case "past" -> "is so long ago that it is not known any more";
+                    default ->
+                            "is not known on "
+                                    + branch.name()
+                                    + " up to its latest, "
+                                    + branch.latest()
+                                    + ": it has not ended yet, or there is none";
+                };
+        throw PageserverException.of(
+                ErrorCode.LSN_OUT_OF_RANGE,
+                "transaction %s %s; the nearest commit before is %s, the nearest after is %s",
+                end.path("xid").asText(),
+                what,
+                commit(end.path("before")),
+                commit(end.path("after")));
+    }
+
     /** A branch is readable from where it hangs on, at the least; that is its own history. */
     private static Lsn oldest(Branch branch) {
         return Lsn.parse(branch.oldest());
@@ -90,7 +135,7 @@ record BranchPoint(
         }
         throw PageserverException.of(
                 ErrorCode.NOT_FOUND,
-                "branch %s has no point called %s; palimpsest point list %s shows those there are. Other points are latest, oldest, an LSN, a time with a zone, -15m",
+                "branch %s has no point called %s; palimpsest point list %s shows those there are. Other points are latest, oldest, an LSN, a time with a zone, -15m, xid:733",
                 branch.name(),
                 name,
                 branch.name());

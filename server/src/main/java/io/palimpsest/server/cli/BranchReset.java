@@ -29,7 +29,7 @@ final class BranchReset implements Callable<Integer> {
             names = "--to",
             paramLabel = "POINT",
             description =
-                    "As of when, in the history of what it hangs on: latest (the default), an LSN, a time with a zone, -15m, the name of a point.")
+                    "As of when, in the history of what it hangs on: latest (the default), an LSN, a time with a zone, -15m, xid:733, the name of a point.")
     private String to = "latest";
 
     @Option(

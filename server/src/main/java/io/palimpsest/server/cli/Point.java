@@ -1,5 +1,6 @@
 package io.palimpsest.server.cli;
 
+import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.Label;
 import io.palimpsest.base.Lsn;
 import io.palimpsest.base.PageserverException;
@@ -32,6 +33,9 @@ sealed interface Point {
     /** {@code 2026-11-28T14:03:00+01:00}, {@code -15m}. */
     record Time(Instant instant) implements Point {}
 
+    /** {@code xid:733}: when that transaction was committed, with what it did. */
+    record Xid(long xid) implements Point {}
+
     /**
      * @param now what {@code -15m} counts from
      * @throws PageserverException BAD_REQUEST; a time without a zone says both things it may mean
@@ -45,6 +49,9 @@ sealed interface Point {
         }
         if (text.startsWith("name:")) {
             return new Named(new Label(text.substring(5)));
+        }
+        if (text.startsWith("xid:")) {
+            return new Xid(xid(text.substring(4)));
         }
         if (NAME.matcher(text).matches()) {
             return new Named(new Label(text));
@@ -63,6 +70,17 @@ sealed interface Point {
         }
     }
 
+    private static long xid(String text) {
+        try {
+            return Long.parseLong(text);
+        } catch (NumberFormatException e) {
+            throw new PageserverException(
+                    ErrorCode.BAD_REQUEST,
+                    "'xid:" + text + "': expected the number of a transaction, such as xid:733",
+                    e);
+        }
+    }
+
     private static PageserverException noZone(String text, String iso) {
         try {
             LocalDateTime local = LocalDateTime.parse(iso);
@@ -73,7 +91,7 @@ sealed interface Point {
                     local.atZone(ZoneId.systemDefault()).toOffsetDateTime());
         } catch (DateTimeParseException e) {
             return PageserverException.badRequest(
-                    "'%s' is no point: expected latest, oldest, an LSN such as 0/16B3748, a time such as 2026-11-28T14:03:00Z, -15m, or the name of a point",
+                    "'%s' is no point: expected latest, oldest, an LSN such as 0/16B3748, a time such as 2026-11-28T14:03:00Z, -15m, xid:733, or the name of a point",
                     text);
         }
     }

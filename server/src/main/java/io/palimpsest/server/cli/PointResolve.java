@@ -19,7 +19,7 @@ final class PointResolve implements Callable<Integer> {
             arity = "0..1",
             paramLabel = "BRANCH[@POINT]",
             description =
-                    "The point: latest (the default), oldest, an LSN, a time with a zone, -15m, or a name.")
+                    "The point: latest (the default), oldest, an LSN, a time with a zone, -15m, xid:733, or a name.")
     private String what = "";
 
     @Override

@@ -26,10 +26,12 @@ import io.palimpsest.timeline.LocationMode;
 import io.palimpsest.timeline.LsnAtTime;
 import io.palimpsest.timeline.StoreGarbage;
 import io.palimpsest.timeline.TimelineStore;
+import io.palimpsest.timeline.TransactionEnd;
 import java.nio.charset.StandardCharsets;
 import java.time.Instant;
 import java.time.format.DateTimeParseException;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.OptionalInt;
 import java.util.function.Supplier;
@@ -72,6 +74,7 @@ import org.slf4j.LoggerFactory;
  *   POST .../timeline/:id/lsn_lease                  {"lsn"} to {"valid_until"}
  *   GET  .../timeline/:id/get_lsn_by_timestamp?timestamp=   {"lsn", "kind", ...}
  *   GET  .../timeline/:id/get_timestamp_of_lsn?lsn=  a moment; 412 if none is known
+ *   GET  .../timeline/:id/get_lsn_of_xid?xid=        our own: how a transaction ended, and the commits around
  *   GET  .../timeline/:id/layer                      what layers there are
  *   POST, GET .../timeline/:id/download_remote_layers  brings all of them; how far that is
  *   GET  .../timeline/:id/layer/:name                brings one from the store, 304 if it is here
@@ -226,6 +229,7 @@ final class ManagementRoutes {
                 "GET",
                 "/get_timestamp_of_lsn",
                 r -> timestampOfLsn(r.tenant(), r.timeline(), r.query()));
+        ofTimeline("GET", "/get_lsn_of_xid", this::transaction);
         ofTimeline(
                 "POST", "/download_remote_layers", r -> warmUp(r.tenant(), r.timeline(), r.body()));
         ofTimeline(
@@ -599,6 +603,32 @@ final class ManagementRoutes {
             TenantId tenant, TimelineId timeline, Map<String, List<String>> query) {
         Lsn lsn = Lsn.parse(parameter(query, "lsn"));
         return ok(JSON.textNode(management.timestampOfLsn(tenant, timeline, lsn).toString()));
+    }
+
+    private Answer transaction(Request r) {
+        String text = parameter(r.query(), "xid");
+        long xid;
+        try {
+            xid = Long.parseLong(text);
+        } catch (NumberFormatException e) {
+            throw new PageserverException(
+                    ErrorCode.BAD_REQUEST, "xid is '" + text + "', expected a number", e);
+        }
+        TransactionEnd end = management.transaction(r.tenant(), r.timeline(), xid);
+        ObjectNode json =
+                JSON.objectNode()
+                        .put("xid", end.xid())
+                        .put("status", end.kind().name().toLowerCase(Locale.ROOT))
+                        .put("readable", end.readable());
+        if (end.lsn() != 0) {
+            json.put("lsn", Lsn.toString(end.lsn()));
+        }
+        if (end.micros() != 0) {
+            json.put("timestamp", LsnAtTime.moment(end.micros()).toString());
+        }
+        commit(json, "before", end.before());
+        commit(json, "after", end.after());
+        return ok(json);
     }
 
     private static String parameter(Map<String, List<String>> query, String name) {

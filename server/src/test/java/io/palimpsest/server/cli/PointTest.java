@@ -38,6 +38,7 @@ class PointTest {
         Point.Named named = new Point.Named(new Label("before_migration"));
         assertEquals(named, Point.parse("before_migration", NOW));
         assertEquals(named, Point.parse("name:before_migration", NOW));
+        assertEquals(new Point.Xid(733), Point.parse("xid:733", NOW));
         // It could be an LSN, and is one: of a point's name there is none with a slash.
         assertEquals(new Point.At(Lsn.parse("A/B")), Point.parse("A/B", NOW));
         assertEquals(new Point.At(Lsn.parse("0/16B3748")), Point.parse("0/16B3748", NOW));

@@ -1,5 +1,6 @@
 package io.palimpsest.sim.workload;
 
+import io.palimpsest.base.Label;
 import io.palimpsest.base.TimelineId;
 import io.palimpsest.sim.check.ReferencePageserver;
 import io.palimpsest.sim.fault.SimWalSource;
@@ -45,6 +46,9 @@ final class Line {
     /** LSNs that were leased, and until when, milliseconds since 1970. */
     final TreeMap<Long, Long> leases = new TreeMap<>();
 
+    /** LSNs of its pinned points, by name. */
+    final TreeMap<Label, Long> pins = new TreeMap<>();
+
     Line(
             TimelineId id,
             @Nullable Line ancestor,
@@ -73,6 +77,11 @@ final class Line {
     boolean leased(long lsn, long nowMillis) {
         Long until = leases.get(lsn);
         return until != null && until > nowMillis;
+    }
+
+    /** Must it be readable below the cutoff, too, as far as leases and pins go? */
+    boolean kept(long lsn, long nowMillis) {
+        return leased(lsn, nowMillis) || pins.containsValue(lsn);
     }
 
     @Override

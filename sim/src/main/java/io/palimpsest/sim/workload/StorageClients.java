@@ -12,7 +12,6 @@ import io.palimpsest.sim.fault.SimPostgres;
 import io.palimpsest.sim.fault.SimWalSource;
 import io.palimpsest.sim.workload.Line.Presence;
 import io.palimpsest.tenant.Tenants;
-import io.palimpsest.timeline.GarbageCollector;
 import io.palimpsest.timeline.Timeline;
 import io.palimpsest.timeline.TimelineState;
 import io.palimpsest.timeline.WalSource;
@@ -32,6 +31,7 @@ final class StorageClients {
     private final Tenants tenants;
     private final Prng random;
     private final Machine server;
+    private final StorageKeeping keeping;
     private final List<Tasks.Task> others = new ArrayList<>();
 
     StorageClients(StorageRun run, Tenants tenants) {
@@ -39,6 +39,7 @@ final class StorageClients {
         this.tenants = tenants;
         random = run.random();
         server = run.server();
+        keeping = new StorageKeeping(run, tenants, this, others);
     }
 
     /** Goes on until it is to end; the last time, until all that was written has arrived. */
@@ -123,7 +124,7 @@ final class StorageClients {
     }
 
     /** The timeline, or null if a fault keeps it from being served. */
-    private @Nullable Timeline timeline(Line line) {
+    @Nullable Timeline timeline(Line line) {
         try {
             return tenants.timeline(StorageRun.TENANT, line.id);
         } catch (PageserverException e) {
@@ -132,14 +133,6 @@ final class StorageClients {
             }
             throw e;
         }
-    }
-
-    /** A leased LSN, one that nothing but its lease keeps if there is such a one. */
-    private long leased(Line line, long oldest, long last) {
-        List<Long> all = line.leased(server.clock().wallMillis());
-        List<Long> below = all.stream().filter(lsn -> lsn < oldest).toList();
-        List<Long> from = below.isEmpty() ? all : below;
-        return from.isEmpty() ? oldest : Math.min(last, from.get(random.nextInt(from.size())));
     }
 
     private List<Line> there() {
@@ -187,7 +180,8 @@ final class StorageClients {
         switch (run.clients().next(random)) {
             case BRANCH -> branch();
             case ASK -> ask();
-            case LEASE -> lease();
+            case LEASE -> keeping(StorageKeeping::lease);
+            case POINT -> keeping(StorageKeeping::point);
             case CHANGE -> change();
             case FILL -> {
                 if (run.fillsDisk()) {
@@ -195,70 +189,6 @@ final class StorageClients {
                 }
             }
             case READ -> read();
-        }
-    }
-
-    /** Somewhere within this a branch is made or a lease is taken: history is given up. */
-    private void maybeCollect(Timeline t) {
-        if (run.collectsMeanwhile()) {
-            others.add(
-                    server.tasks()
-                            .spawn(Tasks.Lane.LATENCY, "collection asked for", () -> collect(t)));
-            server.tasks().sleep(run.untilAnotherAsks());
-        }
-    }
-
-    private void collect(Timeline t) {
-        try {
-            long cutoff = t.oldestReadableLsn();
-            long last = t.lastRecordLsn();
-            // A little further than it is, but no further than the policy has it.
-            long room = last - run.config().gcHorizonBytes() - cutoff;
-            GarbageCollector.Result _ =
-                    run.config().pitrIntervalNanos() > 0 || room <= 0
-                            ? tenants.housekeeper().gcNow(t)
-                            : tenants.housekeeper().gcNow(t, last - cutoff - run.step(room));
-        } catch (PageserverException e) {
-            boolean gone =
-                    switch (e.code()) {
-                        // Deleted, archived or closed meanwhile.
-                        case SHUTTING_DOWN, NOT_FOUND, PRECONDITION_FAILED -> true;
-                        default -> false;
-                    };
-            if (!gone && !mayFail(e)) {
-                throw e;
-            }
-        }
-    }
-
-    /** Keeps an LSN readable. */
-    private void lease() {
-        Line line = any();
-        Timeline t = timeline(line);
-        if (t == null || t.oldestReadableLsn() > t.lastRecordLsn()) {
-            return;
-        }
-        long oldest = t.oldestReadableLsn();
-        boolean close = run.closeToCutoff();
-        long lsn =
-                close
-                        ? Math.min(t.lastRecordLsn(), run.closeTo(oldest))
-                        : oldest + random.nextLong(t.lastRecordLsn() - oldest + 1);
-        maybeCollect(t);
-        try {
-            line.leases.merge(lsn, t.lease(lsn), Math::max);
-            if (close) {
-                run.probe("lease-at-cutoff");
-            }
-        } catch (PageserverException e) {
-            boolean below = e.code() == ErrorCode.LSN_OUT_OF_RANGE;
-            Check.that(
-                    below && lsn < t.oldestReadableLsn() || mayFail(e),
-                    "a lease of a legal LSN is refused: %s",
-                    e.toString());
-            if (below) {
-                run.probe(lsn < oldest ? "lease-refused" : "lease-too-late");
-            }
         }
     }
 
@@ -348,7 +278,7 @@ final class StorageClients {
         }
         boolean refused = lsn < oldest && !t.retention().readable(Lsn.align(lsn));
         Line line = run.newLine(ancestor, Lsn.align(lsn), written);
-        maybeCollect(t);
+        Tasks.Task meanwhile = keeping.maybeCollect(t);
         try {
             Timeline made =
                     tenants.createBranch(StorageRun.TENANT, line.id, ancestor.id, line.branchLsn);
@@ -357,6 +287,7 @@ final class StorageClients {
             run.probe(ancestor.ancestor == null ? "branch-made" : "branch-of-branch-made");
             if (close) {
                 run.probe("branch-at-cutoff");
+                keeping.readAgain(line, made, line.branchLsn, t, meanwhile);
             }
             startFeeder(line);
         } catch (PageserverException e) {
@@ -374,12 +305,12 @@ final class StorageClients {
         }
     }
 
-    private boolean failed(PageserverException e) {
+    boolean failed(PageserverException e) {
         return run.readsMayFail() && (e.code() == ErrorCode.IO || e.code() == ErrorCode.CORRUPTION);
     }
 
     /** It changes what is on the disk, which may be full. */
-    private boolean mayFail(PageserverException e) {
+    boolean mayFail(PageserverException e) {
         return failed(e) || run.lacksRoom(e);
     }
 
@@ -403,6 +334,20 @@ final class StorageClients {
         }
     }
 
+    /** A line's history is to be kept, if the line is served. */
+    private void keeping(Keeping deed) {
+        Line line = any();
+        Timeline t = timeline(line);
+        if (t != null && t.oldestReadableLsn() <= t.lastRecordLsn()) {
+            deed.act(keeping, line, t);
+        }
+    }
+
+    /** What is done to keep some of it. */
+    private interface Keeping {
+        void act(StorageKeeping keeping, Line line, Timeline t);
+    }
+
     private void read() {
         Line line = any();
         Timeline t = timeline(line);
@@ -419,14 +364,14 @@ final class StorageClients {
                     case 0, 1 -> last;
                     case 2, 3 -> oldest;
                     case 4 -> oldest - 1 - random.nextInt(1 + random.nextInt(200_000));
-                    case 5 -> leased(line, oldest, last);
+                    case 5 -> keeping.held(line, oldest, last);
                     default -> oldest + random.nextLong(last - oldest + 1);
                 };
         readAt(line, t, lsn, () -> line.reference.compareSome(t, random.nextInt(1 << 20), lsn));
     }
 
     /** What is legal must succeed, what is not must be refused. */
-    private void readAt(Line line, Timeline t, long lsn, Runnable comparison) {
+    void readAt(Line line, Timeline t, long lsn, Runnable comparison) {
         long oldest = t.oldestReadableLsn();
         boolean legal = t.retention().readable(lsn);
         try {
@@ -444,6 +389,8 @@ final class StorageClients {
                 run.probe("read-at-cutoff");
             } else if (lsn < oldest && line.leased(lsn, server.clock().wallMillis())) {
                 run.probe("read-of-lease");
+            } else if (lsn < oldest && line.pins.containsValue(lsn)) {
+                run.probe("read-of-pin");
             }
             Line ancestor = line.ancestor;
             if (ancestor != null) {
@@ -456,8 +403,7 @@ final class StorageClients {
         } catch (PageserverException e) {
             if (e.code() == ErrorCode.LSN_OUT_OF_RANGE) {
                 Check.that(
-                        lsn < t.oldestReadableLsn()
-                                && !line.leased(lsn, server.clock().wallMillis()),
+                        lsn < t.oldestReadableLsn() && !line.kept(lsn, server.clock().wallMillis()),
                         "a legal read of %s is refused: %s",
                         line,
                         e.toString());
@@ -626,6 +572,9 @@ final class StorageClients {
                         "there is WAL up to %s, expected %s",
                         Lsn.toString(t.lastRecordLsn()),
                         Lsn.toString(wal.end()));
+            }
+            for (long pinned : line.pins.values()) {
+                readAt(line, t, pinned, () -> line.reference.compareAll(t, pinned));
             }
             long oldest = t.oldestReadableLsn();
             long last = t.lastRecordLsn();

@@ -56,29 +56,35 @@ record StorageProfile(
      *
      * @param atCutoff a branch or a lease is as close to the cutoff as can be
      * @param collection somebody asks for a collection while it is made
+     * @param stall who asks gets no processor, before one lock or another, until that is done
+     * @param dropping and for all history to be dropped that is not needed any more
      */
     record Clients(
             int branch,
             int ask,
             int lease,
+            int point,
             int change,
             int fill,
             int read,
             Chance atCutoff,
             Chance collection,
+            Chance stall,
+            Chance dropping,
             int mostTimelines) {
         /** What one does next. */
         enum Deed {
             BRANCH,
             ASK,
             LEASE,
+            POINT,
             CHANGE,
             FILL,
             READ
         }
 
         Deed next(Prng random) {
-            int left = random.nextInt(branch + ask + lease + change + fill + read);
+            int left = random.nextInt(branch + ask + lease + point + change + fill + read);
             if ((left -= branch) < 0) {
                 return Deed.BRANCH;
             }
@@ -87,6 +93,9 @@ record StorageProfile(
             }
             if ((left -= lease) < 0) {
                 return Deed.LEASE;
+            }
+            if ((left -= point) < 0) {
+                return Deed.POINT;
             }
             if ((left -= change) < 0) {
                 return Deed.CHANGE;
@@ -146,11 +155,14 @@ record StorageProfile(
                         file.number("clients.branch"),
                         file.number("clients.ask"),
                         file.number("clients.lease"),
+                        file.number("clients.point"),
                         file.number("clients.change"),
                         file.number("clients.fill"),
                         file.number("clients.read"),
                         file.chance("clients.at_cutoff"),
                         file.chance("clients.collection"),
+                        file.chance("clients.stall"),
+                        file.chance("clients.dropping"),
                         file.number("clients.most_timelines")));
     }
 }

@@ -1,6 +1,7 @@
 package io.palimpsest.sim.workload;
 
 import io.palimpsest.base.ErrorCode;
+import io.palimpsest.base.Label;
 import io.palimpsest.base.Limits;
 import io.palimpsest.base.Lsn;
 import io.palimpsest.base.PageserverException;
@@ -10,6 +11,7 @@ import io.palimpsest.base.TenantId;
 import io.palimpsest.base.TimelineId;
 import io.palimpsest.pg.PgVersion;
 import io.palimpsest.port.Disk;
+import io.palimpsest.port.Tasks;
 import io.palimpsest.sim.check.ReferencePageserver;
 import io.palimpsest.sim.check.StoredFiles;
 import io.palimpsest.sim.fault.FaultPlan;
@@ -74,6 +76,7 @@ final class StorageRun {
     private final List<Line> lines = new ArrayList<>();
     private final Line main;
     private int nextId = 5;
+    private int nextPoint;
     private FaultPlan plan = FaultPlan.quiet();
 
     /** The disk is full; when it was so the last time in this life, in virtual time. */
@@ -193,6 +196,20 @@ final class StorageRun {
     /** Is history given up at the very moment that somebody asks for some of it to be kept? */
     boolean collectsMeanwhile() {
         return profile.clients().collection().strikes(atCutoff);
+    }
+
+    /** The task that asks for history gets no processor until the other one is done. */
+    boolean maybeStall(Tasks.Task until) {
+        boolean stalls = profile.clients().stall().strikes(atCutoff);
+        if (stalls) {
+            simulation.stall(atCutoff.nextInt(1 << atCutoff.nextInt(6)), until, SECOND);
+        }
+        return stalls;
+    }
+
+    /** Is what was given up dropped at once? */
+    boolean dropsMeanwhile() {
+        return profile.clients().dropping().strikes(atCutoff);
     }
 
     /** How far a collection that is asked for moves the cutoff. */
@@ -332,6 +349,11 @@ final class StorageRun {
         line.firstCutoff = lsn;
         lines.add(line);
         return line;
+    }
+
+    /** A name that no point has had. */
+    Label newPoint() {
+        return new Label("p" + nextPoint++);
     }
 
     /** The source's clients. */

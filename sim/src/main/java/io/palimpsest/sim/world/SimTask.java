@@ -38,6 +38,9 @@ public final class SimTask implements Tasks.Task {
     /** Monitors it holds. */
     int held;
 
+    /** What is about to come over it. */
+    @Nullable Stall stall;
+
     /** What it waits for, in the words of {@code toString}. */
     @Nullable Object waitingFor;
 

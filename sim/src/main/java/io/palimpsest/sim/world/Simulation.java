@@ -91,6 +91,9 @@ public final class Simulation {
         }
     }
 
+    /** How often one that gets no processor looks whether it may go on. */
+    private static final long STALL_STEP_NANOS = 100_000;
+
     private final Scenario scenario;
     private final long seed;
     private final Prng root;
@@ -422,6 +425,32 @@ public final class Simulation {
         if (yieldOneIn == 1 || schedule.oneIn(yieldOneIn)) {
             yieldNow(me);
         }
+        Stall stall = me.stall;
+        if (stall != null && me.held == 0 && stall.due()) {
+            me.stall = null;
+            stalled(me, stall);
+        }
+    }
+
+    private void stalled(SimTask me, Stall stall) {
+        if (stall.until().isDone() || !strikes(me.node.name(), me + " gets no processor")) {
+            return;
+        }
+        probe("task-stalled");
+        long deadline = deadline(stall.nanos());
+        while (!stall.until().isDone() && now < deadline) {
+            busy("a processor", STALL_STEP_NANOS);
+        }
+    }
+
+    /**
+     * The current task is about to get no processor until another one has ended, but not for longer
+     * than that.
+     *
+     * @param locks taking or giving up one so many times comes before
+     */
+    public void stall(int locks, Tasks.Task until, long nanos) {
+        current().stall = new Stall(locks, until, nanos);
     }
 
     boolean spuriousWake() {

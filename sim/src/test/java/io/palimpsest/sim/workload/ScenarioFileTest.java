@@ -1,5 +1,6 @@
 package io.palimpsest.sim.workload;
 
+import static io.palimpsest.sim.workload.Chance.NEVER;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
@@ -75,7 +76,7 @@ class ScenarioFileTest {
     @Test
     void clientsDoWhatTheirWeightsSay() {
         StorageProfile.Clients clients =
-                new StorageProfile.Clients(1, 0, 3, 0, 0, 6, Chance.NEVER, Chance.NEVER, 8);
+                new StorageProfile.Clients(1, 0, 3, 0, 0, 0, 6, NEVER, NEVER, NEVER, NEVER, 8);
         Map<StorageProfile.Clients.Deed, Integer> done =
                 new EnumMap<>(StorageProfile.Clients.Deed.class);
         Prng random = new Prng(1);

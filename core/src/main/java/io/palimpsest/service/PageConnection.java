@@ -208,6 +208,7 @@ final class PageConnection {
             for (PagestreamRequest request : requests) {
                 answer(request);
             }
+            session.out().bytes(pages.behind());
         }
     }
 

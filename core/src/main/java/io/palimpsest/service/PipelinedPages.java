@@ -16,6 +16,8 @@ final class PipelinedPages {
     private final PageBatch batch;
     private int size;
     private int mark;
+    private int end;
+    private byte[] behind = {};
 
     /**
      * @param version of the sub-protocol
@@ -43,11 +45,12 @@ final class PipelinedPages {
                 .header(r.id(), r.requestLsn(), r.notModifiedSince())
                 .page(r.spc(), r.db(), r.rel(), r.fork(), r.block());
         batch.add(tag, r.block(), lsn, PagestreamCodec.page(r, out));
+        end = out.size();
     }
 
     /**
-     * Fills in the answers. If it fails there are none in the output, and the requests are to be
-     * taken.
+     * Fills in the answers. If it fails there are none in the output, nor what was behind them, and
+     * the requests are to be taken, and {@link #behind}.
      */
     void read(PageSource from, ByteSink out) {
         boolean done = false;
@@ -58,9 +61,18 @@ final class PipelinedPages {
         } finally {
             batch.clear();
             if (!done) {
+                behind = Arrays.copyOfRange(out.array(), end, out.size());
                 out.truncate(mark);
             }
         }
+    }
+
+    /**
+     * What the session has said by itself to what came after the requests: to be said again after
+     * their answers.
+     */
+    byte[] behind() {
+        return behind;
     }
 
     /** Gives the requests away, to be answered one by one. */

@@ -139,6 +139,22 @@ class PageServiceTest {
         }
     }
 
+    /** What the session says by itself, here that a CopyDone is wrong, stays behind the answers. */
+    @Test
+    void whatComesAfterPipelinedPagesThatFailIsAnsweredAfterThem() {
+        PagestreamRequest good = request().page(1663, 5, 16384, 0, 1);
+        PagestreamRequest missing = request().page(1663, 5, 16385, 0, 1);
+        pagestream(good, missing, good);
+        pipe.in.u8('c');
+        pipe.in.i32BE(4);
+        pipe.query("set x");
+        service.serve(pipe);
+        assertEquals("WdddEZCZ", pipe.types());
+        assertTrue(failure(pipe.response(2, missing)).startsWith("Not found: no relation"));
+        assertInstanceOf(PagestreamResponse.Pages.class, pipe.response(3, good));
+        assertTrue(pipe.text(4).contains("'c' within a pagestream"), pipe.text(4));
+    }
+
     @Test
     void aWrongTimelineShowsAtTheFirstRequest() {
         String other = TIMELINE.replace('f', '0');

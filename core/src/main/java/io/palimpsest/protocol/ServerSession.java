@@ -58,6 +58,9 @@ public final class ServerSession {
     /** Commands and requests are short. */
     static final int MAX_MESSAGE = 64 << 10;
 
+    /** Type and length. */
+    private static final int HEADER = 5;
+
     private static final int SSL_REQUEST = 80877103;
     private static final int GSSENC_REQUEST = 80877104;
     private static final int SPECIAL_MAJOR = 1234;
@@ -109,6 +112,11 @@ public final class ServerSession {
     /** Is the session within the pagestream sub-protocol? */
     public boolean inPagestream() {
         return state == State.COPY;
+    }
+
+    /** Is it within a pagestream, and no part of a message is here? */
+    public boolean isBetweenRequests() {
+        return state == State.COPY && start == end;
     }
 
     /** Takes bytes from the client; those of before are to be used up ({@link #next}). */
@@ -336,6 +344,24 @@ public final class ServerSession {
         ready();
         state = State.QUERY;
         return null;
+    }
+
+    /**
+     * Bytes of the CopyData that begins in {@code bytes[from .. to)}, or 0 if it has not come
+     * whole; all of them, if it is anything else.
+     */
+    public static int copyData(byte[] bytes, int from, int to) {
+        if (from < to && bytes[from] != 'd') {
+            return to - from;
+        }
+        if (to - from < HEADER) {
+            return 0;
+        }
+        int length = Bytes.i32BE(bytes, from + 1);
+        if (length < 4 || length > MAX_MESSAGE) {
+            return to - from;
+        }
+        return to - from < length + 1 ? 0 : length + 1;
     }
 
     private @Nullable Event message() {

@@ -48,7 +48,8 @@ final class PageConnection {
     private PageCommand.@Nullable Pagestream pagestream;
     private @Nullable PageSource source;
     private @Nullable PipelinedPages pipelined;
-    private RelTag lastTag = new RelTag(0, 0, 0, 0);
+    private @Nullable ResidentPages resident;
+    private final RequestedRelation relation = new RequestedRelation();
 
     PageConnection(
             PageSource.Directory directory,
@@ -64,6 +65,14 @@ final class PageConnection {
     /** Has the client started up, and shown what it has to? */
     boolean isIn() {
         return session.isIn();
+    }
+
+    /**
+     * What answers the requests that come next without this; null where a part of one is here, or
+     * anything but a pagestream.
+     */
+    Net.@Nullable AtOnce atOnce() {
+        return session.isBetweenRequests() ? resident : null;
     }
 
     /** Takes bytes of the client's and answers what they complete; false at the end. */
@@ -137,6 +146,7 @@ final class PageConnection {
                 pagestream = p;
                 source = null;
                 pipelined = null;
+                resident = null;
                 session.startPagestream(p.version());
                 send();
             }
@@ -295,25 +305,13 @@ final class PageConnection {
             }
             known = directory.find(named.tenant(), named.timeline());
             source = known;
+            resident = new ResidentPages(named.version(), known);
         }
         return known;
     }
 
-    /** The request's relation; a client asks for the same one many times in a row. */
     private RelTag tag(PagestreamRequest r) {
-        if (r.rel() == 0 || r.fork() > RelTag.INIT) {
-            throw PageserverException.badRequest(
-                    "invalid relnode %s or fork %d", Integer.toUnsignedString(r.rel()), r.fork());
-        }
-        RelTag tag = lastTag;
-        if (tag.rel() != r.rel()
-                || tag.fork() != r.fork()
-                || tag.db() != r.db()
-                || tag.spc() != r.spc()) {
-            tag = new RelTag(r.spc(), r.db(), r.rel(), r.fork());
-            lastTag = tag;
-        }
-        return tag;
+        return relation.of(r);
     }
 
     private static int blocks(RelTag tag, PageSource from, long lsn) {

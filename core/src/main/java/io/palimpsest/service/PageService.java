@@ -8,6 +8,7 @@ import io.palimpsest.tenant.Tenants;
 /**
  * The page service: libpq connections on which computes ask for pages. One task serves a
  * connection, in order; it reads what has come, answers all of it and sends the answers together.
+ * Pages that are in memory may be answered without it, while it waits ({@link ResidentPages}).
  */
 public final class PageService {
     /** A client that says nothing for this long is dropped, usually; computes connect again. */
@@ -57,7 +58,7 @@ public final class PageService {
             boolean open = true;
             while (open) {
                 long patience = client.isIn() ? idleNanos : START_NANOS;
-                int n = connection.read(bytes, 0, bytes.length, patience);
+                int n = connection.read(bytes, 0, bytes.length, patience, client.atOnce());
                 open = n > 0 && client.take(bytes, 0, n);
             }
         } catch (PageserverException e) {

@@ -34,6 +34,17 @@ public interface PageSource {
 
     void readPage(RelTag tag, int block, long lsn, byte[] into, int at);
 
+    /**
+     * {@link #effectiveLsn} and {@link #readPage}, if neither waits nor fails; see {@link
+     * Timeline#tryReadPage}.
+     *
+     * @return false if it might; then {@code into} is undefined from there on
+     */
+    default boolean tryReadPage(
+            RelTag tag, int block, long requestLsn, long notModifiedSince, byte[] into, int at) {
+        return false;
+    }
+
     /** Pages that {@link #readPages} takes at once, at most; 1: none. */
     default int batchPages() {
         return 1;
@@ -82,6 +93,18 @@ public interface PageSource {
         @Override
         public void readPage(RelTag tag, int block, long lsn, byte[] into, int at) {
             timeline.readPage(tag, block, lsn, into, at);
+        }
+
+        @Override
+        public boolean tryReadPage(
+                RelTag tag,
+                int block,
+                long requestLsn,
+                long notModifiedSince,
+                byte[] into,
+                int at) {
+            long lsn = timeline.tryEffectiveLsn(requestLsn, notModifiedSince);
+            return lsn != 0 && timeline.tryReadPage(tag, block, lsn, into, at);
         }
 
         @Override

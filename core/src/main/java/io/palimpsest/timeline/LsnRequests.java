@@ -48,6 +48,20 @@ final class LsnRequests {
         return lsn;
     }
 
+    /**
+     * See {@link Timeline#tryEffectiveLsn}: what {@link #effectiveLsn} says, unless that is news.
+     */
+    long tryEffectiveLsn(long requestLsn, long notModifiedSince) {
+        long last = lastRecord.lsn();
+        if (Long.compareUnsigned(requestLsn, notModifiedSince) < 0
+                || Long.compareUnsigned(notModifiedSince, last) > 0
+                || !(timeline.state() instanceof TimelineState.Active)) {
+            return 0;
+        }
+        long lsn = Long.compareUnsigned(requestLsn, last) < 0 ? requestLsn : last;
+        return window.readable(lsn) ? lsn : 0;
+    }
+
     /** See {@link Timeline#waitFor}. */
     void waitFor(long lsn) {
         if (lsn >= 0 && lastRecord.await(lsn, timeline.limits().waitLsnNanos())) {

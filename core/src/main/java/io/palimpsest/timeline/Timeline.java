@@ -528,6 +528,11 @@ public final class Timeline {
         return requests.effectiveLsn(requestLsn, notModifiedSince);
     }
 
+    /** The same if it takes neither waiting nor a failure; else 0. */
+    public long tryEffectiveLsn(long requestLsn, long notModifiedSince) {
+        return requests.tryEffectiveLsn(requestLsn, notModifiedSince);
+    }
+
     /**
      * Keeps an LSN readable for as long as the tenant's configuration says, also if the cutoff
      * passes it. Again: for longer. What is returned is promised: with a store, the store has it,

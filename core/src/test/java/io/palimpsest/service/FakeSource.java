@@ -77,6 +77,23 @@ final class FakeSource implements PageSource {
         Arrays.fill(into, at, at + 8192, (byte) block);
     }
 
+    /** Of each four blocks of what there is three are at hand. */
+    @Override
+    public boolean tryReadPage(
+            RelTag tag, int block, long requestLsn, long since, byte[] into, int at) {
+        if (failure != null) {
+            Arrays.fill(into, at, at + 100, (byte) 0xEE);
+            throw failure;
+        }
+        boolean there =
+                relationBlocks(tag, LAST) > block
+                        && block % 4 != 3
+                        && requestLsn != 0
+                        && since <= LAST;
+        Arrays.fill(into, at, at + 8192, there ? (byte) block : (byte) 0xEE);
+        return there;
+    }
+
     @Override
     public int batchPages() {
         return 7;

@@ -209,9 +209,11 @@ class HistoryWindowTest {
         for (long lsn : lsns) {
             if (model.kept(lsn)) {
                 assertEquals(lsn, root.effectiveLsn(lsn, lsn));
+                assertEquals(lsn, root.tryEffectiveLsn(lsn, lsn));
                 root.timestampByLsn(lsn);
             } else {
                 refused(() -> root.effectiveLsn(lsn, lsn));
+                assertEquals(0, root.tryEffectiveLsn(lsn, lsn));
                 refused(() -> root.viewAt(lsn).image(Keys.CHECKPOINT));
             }
         }
@@ -225,6 +227,33 @@ class HistoryWindowTest {
         PageserverException e = assertThrows(PageserverException.class, what::run);
         assertEquals(code, e.code());
         return e;
+    }
+
+    /** What would wait or be refused is not answered at once; all else is what it is anyway. */
+    @Test
+    void atOnceIsAnsweredOnlyWhatNeitherWaitsNorFails() {
+        TimelineWorld.tell(
+                1,
+                TimelineWorld.smallLimits(),
+                TenantConfig.DEFAULT,
+                world -> {
+                    Timeline root = world.create();
+                    TimelineWorld.Pen pen = new TimelineWorld.Pen(root, world.limits);
+                    pen.end(701, true, 5);
+                    pen.write();
+                    long last = root.lastRecordLsn();
+                    assertEquals(last, root.tryEffectiveLsn(-1, last));
+                    assertEquals(last, root.tryEffectiveLsn(-1, 0));
+                    assertEquals(last, root.tryEffectiveLsn(last + 8, last));
+                    assertEquals(last - 1, root.tryEffectiveLsn(last - 1, 0));
+                    assertEquals(0, root.tryEffectiveLsn(0, 0));
+                    assertEquals(0, root.tryEffectiveLsn(last - 1, last));
+                    assertEquals(0, root.tryEffectiveLsn(-1, last + 1));
+                    assertEquals(0, root.tryEffectiveLsn(-1, -1));
+                    world.store.tree().archive(root);
+                    assertEquals(0, root.tryEffectiveLsn(-1, last));
+                    root.shutDown();
+                });
     }
 
     @Test

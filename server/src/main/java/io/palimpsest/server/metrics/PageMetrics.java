@@ -144,6 +144,23 @@ public final class PageMetrics {
             }
         }
 
+        /** One that is declined is asked for again, and counted then. */
+        @Override
+        public boolean tryReadPage(
+                RelTag tag,
+                int block,
+                long requestLsn,
+                long notModifiedSince,
+                byte[] into,
+                int at) {
+            long from = System.nanoTime();
+            boolean done = source.tryReadPage(tag, block, requestLsn, notModifiedSince, into, at);
+            if (done) {
+                pages.add(System.nanoTime() - from, 1);
+            }
+            return done;
+        }
+
         @Override
         public int batchPages() {
             return source.batchPages();

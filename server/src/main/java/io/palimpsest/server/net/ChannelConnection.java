@@ -6,10 +6,13 @@ import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.socket.DuplexChannel;
 import io.netty.handler.ssl.SslHandler;
+import io.netty.util.concurrent.FastThreadLocal;
+import io.palimpsest.base.ByteSink;
 import io.palimpsest.base.Check;
 import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.port.Net;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
@@ -18,6 +21,25 @@ import org.jspecify.annotations.Nullable;
 /**
  * A Netty channel as a blocking connection. The event loop puts what arrives into a buffer, the
  * task that serves the connection takes it from there and writes answers.
+ *
+ * <p>While the task waits in {@link #read(byte[], int, int, long, Net.AtOnce)}, the event loop
+ * answers messages itself (decision 0121). Whose turn it is, is {@link #atOnce}, guarded by the
+ * lock:
+ *
+ * <pre>
+ *   null: the task's       what arrives is put into the buffer, and the task is woken for it
+ *   set: the event loop's  the task waits; the buffer holds nothing, or the beginning of a message
+ *
+ *   null -> set   by the task, in read, with an empty buffer
+ *   set -> null   by the event loop, for good until the next read: at a message that it cannot answer
+ *                 at once, when answers of the task's have still to be passed on, when the peer does
+ *                 not take what it gets, or after so much in one go; and at the end of the connection
+ *                 by the task, when the time has passed
+ * </pre>
+ *
+ * Answers of both go to the channel on the event loop: the event loop's at once, and only if none
+ * of the task's is waiting for that ({@link #queuedBytes}); so they leave in the order of what they
+ * answer.
  *
  * <p>Bounded both ways: nothing is read from the socket while the buffer holds {@link
  * #INBOUND_BYTES}, and a writer waits while more than the channel's high water mark is on its way
@@ -35,6 +57,24 @@ final class ChannelConnection extends ChannelInboundHandlerAdapter implements Ne
     private static final long STUCK_NANOS = TimeUnit.SECONDS.toNanos(150);
     private static final long LINGER_MILLIS = 1000;
 
+    /** The task writes no more while so much of it has not reached the event loop. */
+    private static final int QUEUED_BYTES = 1 << 20;
+
+    /** The event loop sends its answers when they are this many bytes: 32 pages. */
+    private static final int PIECE_BYTES = 256 << 10;
+
+    /** So many pieces in one go; then it is others' turn, and the rest is the task's. */
+    private static final int PIECES = 4;
+
+    /** Answers of the thread's event loop, until they are sent; no connection keeps any there. */
+    private static final FastThreadLocal<ByteSink> ANSWERS =
+            new FastThreadLocal<>() {
+                @Override
+                protected ByteSink initialValue() {
+                    return new ByteSink(PIECE_BYTES + (16 << 10));
+                }
+            };
+
     private final Runnable onActive;
     private final Runnable onInactive;
     private final Runnable onSent;
@@ -43,6 +83,9 @@ final class ChannelConnection extends ChannelInboundHandlerAdapter implements Ne
     private byte[] inbound = new byte[4 << 10];
     private int start;
     private int end;
+    private long lastArrival;
+    private Net.@Nullable AtOnce atOnce;
+    private int queuedBytes;
     private boolean reading;
     private boolean ended;
     private boolean closing;
@@ -89,7 +132,10 @@ final class ChannelConnection extends ChannelInboundHandlerAdapter implements Ne
                 makeRoom(n);
                 bytes.readBytes(inbound, end, n);
                 end += n;
-                changed.signalAll();
+                lastArrival = System.nanoTime();
+                if (atOnce == null) {
+                    changed.signalAll();
+                }
             }
         } finally {
             lock.unlock();
@@ -99,6 +145,7 @@ final class ChannelConnection extends ChannelInboundHandlerAdapter implements Ne
 
     @Override
     public void channelReadComplete(ChannelHandlerContext ctx) {
+        answerAtOnce(ctx);
         boolean more;
         lock.lock();
         try {
@@ -114,12 +161,25 @@ final class ChannelConnection extends ChannelInboundHandlerAdapter implements Ne
 
     @Override
     public void channelWritabilityChanged(ChannelHandlerContext ctx) {
-        wake(false);
+        lock.lock();
+        try {
+            if (atOnce == null) {
+                changed.signalAll();
+            }
+        } finally {
+            lock.unlock();
+        }
     }
 
     @Override
     public void channelInactive(ChannelHandlerContext ctx) {
-        wake(true);
+        lock.lock();
+        try {
+            ended = true;
+            giveToTask();
+        } finally {
+            lock.unlock();
+        }
         onInactive.run();
     }
 
@@ -129,20 +189,96 @@ final class ChannelConnection extends ChannelInboundHandlerAdapter implements Ne
         var _ = ctx.close();
     }
 
-    @Override
-    public int read(byte[] into, int offset, int length, long timeoutNanos) {
-        Check.that(length > 0, "read of %d bytes", length);
-        long left = timeoutNanos;
+    /** Answers what has come, if it is the event loop's turn; piece by piece, each sent at once. */
+    private void answerAtOnce(ChannelHandlerContext ctx) {
+        ByteSink answers = ANSWERS.get();
+        boolean more = true;
+        for (int piece = 1; more; piece++) {
+            more = collectAnswers(ctx, answers, piece);
+            if (answers.size() > 0) {
+                ByteBuf out = ctx.alloc().directBuffer(answers.size());
+                out.writeBytes(answers.array(), 0, answers.size());
+                answers.clear();
+                var _ = ctx.writeAndFlush(out, ctx.voidPromise());
+            }
+        }
+    }
+
+    /** One piece; false if there is nothing more to do here. */
+    private boolean collectAnswers(ChannelHandlerContext ctx, ByteSink answers, int piece) {
         lock.lock();
         try {
-            while (start == end) {
-                if (ended || closing || draining) {
-                    return -1;
+            Net.AtOnce by = atOnce;
+            if (by == null || start == end) {
+                return false;
+            }
+            if (queuedBytes > 0 || piece > PIECES || !ctx.channel().isWritable()) {
+                giveToTask();
+                return false;
+            }
+            while (start < end) {
+                int n = by.message(inbound, start, end);
+                if (n == 0) {
+                    return false;
                 }
+                if (!by.answer(inbound, start, n, answers)) {
+                    giveToTask();
+                    return false;
+                }
+                start += n;
+                if (answers.size() >= PIECE_BYTES) {
+                    return true;
+                }
+            }
+            start = 0;
+            end = 0;
+            return false;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Ends the event loop's turn, if it is. The caller holds the lock. */
+    private void giveToTask() {
+        atOnce = null;
+        changed.signalAll();
+    }
+
+    /** Is it the event loop's turn? For tests. */
+    boolean answersAtOnce() {
+        lock.lock();
+        try {
+            return atOnce != null;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    @Override
+    public int read(byte[] into, int offset, int length, long timeoutNanos) {
+        return read(into, offset, length, timeoutNanos, null);
+    }
+
+    @Override
+    public int read(
+            byte[] into, int offset, int length, long timeoutNanos, Net.@Nullable AtOnce answers) {
+        Check.that(length > 0, "read of %d bytes", length);
+        lock.lock();
+        try {
+            if (start == end && !isOver()) {
+                atOnce = answers;
+                lastArrival = System.nanoTime();
+            }
+            while (!isOver() && (atOnce != null || start == end)) {
+                long left = timeoutNanos - (System.nanoTime() - lastArrival);
                 if (left <= 0) {
+                    atOnce = null;
                     return 0;
                 }
-                left = await(left);
+                await(left);
+            }
+            if (start == end) {
+                return -1;
             }
             int n = Math.min(length, end - start);
             System.arraycopy(inbound, start, into, offset, n);
@@ -161,6 +297,11 @@ final class ChannelConnection extends ChannelInboundHandlerAdapter implements Ne
         }
     }
 
+    /** Does nothing more arrive? The caller holds the lock. */
+    private boolean isOver() {
+        return ended || closing || draining;
+    }
+
     @Override
     public void write(byte[] bytes, int offset, int length) {
         ChannelHandlerContext to;
@@ -168,7 +309,9 @@ final class ChannelConnection extends ChannelInboundHandlerAdapter implements Ne
         try {
             to = channel();
             long left = STUCK_NANOS;
-            while (!ended && !closing && !to.channel().isWritable()) {
+            while (!ended
+                    && !closing
+                    && (!to.channel().isWritable() || queuedBytes >= QUEUED_BYTES)) {
                 if (left <= 0) {
                     throw new PageserverException(
                             ErrorCode.IO, "the peer " + peer() + " takes no bytes");
@@ -178,11 +321,30 @@ final class ChannelConnection extends ChannelInboundHandlerAdapter implements Ne
             if (ended || closing) {
                 throw new PageserverException(ErrorCode.IO, "the peer " + peer() + " is gone");
             }
+            queuedBytes += length;
         } finally {
             lock.unlock();
         }
         ByteBuf copy = to.alloc().directBuffer(length).writeBytes(bytes, offset, length);
-        var _ = to.writeAndFlush(copy, to.voidPromise());
+        try {
+            to.executor().execute(() -> passOn(to, copy));
+        } catch (RejectedExecutionException e) {
+            copy.release();
+            throw new PageserverException(ErrorCode.IO, "the server has stopped", e);
+        }
+    }
+
+    /** What the task has written reaches the channel: answers of the event loop come after it. */
+    private void passOn(ChannelHandlerContext to, ByteBuf written) {
+        int n = written.readableBytes();
+        var _ = to.writeAndFlush(written, to.voidPromise());
+        lock.lock();
+        try {
+            queuedBytes -= n;
+            changed.signalAll();
+        } finally {
+            lock.unlock();
+        }
     }
 
     /** What has arrived is still answered; then the connection ends as if the peer had ended it. */
@@ -190,7 +352,7 @@ final class ChannelConnection extends ChannelInboundHandlerAdapter implements Ne
         lock.lock();
         try {
             draining = true;
-            changed.signalAll();
+            giveToTask();
         } finally {
             lock.unlock();
         }
@@ -210,7 +372,7 @@ final class ChannelConnection extends ChannelInboundHandlerAdapter implements Ne
             }
             closing = true;
             ctx = context;
-            changed.signalAll();
+            giveToTask();
         } finally {
             lock.unlock();
         }
@@ -274,16 +436,6 @@ final class ChannelConnection extends ChannelInboundHandlerAdapter implements Ne
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             throw new PageserverException(ErrorCode.IO, "interrupted", e);
-        }
-    }
-
-    private void wake(boolean atEnd) {
-        lock.lock();
-        try {
-            ended |= atEnd;
-            changed.signalAll();
-        } finally {
-            lock.unlock();
         }
     }
 }

@@ -1,6 +1,7 @@
 package io.palimpsest.server.metrics;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -89,6 +90,12 @@ class MetricsTest {
                 throw PageserverException.corruption("block %d", block);
             }
         }
+
+        @Override
+        public boolean tryReadPage(
+                RelTag tag, int block, long requestLsn, long since, byte[] into, int at) {
+            return block == 6;
+        }
     }
 
     @Test
@@ -117,11 +124,15 @@ class MetricsTest {
         batch.add(TABLE, 4, 100, 0);
         batch.add(TABLE, 5, 100, 0);
         source.readPages(batch, page);
+        assertTrue(source.tryReadPage(TABLE, 6, 100, 90, page, 0));
+        assertFalse(
+                source.tryReadPage(TABLE, 7, 100, 90, page, 0),
+                "asked for again, and counted then");
         source.effectiveLsn(100, 90);
         source.effectiveLsn(200, 200);
 
         String query = "pageserver_smgr_query_seconds_global_count{smgr_query_type=";
-        has(query + "\"get_page_at_lsn\"} 5");
+        has(query + "\"get_page_at_lsn\"} 6");
         has(query + "\"get_rel_size\"} 0");
         has("palimpsest_page_batch_seconds_count 1");
         has("palimpsest_page_batch_pages_total 3");
@@ -130,7 +141,7 @@ class MetricsTest {
         assertTrue(
                 metrics.text()
                         .contains(
-                                "pageserver_smgr_query_seconds_global_bucket{smgr_query_type=\"get_page_at_lsn\",le=\"+Inf\"} 5"));
+                                "pageserver_smgr_query_seconds_global_bucket{smgr_query_type=\"get_page_at_lsn\",le=\"+Inf\"} 6"));
     }
 
     @Test

@@ -4,6 +4,7 @@ import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.Lsn;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.pg.PgVersion;
+import io.palimpsest.pg.WalHistory;
 import io.palimpsest.port.Clock;
 import io.palimpsest.port.Ids;
 import io.palimpsest.port.Net;
@@ -88,6 +89,26 @@ public final class ReplicationConnection implements AutoCloseable {
                     PageserverException.corruption(
                             "IDENTIFY_SYSTEM: found system id '%s', expected a number", systemId));
         }
+    }
+
+    /**
+     * Which timelines its WAL was on before that one; null if the server has no file of it, as for
+     * the first it never has.
+     */
+    public @Nullable WalHistory timelineHistory(int timelineId) {
+        if (timelineId == 1) {
+            return WalHistory.on(1);
+        }
+        @Nullable String[] row;
+        try {
+            row = oneRow("TIMELINE_HISTORY " + Integer.toUnsignedString(timelineId), 2);
+        } catch (PageserverException e) {
+            if (ReplicationError.is(e, ReplicationError.WAL_REMOVED)) {
+                return null;
+            }
+            throw e;
+        }
+        return WalHistory.parse(timelineId, link.column(row, 1));
     }
 
     /** Of a page, in bytes. */

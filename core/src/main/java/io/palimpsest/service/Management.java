@@ -498,6 +498,41 @@ public final class Management {
         tenants.follow(tenant, timeline, WalSource.parse(conninfo, slot));
     }
 
+    /**
+     * After a failover that has lost what a timeline has: a branch of what both have follows the
+     * source from there; see {@link Tenants#rewind}. It gets the timeline's name.
+     *
+     * @param preserveUnder what the timeline is called from then on; null: nothing
+     * @throws PageserverException PRECONDITION_FAILED also if the timeline is protected, and so
+     *     keeps its name; CONFLICT if {@code preserveUnder} is taken
+     */
+    public TimelineInfo rewind(
+            TenantId tenant, TimelineId timeline, TimelineId newId, @Nullable Label preserveUnder) {
+        Timeline former = tenants.timeline(tenant, timeline);
+        Label name = tenants.names().of(former);
+        if (name != null && former.properties().isProtected()) {
+            throw PageserverException.of(
+                    ErrorCode.PRECONDITION_FAILED,
+                    "branch %s is protected and keeps its name; unprotect it first",
+                    name);
+        }
+        if (preserveUnder != null) {
+            Timeline holder = tenants.names().find(tenant, preserveUnder);
+            if (holder != null && !holder.equals(former)) {
+                throw PageserverException.of(
+                        ErrorCode.CONFLICT,
+                        "the name %s is taken by timeline %s",
+                        preserveUnder,
+                        holder.id());
+            }
+        }
+        Timeline branch = tenants.rewind(tenant, timeline, newId);
+        if (name != null && tenants.names().of(branch) == null) {
+            tenants.names().take(branch, name, preserveUnder);
+        }
+        return info(tenant, branch);
+    }
+
     /** Makes durable what has arrived; returns when it is. */
     public void flush(TenantId tenant, TimelineId timeline) {
         Timeline found = tenants.timeline(tenant, timeline);

@@ -27,6 +27,7 @@ import io.palimpsest.timeline.LocationMode;
 import io.palimpsest.timeline.LsnAtTime;
 import io.palimpsest.timeline.Operation;
 import io.palimpsest.timeline.Operations;
+import io.palimpsest.timeline.SourceHistory;
 import io.palimpsest.timeline.SourceSlot;
 import io.palimpsest.timeline.StoreGarbage;
 import io.palimpsest.timeline.Timeline;
@@ -909,7 +910,8 @@ public final class Tenants {
         try {
             Timeline timeline = timeline(tenant, id, before);
             store.checkOwner(timeline.tenant());
-            if (timeline.ancestor() != null) {
+            // Only what was rewound follows the source of what it branched off.
+            if (timeline.ancestor() != null && !store.follows(timeline)) {
                 throw PageserverException.of(
                         ErrorCode.PRECONDITION_FAILED, "branch %s can follow nobody", id);
             }
@@ -920,6 +922,61 @@ public final class Tenants {
         } finally {
             table.putBack(name, fedAgain(left));
         }
+    }
+
+    /**
+     * After a failover of the source that has lost what a timeline has: what both have goes on as a
+     * branch, which follows the source from there, by the same slot. The timeline keeps all it has,
+     * and follows nobody any more. The branch hangs on that timeline of the tenant that has most of
+     * what the source has: after a second failover that may be one that followed it before. The
+     * same again after a failure does what is left.
+     *
+     * @param newId of the branch
+     * @throws PageserverException PRECONDITION_FAILED if the timeline follows nobody, or the
+     *     source's WAL goes on from all it has; LSN_OUT_OF_RANGE if what both have is not kept
+     */
+    public Timeline rewind(TenantId tenant, TimelineId id, TimelineId newId) {
+        Name name = new Name(tenant, id);
+        Entry before = reserve(name, "rewound");
+        Entry left = before;
+        try {
+            Timeline timeline = timeline(tenant, id, before);
+            store.checkOwner(timeline.tenant());
+            WalReceiver receiver = before.receiver();
+            Timeline moved = following(new Name(tenant, newId));
+            if (receiver == null) {
+                if (moved != null) {
+                    return moved;
+                }
+                throw PageserverException.of(
+                        ErrorCode.PRECONDITION_FAILED, "timeline %s follows nobody", id);
+            }
+            Timeline branch = moved == null ? branchOfShared(timeline, receiver, newId) : moved;
+            receiver.stop();
+            left = Entry.of(timeline, null);
+            if (moved == null) {
+                store.setSource(branch, receiver.source());
+            }
+            store.removeSource(timeline);
+            Name its = new Name(tenant, newId);
+            table.putBack(its, fedAgain(reserve(its, "given a source")));
+            return branch;
+        } finally {
+            table.putBack(name, fedAgain(left));
+        }
+    }
+
+    private @Nullable Timeline following(Name name) {
+        Entry entry = table.get(name);
+        Timeline timeline = entry == null ? null : entry.timeline();
+        return timeline != null && store.follows(timeline) ? timeline : null;
+    }
+
+    private Timeline branchOfShared(Timeline timeline, WalReceiver receiver, TimelineId newId) {
+        TenantId tenant = timeline.tenant().tenant();
+        SourceHistory.Shared shared =
+                SourceHistory.shared(environment, timeline, timelines(tenant), receiver.source());
+        return createBranch(tenant, newId, shared.timeline().id(), shared.lsn());
     }
 
     private void checkSlotIsFree(WalSource source, Name whose) {

@@ -22,6 +22,7 @@ import io.palimpsest.pg.Page;
 import io.palimpsest.pg.PgVersion;
 import io.palimpsest.pg.RelTag;
 import io.palimpsest.pg.Slru;
+import io.palimpsest.pg.WalHistory;
 import io.palimpsest.pg.WalOrigin;
 import io.palimpsest.port.Clock;
 import io.palimpsest.port.Environment;
@@ -195,6 +196,11 @@ public final class Timeline {
     /** Postgres's timeline id that the WAL is on. */
     public int walTimeline() {
         return index().identity().walTimeline();
+    }
+
+    /** Which of Postgres's timelines its WAL is on, and was. */
+    public WalHistory walHistory() {
+        return index().identity().wal();
     }
 
     public @Nullable Timeline ancestor() {
@@ -767,13 +773,22 @@ public final class Timeline {
         finishImport(startLsn, readableLsn, systemIdentifier(), segmentSize(), walTimeline);
     }
 
+    /**
+     * Its WAL goes on so from the last record on; durable when it returns, and so before anything
+     * is that comes from there.
+     */
+    void continueWal(WalHistory wal) {
+        layers.commitIndex(index -> index.identity().wal().equals(wal) ? null : index.on(wal));
+    }
+
     /** The same of a cluster that was not known before all of it was there. */
     void finishImport(
             long startLsn, long readableLsn, long systemId, int walSegment, int walTimeline) {
         flusher.awaitFewerThan(1);
         layers.prepare(index ->
                 index.readable(
-                        readableLsn, index.identity().found(systemId, walSegment, walTimeline)));
+                        readableLsn,
+                        index.identity().found(systemId, walSegment, WalHistory.on(walTimeline))));
         commit(new Modifications(), writer.prevRecordLsn(), startLsn);
         flushUpTo(startLsn);
     }

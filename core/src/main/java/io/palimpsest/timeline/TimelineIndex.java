@@ -10,6 +10,7 @@ import io.palimpsest.base.TimelineId;
 import io.palimpsest.layer.LayerDescriptor;
 import io.palimpsest.layer.LayerName;
 import io.palimpsest.pg.PgVersion;
+import io.palimpsest.pg.WalHistory;
 import io.palimpsest.pg.WalOrigin;
 import io.palimpsest.port.Disk;
 import java.util.ArrayList;
@@ -74,7 +75,8 @@ record TimelineIndex(
      * @param origin whose WAL the history is made of
      * @param systemIdentifier of the Postgres cluster the history comes from
      * @param segmentSize of its WAL, bytes
-     * @param walTimeline Postgres's timeline id the WAL is on
+     * @param wal which of Postgres's timelines the WAL is on, and was; may know of a switch that
+     *     the layers have not reached yet
      */
     record Identity(
             TenantShardId tenant,
@@ -84,9 +86,30 @@ record TimelineIndex(
             WalOrigin origin,
             long systemIdentifier,
             int segmentSize,
-            int walTimeline) {
-        /** The same cluster's, under another id. */
-        Identity branch(TimelineId id) {
+            WalHistory wal) {
+        /** Of a cluster of whose WAL no more is known than on which timeline it is. */
+        Identity(
+                TenantShardId tenant,
+                TimelineId timeline,
+                Generation generation,
+                PgVersion version,
+                WalOrigin origin,
+                long systemIdentifier,
+                int segmentSize,
+                int walTimeline) {
+            this(
+                    tenant,
+                    timeline,
+                    generation,
+                    version,
+                    origin,
+                    systemIdentifier,
+                    segmentSize,
+                    WalHistory.on(walTimeline));
+        }
+
+        /** The same cluster's up to an LSN, under another id. */
+        Identity branch(TimelineId id, long lsn) {
             return new Identity(
                     tenant,
                     id,
@@ -95,7 +118,7 @@ record TimelineIndex(
                     origin,
                     systemIdentifier,
                     segmentSize,
-                    walTimeline);
+                    wal.upTo(lsn));
         }
 
         Identity under(Generation newGeneration) {
@@ -107,11 +130,11 @@ record TimelineIndex(
                     origin,
                     systemIdentifier,
                     segmentSize,
-                    walTimeline);
+                    wal);
         }
 
         /** As it turns out to be, when an import has seen it. */
-        Identity found(long newSystemIdentifier, int newSegmentSize, int newWalTimeline) {
+        Identity found(long newSystemIdentifier, int newSegmentSize, WalHistory newWal) {
             return new Identity(
                     tenant,
                     timeline,
@@ -120,7 +143,11 @@ record TimelineIndex(
                     origin,
                     newSystemIdentifier,
                     newSegmentSize,
-                    newWalTimeline);
+                    newWal);
+        }
+
+        int walTimeline() {
+            return wal.timelineId();
         }
     }
 
@@ -346,6 +373,14 @@ record TimelineIndex(
                 leases,
                 diskConsistentLsn,
                 prevRecordLsn,
+                layers,
+                removed);
+    }
+
+    /** With WAL that goes on so. */
+    TimelineIndex on(WalHistory wal) {
+        return with(
+                identity.found(identity.systemIdentifier, identity.segmentSize, wal),
                 layers,
                 removed);
     }

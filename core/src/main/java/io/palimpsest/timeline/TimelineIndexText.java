@@ -11,6 +11,7 @@ import io.palimpsest.base.TimelineId;
 import io.palimpsest.layer.LayerDescriptor;
 import io.palimpsest.layer.LayerName;
 import io.palimpsest.pg.PgVersion;
+import io.palimpsest.pg.WalHistory;
 import io.palimpsest.pg.WalOrigin;
 import io.palimpsest.timeline.TimelineIndex.Ancestor;
 import io.palimpsest.timeline.TimelineIndex.Identity;
@@ -28,7 +29,10 @@ final class TimelineIndexText {
     private static final String COMPLETE = " complete";
     private static final String MAGIC = "palimpsest timeline index 1";
 
-    /** What has properties: a server that does not know them must not write them away. */
+    /**
+     * What has properties, or WAL of more than one timeline: a server that does not know them must
+     * not write them away.
+     */
     private static final String MAGIC_2 = "palimpsest timeline index 2";
 
     private TimelineIndexText() {}
@@ -38,7 +42,8 @@ final class TimelineIndexText {
         Ancestor ancestor = index.ancestor();
         StringBuilder s = new StringBuilder(512 + index.layers().size() * 140);
         BranchProperties properties = index.properties();
-        s.append(properties.equals(BranchProperties.NONE) ? MAGIC : MAGIC_2).append('\n');
+        boolean second = !properties.equals(BranchProperties.NONE) || !id.wal().past().isEmpty();
+        s.append(second ? MAGIC_2 : MAGIC).append('\n');
         line(s, "tenant", id.tenant());
         line(s, "timeline", id.timeline());
         line(s, "generation", id.generation());
@@ -46,7 +51,13 @@ final class TimelineIndexText {
         line(s, "origin", id.origin());
         line(s, "system_identifier", Long.toUnsignedString(id.systemIdentifier()));
         line(s, "segment_size", id.segmentSize());
-        line(s, "wal_timeline", id.walTimeline());
+        line(s, "wal_timeline", Integer.toUnsignedString(id.walTimeline()));
+        for (WalHistory.Ended e : id.wal().past()) {
+            line(
+                    s,
+                    "wal_timeline_ended",
+                    Integer.toUnsignedString(e.timelineId()) + " " + Lsn.toString(e.lsn()));
+        }
         line(
                 s,
                 "ancestor",
@@ -159,11 +170,12 @@ final class TimelineIndexText {
                         lines.origin(),
                         Long.parseUnsignedLong(lines.value("system_identifier")),
                         Integer.parseInt(lines.value("segment_size")),
-                        Integer.parseInt(lines.value("wal_timeline")));
+                        lines.walHistory());
         Ancestor ancestor = lines.ancestor();
         List<Long> adopted = lines.adopted();
         TimelineState state = lines.state();
-        BranchProperties properties = second ? lines.properties() : BranchProperties.NONE;
+        BranchProperties properties =
+                second ? lines.properties(identity.wal().past().isEmpty()) : BranchProperties.NONE;
         long readable = lines.lsn("oldest_readable_lsn");
         List<Lease> leases = lines.leases();
         long disk = lines.lsn("disk_consistent_lsn");
@@ -270,7 +282,29 @@ final class TimelineIndexText {
             };
         }
 
-        BranchProperties properties() {
+        WalHistory walHistory() {
+            int current = Integer.parseUnsignedInt(value("wal_timeline"));
+            List<WalHistory.Ended> past = new ArrayList<>(0);
+            WalHistory.Ended last = new WalHistory.Ended(0, 0);
+            while (more("wal_timeline_ended")) {
+                String value = value("wal_timeline_ended");
+                String[] e = value.split(" ");
+                int id = Integer.parseUnsignedInt(e[0]);
+                long lsn = Lsn.parse(e[1]).value();
+                boolean inOrder =
+                        Integer.compareUnsigned(last.timelineId(), id) < 0
+                                && Long.compareUnsigned(last.lsn(), lsn) <= 0
+                                && Integer.compareUnsigned(id, current) < 0;
+                if (e.length != 2 || !inOrder) {
+                    throw wrong("wal_timeline_ended <number> <LSN>, ascending", value);
+                }
+                last = new WalHistory.Ended(id, lsn);
+                past.add(last);
+            }
+            return new WalHistory(current, past);
+        }
+
+        BranchProperties properties(boolean needed) {
             BranchProperties.Title title = null;
             if (more("name")) {
                 String value = value("name");
@@ -287,8 +321,8 @@ final class TimelineIndexText {
             long expires = more("expires") ? Long.parseLong(value("expires")) : 0;
             List<NamedPoint> points = points();
             BranchProperties found = new BranchProperties(title, isProtected, expires, points);
-            if (found.equals(BranchProperties.NONE)) {
-                throw wrong("name, protected, expires or point", next());
+            if (needed && found.equals(BranchProperties.NONE)) {
+                throw wrong("wal_timeline_ended, name, protected, expires or point", next());
             }
             return found;
         }

@@ -672,7 +672,7 @@ public final class TimelineStore {
         }
         TimelineIndex index =
                 TimelineIndex.empty(
-                                ancestor.index().identity().branch(id),
+                                ancestor.index().identity().branch(id, lsn),
                                 new TimelineIndex.Ancestor(ancestor.id(), lsn),
                                 lsn,
                                 lsn)

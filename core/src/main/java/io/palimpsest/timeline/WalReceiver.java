@@ -19,10 +19,13 @@ import io.palimpsest.protocol.SystemIdentity;
  * reports what is durable, and connects again when either side was away.
  *
  * <p>States: CONNECTING -&gt; STREAMING -&gt; (connection lost) WAITING -&gt; CONNECTING ...; any
- * -&gt; BROKEN when only a person can help (another cluster, slot gone, WAL recycled, timeline
- * switch, damaged WAL or layer); any -&gt; STOPPED. What a person has put right is noticed: a
- * broken receiver tries once a minute, with all the checks of the first time, and stays BROKEN
- * until it streams. Only a timeline that has failed itself, or was taken over, is not tried again.
+ * -&gt; BROKEN when only a person can help (another cluster, slot gone, WAL recycled, WAL here that
+ * the source's cluster has lost, damaged WAL or layer); any -&gt; STOPPED. What a person has put
+ * right is noticed: a broken receiver tries once a minute, with all the checks of the first time,
+ * and stays BROKEN until it streams. Only a timeline that has failed itself, or was taken over, is
+ * not tried again.
+ *
+ * <p>After a promotion it goes over to the next WAL timeline, where that begins.
  *
  * <p>Reported as flushed is what the index names, with a store the index that is there, never more:
  * Postgres may drop WAL before it. When we have all there is and the server wants an answer,
@@ -245,22 +248,30 @@ public final class WalReceiver {
 
     private void follow() {
         try (ReplicationConnection connection = SourceSlot.connect(environment, source)) {
-            long from = timeline.lastRecordLsn();
-            SystemIdentity identity = check(connection, from);
-            try {
-                receive(
-                        connection.startReplication(
-                                slot ? source.slot() : null, from, timeline.walTimeline()),
-                        from);
-            } catch (PageserverException e) {
-                throw explain(e, from, identity);
+            SystemIdentity identity = check(connection);
+            while (true) {
+                long from = timeline.lastRecordLsn();
+                SourceHistory.continued(connection, identity, timeline, source, from);
+                checkSlot(connection);
+                try {
+                    if (!receive(
+                            connection.startReplication(
+                                    slot ? source.slot() : null, from, timeline.walTimeline()),
+                            from)) {
+                        return;
+                    }
+                } catch (PageserverException e) {
+                    throw explain(e, from);
+                }
+                identity = connection.identifySystem();
             }
         } catch (PageserverException e) {
             throw SourceError.explain(e, source);
         }
     }
 
-    private SystemIdentity check(ReplicationConnection connection, long from) {
+    /** Is it the cluster that the timeline is of? */
+    private SystemIdentity check(ReplicationConnection connection) {
         if (connection.version() != timeline.version()) {
             throw PageserverException.of(
                     ErrorCode.SOURCE_BROKEN,
@@ -283,65 +294,30 @@ public final class WalReceiver {
                     connection.walSegmentSize(),
                     timeline.segmentSize());
         }
-        checkHistory(connection, identity, from);
+        serverEnd = identity.flushLsn();
+        return identity;
+    }
+
+    private void checkSlot(ReplicationConnection connection) {
         if (slot
                 && connection.readReplicationSlot(source.slot())
                         instanceof ReplicationSlot.Absent) {
             throw PageserverException.of(ErrorCode.SOURCE_BROKEN, "%s", slotGone());
         }
-        serverEnd = identity.flushLsn();
-        return identity;
-    }
-
-    /** Can the source have what we have? A primary never has less; a standby may catch up. */
-    private void checkHistory(
-            ReplicationConnection connection, SystemIdentity identity, long from) {
-        if (Integer.compareUnsigned(identity.timelineId(), timeline.walTimeline()) < 0
-                && !connection.standby()) {
-            throw PageserverException.of(
-                    ErrorCode.SOURCE_BROKEN,
-                    "the source is on WAL timeline %s, this timeline on %s: the source is an older server or was restored from before a promotion; %s",
-                    Integer.toUnsignedString(identity.timelineId()),
-                    Integer.toUnsignedString(timeline.walTimeline()),
-                    restored());
-        }
-        if (Long.compareUnsigned(identity.flushLsn(), from) >= 0) {
-            return;
-        }
-        if (connection.standby()) {
-            throw PageserverException.of(
-                    ErrorCode.IO,
-                    "the source is a standby that has WAL up to %s, this timeline has %s; it is waited for",
-                    Lsn.toString(identity.flushLsn()),
-                    Lsn.toString(from));
-        }
-        throw PageserverException.of(
-                ErrorCode.SOURCE_BROKEN,
-                "the source has WAL up to %s only, this timeline has it up to %s: the source has lost WAL or was restored; %s",
-                Lsn.toString(identity.flushLsn()),
-                Lsn.toString(from),
-                restored());
-    }
-
-    /** What is to be done when the source's history is not ours any more. */
-    private String restored() {
-        return "everything up to "
-                + Lsn.toString(timeline.lastRecordLsn())
-                + " stays readable here; import the source as a new timeline, with a slot of another name, and drop slot "
-                + source.slot()
-                + " on it, which keeps WAL for nobody";
     }
 
     private String slotGone() {
         return "replication slot "
                 + source.slot()
-                + " is gone from the source, so WAL after "
+                + " is gone from the source, or never was on a server that took over, so WAL after "
                 + Lsn.toString(timeline.lastRecordLsn())
-                + " may be gone too; if you are sure it is not, create the slot again, which is noticed within a minute, else import the source as a new timeline";
+                + " may be gone too; if you are sure it is not, create the slot again by SELECT pg_create_physical_replication_slot('"
+                + source.slot()
+                + "', true), which is noticed within a minute, else import the source as a new timeline";
     }
 
     /** Advice that needs to know where we stand; the rest is {@link SourceError}'s. */
-    private PageserverException explain(PageserverException e, long from, SystemIdentity identity) {
+    private PageserverException explain(PageserverException e, long from) {
         ReplicationError said = ReplicationError.of(e);
         if (said == null) {
             return e.code() == ErrorCode.CORRUPTION && timeline.failure() == null
@@ -352,7 +328,7 @@ public final class WalReceiver {
                                     + ", or it is damaged: "
                                     + e.getMessage()
                                     + "; it is tried again from there every minute; if it stays, "
-                                    + restored(),
+                                    + SourceHistory.importAnew(timeline, source),
                             e)
                     : e;
         }
@@ -373,28 +349,13 @@ public final class WalReceiver {
                             + Lsn.toString(from)
                             + " ("
                             + said.serverMessage()
-                            + "); drop slot "
+                            + "); if another branch has it, `palimpsest source rewind` goes on from that, else drop slot "
                             + source.slot()
                             + ", import the source as a new timeline, and give max_slot_wal_keep_size more room",
                     said);
         }
         if (said.sqlState().equals(ReplicationError.NO_SUCH_SLOT)) {
             return new PageserverException(ErrorCode.SOURCE_BROKEN, slotGone(), said);
-        }
-        if (said.severity().equals("ERROR") && identity.timelineId() != timeline.walTimeline()) {
-            return new PageserverException(
-                    ErrorCode.SOURCE_BROKEN,
-                    "the source went over from WAL timeline "
-                            + Integer.toUnsignedString(timeline.walTimeline())
-                            + " to "
-                            + Integer.toUnsignedString(identity.timelineId())
-                            + " before "
-                            + Lsn.toString(from)
-                            + ", which this timeline has ("
-                            + said.serverMessage()
-                            + "); "
-                            + restored(),
-                    said);
         }
         return e;
     }
@@ -416,7 +377,11 @@ public final class WalReceiver {
         }
     }
 
-    private void receive(ReplicationStream stream, long from) {
+    /**
+     * @return true if this WAL timeline has ended and another goes on from the last record; false
+     *     if there is no more to come
+     */
+    private boolean receive(ReplicationStream stream, long from) {
         WalWriting writing = new WalWriting(timeline, limits, from);
         Clock clock = environment.clock();
         receivedLsn = from;
@@ -432,7 +397,9 @@ public final class WalReceiver {
                                 + " from "
                                 + source
                                 + " at "
-                                + Lsn.toString(from));
+                                + Lsn.toString(from)
+                                + " of WAL timeline "
+                                + Integer.toUnsignedString(timeline.walTimeline()));
         long lastHeard = clock.monotonicNanos();
         long lastStatus = 0;
         while (!stopping) {
@@ -460,16 +427,12 @@ public final class WalReceiver {
                     timeline.checkNotFenced();
                     timeline.flushIfOld();
                 }
-                case END_OF_TIMELINE ->
-                        throw PageserverException.of(
-                                ErrorCode.SOURCE_BROKEN,
-                                "the source went over from WAL timeline %s to %s at %s (a promotion or a point-in-time recovery), and here this timeline ends; %s",
-                                Integer.toUnsignedString(timeline.walTimeline()),
-                                Integer.toUnsignedString(stream.nextTimelineId()),
-                                Lsn.toString(stream.nextTimelineStart()),
-                                restored());
+                case END_OF_TIMELINE -> {
+                    checkEnd(stream.nextTimelineId(), stream.nextTimelineStart());
+                    return true;
+                }
                 case STOPPED, SERVER_CLOSING -> {
-                    return;
+                    return false;
                 }
             }
             long now = clock.monotonicNanos();
@@ -492,6 +455,20 @@ public final class WalReceiver {
                         now - lastHeard > SERVER_SILENCE / 2);
                 lastStatus = now;
             }
+        }
+        return false;
+    }
+
+    /** A timeline ends where a record does, and what we have is all of it. */
+    private void checkEnd(int nextTimeline, long end) {
+        boolean later = Integer.compareUnsigned(nextTimeline, timeline.walTimeline()) > 0;
+        if (!later || end != timeline.lastRecordLsn()) {
+            throw PageserverException.corruption(
+                    "the source says that WAL timeline %s ends at %s and %s goes on; its last record that came ends at %s",
+                    Integer.toUnsignedString(timeline.walTimeline()),
+                    Lsn.toString(end),
+                    Integer.toUnsignedString(nextTimeline),
+                    Lsn.toString(timeline.lastRecordLsn()));
         }
     }
 }

@@ -40,6 +40,7 @@ public final class WalWriting {
                         timeline.segmentSize(),
                         timeline.systemIdentifier(),
                         limits.recordBytes());
+        decoder.within(timeline.walTimeline());
         long previous = timeline.prevRecordLsn();
         if (previous != 0) {
             decoder.follow(previous);

@@ -71,6 +71,9 @@ public final class WalDecoder {
     private long lastRecordEnd;
     private int timelineId;
 
+    /** 0: any. */
+    private int newestTimeline;
+
     /** The page says that the record continued on it was lost: the next record must name it. */
     private boolean overwriteExpected;
 
@@ -116,6 +119,11 @@ public final class WalDecoder {
         Check.that(!anyRecord, "the chain is checked from the first record on");
         previousLsn = recordStart;
         previousKnown = true;
+    }
+
+    /** WAL of a timeline beyond that one is none that should come. */
+    public void within(int newestTimeline) {
+        this.newestTimeline = newestTimeline;
     }
 
     /** Hands over the bytes at {@link #position()}; all fed before must have been read. */
@@ -370,6 +378,13 @@ public final class WalDecoder {
                     pageLsn,
                     "timeline",
                     "no less than " + Integer.toUnsignedString(timelineId),
+                    u32(h, 4));
+        }
+        if (newestTimeline != 0 && Integer.compareUnsigned(i32(h, 4), newestTimeline) > 0) {
+            throw corrupt(
+                    pageLsn,
+                    "timeline",
+                    "no more than " + Integer.toUnsignedString(newestTimeline),
                     u32(h, 4));
         }
         if (first) {

@@ -12,10 +12,12 @@ import io.palimpsest.base.Label;
 import io.palimpsest.base.LsnRange;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.base.TenantShardId;
+import io.palimpsest.base.TextChecksum;
 import io.palimpsest.base.TimelineId;
 import io.palimpsest.layer.LayerDescriptor;
 import io.palimpsest.layer.LayerName;
 import io.palimpsest.pg.PgVersion;
+import io.palimpsest.pg.WalHistory;
 import io.palimpsest.pg.WalOrigin;
 import io.palimpsest.value.Keys;
 import java.nio.charset.StandardCharsets;
@@ -229,12 +231,63 @@ class TimelineIndexTest {
         assertEquals(index, TimelineIndexText.decode(TimelineIndexText.encode(index), "index"));
         assertEquals(
                 origin,
-                index.readable(5, index.identity().found(7, 1 << 20, 6)).identity().origin());
+                index.readable(5, index.identity().found(7, 1 << 20, WalHistory.on(6)))
+                        .identity()
+                        .origin());
         assertEquals(
                 origin,
                 index.identity()
-                        .branch(TimelineId.parse("b87061ac791d44a963416f8fe634a26c"))
+                        .branch(TimelineId.parse("b87061ac791d44a963416f8fe634a26c"), 9)
                         .origin());
+    }
+
+    @Test
+    void whichTimelinesItsWalWasOnIsReadBack() {
+        TimelineIndex first = index(WalOrigin.STOCK);
+        WalHistory history =
+                WalHistory.on(1).promoted(2, 0x100_0028).promoted(0xFFFF_FFFF, 0x200_0030);
+        TimelineIndex index = first.on(history);
+        byte[] text = TimelineIndexText.encode(index);
+        String lines = new String(text, StandardCharsets.UTF_8);
+        assertTrue(lines.startsWith("palimpsest timeline index 2\n"), lines);
+        assertTrue(
+                lines.contains(
+                        "\nwal_timeline 4294967295\nwal_timeline_ended 1 0/1000028\nwal_timeline_ended 2 0/2000030\n"),
+                lines);
+        TimelineIndex read = TimelineIndexText.decode(text, "index");
+        assertEquals(index, read);
+        assertEquals(
+                history.upTo(0x200_0030),
+                read.identity().branch(index.timeline(), 0x200_0030).wal());
+        assertTrue(
+                new String(TimelineIndexText.encode(first), StandardCharsets.UTF_8)
+                        .startsWith("palimpsest timeline index 1\n"));
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "wal_timeline_ended 1\n",
+                "wal_timeline_ended 7 0/10\n",
+                "wal_timeline_ended 2 0/10\nwal_timeline_ended 1 0/20\n",
+                "wal_timeline_ended 1 0/20\nwal_timeline_ended 2 0/10\n",
+                "wal_timeline_ended x 0/20\n",
+            })
+    void aHistoryOfWalThatIsNoneIsCorruption(String lines) {
+        TimelineIndex index = index(WalOrigin.STOCK).on(WalHistory.on(1).promoted(7, 0x100_0028));
+        String text = new String(TimelineIndexText.encode(index), StandardCharsets.UTF_8);
+        String body =
+                text.substring(0, text.lastIndexOf("crc32c "))
+                        .replace("wal_timeline_ended 1 0/1000028\n", lines);
+        byte[] b = body.getBytes(StandardCharsets.UTF_8);
+        byte[] damaged =
+                (body + "crc32c " + TextChecksum.of(b, b.length) + "\n")
+                        .getBytes(StandardCharsets.UTF_8);
+        PageserverException e =
+                assertThrows(
+                        PageserverException.class,
+                        () -> TimelineIndexText.decode(damaged, "x/index"));
+        assertEquals(ErrorCode.CORRUPTION, e.code());
     }
 
     @ParameterizedTest

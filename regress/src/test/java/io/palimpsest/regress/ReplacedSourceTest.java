@@ -17,7 +17,8 @@ import org.junit.jupiter.api.Test;
 /**
  * While the page server is down, somebody puts another server, an older copy, or a promoted standby
  * in the source's place, or lets it recycle WAL. Each timeline then says which it was and what to
- * do, never tries for ever, serves what it has, and does not disturb the one that follows on.
+ * do, never tries for ever, serves what it has, and does not disturb the one that follows on. Only
+ * the standby that has all there is goes on from it, and is followed.
  *
  * <pre>
  *   source    ---- moment 0 ---- WAL, streamed to all ---- moment 1 ----&gt;
@@ -79,8 +80,9 @@ class ReplacedSourceTest {
         TimelineId toOther = scene.imported();
         TimelineId toOtherVersion = scene.imported();
         TimelineId recycled = scene.imported();
-        List<TimelineId> all =
-                List.of(toOlder, toForked, toPromoted, toOther, toOtherVersion, recycled);
+        List<TimelineId> broken = List.of(toOlder, toForked, toOther, toOtherVersion, recycled);
+        List<TimelineId> all = new ArrayList<>(broken);
+        all.add(toPromoted);
         long lsn = scene.grow(20);
         for (TimelineId id : all) {
             scene.awaitArrival(id, lsn);
@@ -110,8 +112,13 @@ class ReplacedSourceTest {
 
         TimelineId fine = scene.imported();
         says(scene, toOlder, "has WAL up to", "lost WAL or was restored", "import the source");
-        says(scene, toForked, "from WAL timeline 1 to 2 before", "import the source");
-        says(scene, toPromoted, "from WAL timeline 1 to 2 at", "import the source");
+        says(
+                scene,
+                toForked,
+                "is on WAL timeline 2",
+                "the source's cluster has lost",
+                "import the source");
+        scene.awaitStatus(toPromoted, "streaming");
         says(scene, toOther, "another cluster: system identifier");
         says(scene, toOtherVersion, "runs PostgreSQL", "this timeline holds " + Scene.MAJOR);
         says(scene, recycled, "recycled the WAL", "max_slot_wal_keep_size");
@@ -120,9 +127,16 @@ class ReplacedSourceTest {
         assertTrue(scene.readsTable(fine, later) > 0);
         for (TimelineId id : all) {
             assertTrue(scene.readsTable(id, lsn) > 0);
+        }
+        for (TimelineId id : broken) {
             assertEquals(scene.lsn(id, "last_record_lsn"), scene.lsn(id, "disk_consistent_lsn"));
             scene.assertLoggedOnce("walreceiver-broken", id);
         }
+        Scene.sql(promoted, "INSERT INTO t SELECT i FROM generate_series(1, 9000) i");
+        long onSecond =
+                Lsn.parse(Scene.sql(promoted, "SELECT pg_current_wal_insert_lsn()")).value();
+        scene.awaitArrival(toPromoted, onSecond);
+        assertTrue(scene.readsTable(toPromoted, onSecond) > scene.readsTable(toPromoted, lsn));
         long commands =
                 scene.server.log().lines().filter(l -> l.contains("walreceiver-waiting")).count();
         assertTrue(commands < 40, "a reconnect loop? " + commands + "\n" + scene.server.logTail());

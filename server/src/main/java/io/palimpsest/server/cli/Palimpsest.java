@@ -154,6 +154,8 @@ public final class Palimpsest {
             subcommands = {
                 SourceAdd.class,
                 SourceCheck.class,
+                SourceMove.class,
+                SourceRewind.class,
                 SourceDrop.class,
                 SourceList.class,
                 SourceStatus.class

@@ -29,6 +29,8 @@ import org.jspecify.annotations.Nullable;
  *                                                    follows it by a new timeline, 201; 412 with what is wrong
  *   GET  .../timeline/:id/source                     source, with how its slot stands and the findings
  *   PUT  .../timeline/:id/source                     {"conninfo", "slot"}, whom it follows from now on
+ *   POST .../timeline/:id/source/rewind              {"new_timeline_id", "preserve_under"?}: after a failover that has lost
+ *                                                    what it has, a branch of what both have follows on, under its name
  *   DELETE .../timeline/:id/source                   it follows nobody any more, and its slot is dropped there:
  *                                                    {"slot_dropped", "problem"?}
  * </pre>
@@ -52,6 +54,7 @@ final class SourceRoutes {
         router.add("GET", "/v1/tenant/{tenant}/timeline/{timeline}/source", this::status);
         router.add("PUT", "/v1/tenant/{tenant}/timeline/{timeline}/source", this::replace);
         router.add("DELETE", "/v1/tenant/{tenant}/timeline/{timeline}/source", this::remove);
+        router.add("POST", "/v1/tenant/{tenant}/timeline/{timeline}/source/rewind", this::rewind);
     }
 
     private Answer list(@Nullable TenantId tenant) {
@@ -88,6 +91,18 @@ final class SourceRoutes {
         WalSource source = source(request.json());
         management.follow(request.tenant(), request.timeline(), source.conninfo(), source.slot());
         return new Answer(200, JSON.nullNode());
+    }
+
+    private Answer rewind(Request request) {
+        JsonNode body = request.json();
+        return new Answer(
+                201,
+                ManagementRoutes.json(
+                        management.rewind(
+                                request.tenant(),
+                                request.timeline(),
+                                TimelineId.parse(Request.text(body, "new_timeline_id")),
+                                BranchRoutes.label(body, "preserve_under"))));
     }
 
     private Answer remove(Request request) {

@@ -1,13 +1,15 @@
 package io.palimpsest.sim.fault;
 
+import io.palimpsest.base.Check;
 import io.palimpsest.base.Lsn;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.base.Prng;
 import io.palimpsest.pg.PgVersion;
+import io.palimpsest.pg.WalHistory;
 import io.palimpsest.port.Net;
 import io.palimpsest.port.Tasks;
 import java.nio.charset.StandardCharsets;
-import java.util.Arrays;
+import java.util.List;
 import java.util.Map;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
@@ -16,6 +18,10 @@ import org.jspecify.annotations.Nullable;
  * The replication side of a PostgreSQL server: identity, one physical slot, a base backup, the WAL
  * stream. Sends WAL in pieces of any size, asks for answers at odd moments, keeps WAL for the slot
  * exactly as long as it must, and lets one connection at a time use it. No password is asked for.
+ *
+ * <p>A standby serves what it has got of another's WAL, which is put into its own by whoever runs
+ * it, until it is promoted: then the WAL timeline that it was on ends for who streams it, with what
+ * follows it, and a new one begins.
  */
 public final class SimPostgres {
     /** What a base backup consists of. */
@@ -36,17 +42,54 @@ public final class SimPostgres {
     private boolean hasSlot;
     private boolean slotInUse;
     private boolean stopping;
+    private boolean standby;
+    private WalHistory history;
 
     /**
      * @param backup takes a base backup
      */
     public SimPostgres(
             Machine machine, PgVersion version, SimWalSource wal, Supplier<Backup> backup) {
+        this(machine, version, wal, backup, WalHistory.on(1), false);
+    }
+
+    private SimPostgres(
+            Machine machine,
+            PgVersion version,
+            SimWalSource wal,
+            Supplier<Backup> backup,
+            WalHistory history,
+            boolean standby) {
         this.machine = machine;
         this.version = version;
         this.wal = wal;
         this.backup = backup;
+        this.history = history;
+        this.standby = standby;
         random = machine.node().simulation().random("postgres");
+    }
+
+    /** A standby of this one on another machine, which has that of its WAL. */
+    public SimPostgres standby(Machine on, SimWalSource received) {
+        return new SimPostgres(on, version, received, backup, history, true);
+    }
+
+    /**
+     * Goes on by itself from the end of a record that it has; what it has beyond is lost.
+     *
+     * @return the history of what is written from now on
+     */
+    public WalHistory promote(int nextTimeline, long lsn) {
+        Check.that(standby, "it is a primary");
+        wal.cutTo(lsn);
+        history = history.promoted(nextTimeline, lsn);
+        standby = false;
+        return history;
+    }
+
+    /** On which timelines its WAL is, and was. */
+    public WalHistory history() {
+        return history;
     }
 
     /** Serves until {@link #stop}. */
@@ -85,6 +128,9 @@ public final class SimPostgres {
             }
             wire.begin('R').i32(0).end();
             wire.begin('S').text("server_version").text(version.major() + ".1").end();
+            if (standby) {
+                wire.begin('S').text("in_hot_standby").text("on").end();
+            }
             wire.begin('K').i32(1).i32(2).end();
             ready(wire);
             while (!stopping) {
@@ -114,16 +160,28 @@ public final class SimPostgres {
                     rows(
                             wire,
                             Long.toUnsignedString(SYSTEM_IDENTIFIER),
-                            "1",
+                            Integer.toString(history.timelineId()),
                             Lsn.toString(wal.end()),
                             null);
+            case "TIMELINE_HISTORY" -> {
+                int asked = Integer.parseInt(words[1]);
+                if (asked != history.timelineId() || asked == 1) {
+                    error(wire, "58P01", "could not open file: No such file or directory");
+                } else {
+                    rows(wire, words[1] + ".history", history.text());
+                }
+            }
             case "SHOW" ->
                     rows(
                             wire,
                             words[1].equals("block_size") ? "8192" : (SEGMENT_SIZE >> 20) + "MB");
             case "READ_REPLICATION_SLOT" -> {
                 if (hasSlot) {
-                    rows(wire, "physical", Lsn.toString(wal.keptFrom()), "1");
+                    rows(
+                            wire,
+                            "physical",
+                            Lsn.toString(wal.keptFrom()),
+                            Integer.toString(history.timelineId()));
                 } else {
                     rows(wire, null, null, null);
                 }
@@ -212,50 +270,81 @@ public final class SimPostgres {
     }
 
     private void startReplication(ServerWire wire, String command) {
-        String[] words = command.split(" ", -1);
-        int physical = Arrays.asList(words).indexOf("PHYSICAL");
-        long from = Lsn.parse(words[physical + 1]).value();
-        boolean slot = Arrays.asList(words).contains("SLOT");
-        if (!slot && from >= wal.keptFrom() && from <= wal.end()) {
-            stream(wire, from, false);
+        List<String> words = List.of(command.split(" ", -1));
+        long from = Lsn.parse(words.get(words.indexOf("PHYSICAL") + 1)).value();
+        boolean slot = words.contains("SLOT");
+        int named = words.indexOf("TIMELINE");
+        int timeline = named < 0 ? history.timelineId() : Integer.parseInt(words.get(named + 1));
+        boolean known = timeline == history.timelineId() || history.end(timeline) >= 0;
+        long end = end(timeline);
+        if (!known || from > end && timeline != history.timelineId()) {
+            error(
+                    wire,
+                    "XX000",
+                    "requested starting point "
+                            + Lsn.toString(from)
+                            + " on timeline "
+                            + timeline
+                            + " is not in this server's history");
+        } else if (!slot && from >= wal.keptFrom() && from <= end) {
+            stream(wire, from, false, timeline);
         } else if (!hasSlot) {
             error(wire, "42704", "replication slot \"sim\" does not exist");
         } else if (slotInUse) {
             error(wire, "55006", "replication slot \"sim\" is active");
-        } else if (from < wal.keptFrom()) {
+        } else if (from < wal.keptFrom() || isOfNoFile(from, timeline)) {
             error(wire, "58P01", "requested WAL segment has already been removed");
-        } else if (from > wal.end()) {
+        } else if (from > end) {
             error(wire, "XX000", "requested starting point is ahead of the WAL flush position");
         } else {
             slotInUse = true;
             try {
-                stream(wire, from, true);
+                stream(wire, from, true, timeline);
             } finally {
                 slotInUse = false;
             }
         }
     }
 
+    /** Up to where there is WAL of that timeline, of this history. */
+    private long end(int timeline) {
+        return timeline == history.timelineId() ? wal.end() : history.end(timeline);
+    }
+
+    /** A timeline's first segment has what was before it there, but no segment before has. */
+    private boolean isOfNoFile(long from, int timeline) {
+        return timeline == history.timelineId() && from < (history.begin() & -(long) SEGMENT_SIZE);
+    }
+
     /**
      * @param slot does it keep WAL for who receives it? Else what others acknowledge is gone
      */
-    private void stream(ServerWire wire, long from, boolean slot) {
+    private void stream(ServerWire wire, long from, boolean slot, int timeline) {
+        if (timeline != history.timelineId() && from == end(timeline)) {
+            next(wire, timeline);
+            return;
+        }
         wire.begin('W').u8(0).u16(0).end();
         wire.flush();
         byte[] piece = new byte[MAX_SEND];
         long sent = from;
         long heard = now();
         long nextKeepalive = now() + SECOND;
-        while (!stopping && hasSlot && now() - heard < PATIENCE) {
-            long end = wal.end();
+        while (!stopping && (hasSlot || !slot) && now() - heard < PATIENCE) {
+            long end = end(timeline);
             if (!slot && sent < wal.keptFrom()) {
                 error(wire, "58P01", "requested WAL segment has already been removed");
                 return;
             }
             // What was sent may have been acknowledged by a connection before this one.
             sent = Math.max(sent, wal.keptFrom());
+            if (timeline != history.timelineId() && sent >= end) {
+                endOfTimeline(wire, timeline);
+                return;
+            }
             if (sent < end) {
-                int n = wal.read(sent, piece, 0, 1 + random.nextInt(1 + random.nextInt(MAX_SEND)));
+                int most = 1 + random.nextInt(1 + random.nextInt(MAX_SEND));
+                int n = wal.read(sent, piece, 0, (int) Math.min(most, end - sent));
                 wire.begin('d').u8('w').i64(sent).i64(end).i64(0).bytes(piece, 0, n).end();
                 sent += n;
             }
@@ -272,6 +361,37 @@ public final class SimPostgres {
                 return;
             }
         }
+    }
+
+    /** The timeline was left: nothing more comes of it, and the connection takes commands again. */
+    private void endOfTimeline(ServerWire wire, int timeline) {
+        wire.begin('c').end();
+        wire.flush();
+        long deadline = now() + PATIENCE;
+        int type;
+        do {
+            type = wire.receive(SECOND);
+            if (type == 'd') {
+                status(wire);
+            }
+        } while (type == 'd' || type == ServerWire.NOTHING && now() < deadline);
+        if (type == 'c') {
+            next(wire, timeline);
+        }
+    }
+
+    private void next(ServerWire wire, int timeline) {
+        int after = history.timelineId();
+        for (WalHistory.Ended e : history.past().reversed()) {
+            if (e.timelineId() == timeline) {
+                break;
+            }
+            after = e.timelineId();
+        }
+        machine.node().simulation().probe("wal-timeline-ended");
+        result(wire, Integer.toString(after), Lsn.toString(history.end(timeline)));
+        complete(wire, "START_STREAMING");
+        ready(wire);
     }
 
     /** 'r', then u64 written, u64 flushed. */

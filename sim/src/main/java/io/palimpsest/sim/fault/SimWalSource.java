@@ -9,12 +9,26 @@ import java.util.Arrays;
  * what it does not have durably will not get it again.
  */
 public final class SimWalSource {
+    private final boolean archived;
+
+    /** From {@link #base} on. */
     private byte[] kept = new byte[1 << 16];
+
     private int size;
+    private long base;
     private long from;
 
     public SimWalSource(long startLsn) {
+        this(startLsn, false);
+    }
+
+    /**
+     * @param archived a standby may {@link #copy} what is not kept any more
+     */
+    public SimWalSource(long startLsn, boolean archived) {
+        base = startLsn;
         from = startLsn;
+        this.archived = archived;
     }
 
     /** The oldest byte there still is. */
@@ -23,7 +37,7 @@ public final class SimWalSource {
     }
 
     public long end() {
-        return from + size;
+        return base + size;
     }
 
     public void append(byte[] wal, int offset, int length) {
@@ -42,8 +56,28 @@ public final class SimWalSource {
                 Lsn.toString(lsn),
                 Lsn.toString(from));
         int n = (int) Math.min(max, end() - lsn);
-        System.arraycopy(kept, (int) (lsn - from), into, at, n);
+        System.arraycopy(kept, (int) (lsn - base), into, at, n);
         return n;
+    }
+
+    /** What a standby gets: the bytes from one LSN to another, kept for us or not. */
+    public byte[] copy(long lsn, long end) {
+        Check.that(
+                archived && lsn >= base && end <= end(),
+                "no WAL from %s to %s",
+                Lsn.toString(lsn),
+                Lsn.toString(end));
+        return Arrays.copyOfRange(kept, (int) (lsn - base), (int) (end - base));
+    }
+
+    /** What is beyond is lost. */
+    public void cutTo(long lsn) {
+        Check.that(
+                lsn >= from && lsn <= end(),
+                "cut at %s, which is not within what there is, up to %s",
+                Lsn.toString(lsn),
+                Lsn.toString(end()));
+        size = (int) (lsn - base);
     }
 
     /** All before is durable elsewhere: it is gone here. */
@@ -54,10 +88,13 @@ public final class SimWalSource {
                 Lsn.toString(lsn),
                 Lsn.toString(end()));
         if (lsn > from) {
-            int n = (int) (lsn - from);
-            System.arraycopy(kept, n, kept, 0, size - n);
-            size -= n;
             from = lsn;
+            if (!archived) {
+                int n = (int) (lsn - base);
+                System.arraycopy(kept, n, kept, 0, size - n);
+                size -= n;
+                base = lsn;
+            }
         }
     }
 }

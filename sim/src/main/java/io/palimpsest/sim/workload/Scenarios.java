@@ -10,6 +10,7 @@ public final class Scenarios {
             List.of(
                     new GroupCommitScenario(),
                     new PowerLossScenario(),
+                    FailoverScenario.named("failover"),
                     StorageScenario.named("storage"),
                     StorageScenario.named("bit-rot"),
                     StorageScenario.named("gc-race"),
@@ -42,7 +43,9 @@ public final class Scenarios {
         return switch (file.kind()) {
             case "storage" -> StorageScenario.of(path, file);
             case "backup" -> BackupScenario.of(path, file);
-            default -> throw file.wrong(ScenarioFile.KIND, "\"backup\" or \"storage\"");
+            case "failover" -> FailoverScenario.of(path, file);
+            default ->
+                    throw file.wrong(ScenarioFile.KIND, "\"backup\", \"failover\" or \"storage\"");
         };
     }
 

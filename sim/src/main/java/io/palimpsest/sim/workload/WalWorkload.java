@@ -8,6 +8,7 @@ import io.palimpsest.pg.PgVersion;
 import io.palimpsest.pg.RelTag;
 import io.palimpsest.pg.Slru;
 import io.palimpsest.pg.VisibilityMap;
+import io.palimpsest.pg.WalHistory;
 import io.palimpsest.sim.check.ReferencePageserver;
 import io.palimpsest.sim.fault.SimPostgres;
 import io.palimpsest.sim.fault.SimWalSource;
@@ -34,6 +35,7 @@ public final class WalWorkload {
     private static final int DATABASE = 5;
     private static final int RELATIONS = 12;
     private static final int XLOG_NOOP = 0x20;
+    private static final int XLOG_END_OF_RECOVERY = 0x90;
     private static final int XLOG_FPI = 0xB0;
     private static final int SMGR_CREATE = 0x10;
     private static final int SMGR_TRUNCATE = 0x20;
@@ -83,6 +85,9 @@ public final class WalWorkload {
     /** By where it was so: the ends of all records. */
     private final TreeMap<Long, Integer> xids = new TreeMap<>();
 
+    /** Where the record that ends there starts. */
+    private final TreeMap<Long, Long> starts = new TreeMap<>();
+
     /** When that was, milliseconds since 1970. */
     private final TreeMap<Long, Long> dates = new TreeMap<>();
 
@@ -99,6 +104,18 @@ public final class WalWorkload {
             ReferencePageserver reference,
             SimWalSource source,
             LongSupplier wallMillis) {
+        this(random, version, startLsn, reference, source, wallMillis, 1, startLsn - 32);
+    }
+
+    private WalWorkload(
+            Prng random,
+            PgVersion version,
+            long startLsn,
+            ReferencePageserver reference,
+            SimWalSource source,
+            LongSupplier wallMillis,
+            int timelineId,
+            long previousLsn) {
         this.random = random;
         this.version = version;
         this.reference = reference;
@@ -111,8 +128,8 @@ public final class WalWorkload {
                         startLsn,
                         SimPostgres.SEGMENT_SIZE,
                         SimPostgres.SYSTEM_IDENTIFIER,
-                        1,
-                        startLsn - 32,
+                        timelineId,
+                        previousLsn,
                         out);
     }
 
@@ -156,8 +173,58 @@ public final class WalWorkload {
      */
     public WalWorkload branch(
             Prng branchRandom, long lsn, ReferencePageserver ofBranch, SimWalSource branchSource) {
-        WalWorkload branch =
-                new WalWorkload(branchRandom, version, lsn, ofBranch, branchSource, wallMillis);
+        return goesOn(
+                new WalWorkload(branchRandom, version, lsn, ofBranch, branchSource, wallMillis),
+                lsn,
+                ofBranch);
+    }
+
+    /**
+     * The WAL of a standby that was promoted: the first record says so.
+     *
+     * @param lsn the end of a record, which the standby's WAL ends with
+     * @param timelines on which WAL timeline it goes on, and was before
+     */
+    public WalWorkload promoted(
+            Prng itsRandom,
+            long lsn,
+            ReferencePageserver ofStandby,
+            SimWalSource standbySource,
+            WalHistory timelines) {
+        WalWorkload standby =
+                goesOn(
+                        new WalWorkload(
+                                itsRandom,
+                                version,
+                                lsn,
+                                ofStandby,
+                                standbySource,
+                                wallMillis,
+                                timelines.timelineId(),
+                                starts.getOrDefault(lsn, startLsn - 32)),
+                        lsn,
+                        ofStandby);
+        standby.endRecovery(timelines);
+        return standby;
+    }
+
+    /** i64 time, i32 timeline, i32 the one before; since 17 i32 wal_level. */
+    private void endRecovery(WalHistory timelines) {
+        boolean withLevel = version.atLeast(PgVersion.V17);
+        byte[] b = new byte[withLevel ? 20 : 16];
+        Bytes.putI64(b, 0, (wallMillis.getAsLong() - POSTGRES_EPOCH_MILLIS) * 1000);
+        Bytes.putI32(b, 8, timelines.timelineId());
+        Bytes.putI32(b, 12, timelines.past().getLast().timelineId());
+        if (withLevel) {
+            Bytes.putI32(b, 16, 1);
+        }
+        wal.begin(Rmgr.XLOG, XLOG_END_OF_RECOVERY, 0);
+        wal.mainData(b);
+        wal.end();
+        written();
+    }
+
+    private WalWorkload goesOn(WalWorkload branch, long lsn, ReferencePageserver ofBranch) {
         for (RelTag tag : ofBranch.relations(lsn)) {
             if (tag.db() != DATABASE) {
                 branch.copies.add(tag.db());
@@ -229,7 +296,12 @@ public final class WalWorkload {
                 }
             }
         }
+        written();
+    }
+
+    private void written() {
         xids.put(wal.position(), nextXid);
+        starts.put(wal.position(), wal.previousLsn());
         // Not again if nothing was written.
         dates.putIfAbsent(wal.position(), wallMillis.getAsLong());
         publish();

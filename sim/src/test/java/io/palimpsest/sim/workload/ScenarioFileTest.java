@@ -108,7 +108,7 @@ class ScenarioFileTest {
                 "kind = 'storage'; [clients]; read = 0 | clients that never read",
                 "kind = 'storage'; [lives]; most = 0 | no time for a life",
                 "kind = 'storage'; [servers]; most = 1 | found 1",
-                "kind = 'walking' | expected \"backup\" or \"storage\"",
+                "kind = 'walking' | expected \"backup\", \"failover\" or \"storage\"",
                 "rot = | mine.toml"
             })
     void whatIsWrongIsTold(String text, String told) throws IOException {

@@ -9,6 +9,7 @@ import io.palimpsest.pg.CheckPoint;
 import io.palimpsest.pg.ControlFile;
 import io.palimpsest.pg.PgVersion;
 import io.palimpsest.pg.RelTag;
+import io.palimpsest.pg.WalHistory;
 import io.palimpsest.port.Clock;
 import io.palimpsest.protocol.TarWriter;
 import io.palimpsest.timeline.Timeline;
@@ -164,6 +165,13 @@ public final class BaseBackup {
                         previousLsn,
                         checkPoint);
         tar.file("global/pg_control", control.shutDownAt(bootLsn, checkPoint).toBytes());
+        // The server itself does without; a standby of it asks for the file, and waits for ever.
+        WalHistory history = timeline.walHistory().upTo(lsn);
+        if (!history.past().isEmpty() && history.timelineId() == checkPoint.timeline()) {
+            tar.file(
+                    String.format(Locale.ROOT, "pg_wal/%08X.history", history.timelineId()),
+                    history.text().getBytes(StandardCharsets.US_ASCII));
+        }
         for (int i = 0; i < wal.segments(); i++) {
             tar.file("pg_wal/" + wal.name(i), control.walSegmentBytes());
             wal.write(i, sink(tar));

@@ -11,6 +11,7 @@ import io.palimpsest.base.TimelineId;
 import io.palimpsest.fixtures.EmbeddedPostgres;
 import io.palimpsest.fixtures.PostgresBinaries;
 import io.palimpsest.pg.RelTag;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -112,6 +113,28 @@ class SourceFailoverTest {
         assertTrue(again.err().contains("nothing to rewind"), again.all());
         comparesAllPages(third, next, atFirst);
         keepsTheLostTable(branch, rewound, lost);
+        anExportHasAStandby(third, next);
+    }
+
+    /** Which asks it for the history of its WAL timeline. */
+    private void anExportHasAStandby(EmbeddedPostgres of, TimelineId id) throws Exception {
+        Path copied = home.resolve("copied");
+        Files.createDirectory(copied);
+        JsonNode _ = ConnectedCopy.export(server, TENANT, id, "--to", copied.resolve("data"));
+        Files.writeString(copied.resolve("data/postgresql.conf"), "");
+        EmbeddedPostgres copy = of.over(copied);
+        servers.add(copy);
+        copy.start();
+        assertEquals("3", Scene.sql(copy, "SELECT timeline_id FROM pg_control_checkpoint()"));
+        copy.stop(LIMIT);
+        EmbeddedPostgres standby = standby(copy, "of-the-copy");
+        copy.start();
+        standby.start();
+        Scene.sql(copy, "INSERT INTO t SELECT nextval('q') FROM generate_series(1, 1000)");
+        awaitReplay(standby, now(copy));
+        assertEquals(
+                Scene.sql(copy, "SELECT count(*) FROM t"),
+                Scene.sql(standby, "SELECT count(*) FROM t"));
     }
 
     private EmbeddedPostgres standby(EmbeddedPostgres of, String name) {

@@ -40,9 +40,9 @@ final class GoldenSeeds {
         int turn = Math.toIntExact(Math.floorMod(options.seed(), (long) kinds));
         for (int k = 0; k < options.golden(); k++) {
             Scenario scenario = options.scenarios().get((turn + k) % kinds);
-            long at = options.seeds() * k / options.golden();
-            for (long i = 0; i < options.seeds(); i++) {
-                long seed = options.seed() + (at + i) % options.seeds();
+            long at = options.surelyRun() * k / options.golden();
+            for (long i = 0; i < options.surelyRun(); i++) {
+                long seed = options.seed() + (at + i) % options.surelyRun();
                 if (options.of(seed).contains(scenario) && choose(scenario, seed)) {
                     break;
                 }

@@ -11,6 +11,8 @@ import org.jspecify.annotations.Nullable;
 /**
  * What the arguments of {@code run} ask for.
  *
+ * @param seeds so many, or as many as there is time for
+ * @param minutes no seed is begun later than that; 0: there is time for all
  * @param jobs so many processes
  * @param mixed each seed runs one of the scenarios, in turn; else it runs all of them
  * @param patienceMillis a task that calls no port for so long is a failure
@@ -24,6 +26,7 @@ import org.jspecify.annotations.Nullable;
 record Options(
         long seed,
         long seeds,
+        int minutes,
         int jobs,
         List<Scenario> scenarios,
         boolean mixed,
@@ -35,7 +38,7 @@ record Options(
         @Nullable Path story,
         boolean part) {
     static final String USAGE =
-            "run [--seed N] [--seeds N] [--jobs J] [--scenario mixed|all|NAME,...]"
+            "run [--seed N] [--seeds N] [--minutes M] [--jobs J] [--scenario mixed|all|NAME,...]"
                     + " [--patience SECONDS] [--first-failure true] [--plan FILE]"
                     + " [--plans DIRECTORY] [--golden N] [--story FILE]";
     static final String MIXED = "mixed";
@@ -46,10 +49,14 @@ record Options(
 
     private static final int GOLDEN = 20;
 
+    /** More than there is time for. */
+    private static final long ENDLESS = 1_000_000_000L;
+
     /** Throws an IllegalArgumentException that says what is wrong. */
     static Options parse(String[] args) {
         long seed = 1;
-        long seeds = 1;
+        long seeds = 0;
+        int minutes = 0;
         int jobs = 1;
         String scenario = "";
         int golden = -1;
@@ -66,7 +73,8 @@ record Options(
             String value = option.getValue();
             switch (option.getKey()) {
                 case "--seed" -> seed = Long.parseLong(value);
-                case "--seeds" -> seeds = Long.parseLong(value);
+                case "--seeds" -> seeds = atLeastOne(Long.parseLong(value));
+                case "--minutes" -> minutes = Integer.parseInt(value);
                 case "--jobs" -> jobs = Integer.parseInt(value);
                 case "--scenario" -> scenario = value;
                 case "--patience" -> patience = Long.parseLong(value);
@@ -78,6 +86,12 @@ record Options(
                 case "--part" -> part = Boolean.parseBoolean(value);
                 default -> throw new IllegalArgumentException("unknown option " + option.getKey());
             }
+        }
+        if (minutes < 0) {
+            throw new IllegalArgumentException("--minutes is at least 1");
+        }
+        if (seeds == 0) {
+            seeds = minutes > 0 ? ENDLESS : 1;
         }
         if (plan != null) {
             seed = plan.seed();
@@ -97,12 +111,13 @@ record Options(
                             + " of "
                             + scenario);
         }
-        if (seeds < 1 || jobs < 1 || patience < 1) {
+        if (jobs < 1 || patience < 1) {
             throw new IllegalArgumentException("--seeds, --jobs and --patience are at least 1");
         }
         return new Options(
                 seed,
                 seeds,
+                minutes,
                 (int) Math.min(jobs, seeds),
                 scenarios,
                 mixed,
@@ -113,6 +128,18 @@ record Options(
                 golden >= 0 ? golden : seeds < MANY || firstFailure ? 0 : GOLDEN,
                 story,
                 part);
+    }
+
+    private static long atLeastOne(long seeds) {
+        if (seeds < 1) {
+            throw new IllegalArgumentException("--seeds, --jobs and --patience are at least 1");
+        }
+        return seeds;
+    }
+
+    /** Golden histories are among so many seeds: all, or those that there is time for. */
+    long surelyRun() {
+        return minutes == 0 ? seeds : Math.min(seeds, MANY);
     }
 
     /** Those that a seed runs. */
@@ -134,6 +161,8 @@ record Options(
                         Long.toString(firstSeed),
                         "--seeds",
                         Long.toString(count),
+                        "--minutes",
+                        Integer.toString(minutes),
                         "--scenario",
                         mixed
                                 ? MIXED

@@ -13,13 +13,18 @@ final class Progress {
     static final String PART = "part:";
 
     private final long seeds;
+    private final Duration limit;
     private final boolean part;
     private final PrintStream to;
     private final long start = System.nanoTime();
     private long next;
 
-    Progress(long seeds, boolean part, PrintStream to) {
+    /**
+     * @param limit all of it takes, however many seeds there are; zero: as long as it takes
+     */
+    Progress(long seeds, Duration limit, boolean part, PrintStream to) {
         this.seeds = seeds;
+        this.limit = limit;
         this.part = part;
         this.to = to;
         next = (part ? 2 : 10) * SECOND;
@@ -31,9 +36,24 @@ final class Progress {
         if (elapsed >= next) {
             next = elapsed + (part ? 2 : 30) * SECOND;
             to.println(
-                    part ? PART + " " + done + " " + failed : line(done, seeds, failed, elapsed));
+                    part
+                            ? PART + " " + done + " " + failed
+                            : limit.isZero()
+                                    ? line(done, seeds, failed, elapsed)
+                                    : line(done, failed, elapsed));
             to.flush();
         }
+    }
+
+    private String line(long done, long failed, long elapsedNanos) {
+        long left = Math.max(0, limit.toNanos() - elapsedNanos);
+        return String.format(
+                Locale.ROOT,
+                "sim: %d seeds, %d failed, after %s, %s to go",
+                done,
+                failed,
+                inWords(elapsedNanos),
+                inWords(left));
     }
 
     static String line(long done, long seeds, long failed, long elapsedNanos) {

@@ -20,20 +20,22 @@ import org.jspecify.annotations.Nullable;
  * Runs scenarios by seed.
  *
  * <pre>
- *   run [--seed N] [--seeds N] [--jobs J] [--scenario mixed|all|NAME,...] [--patience SECONDS]
+ *   run [--seed N] [--seeds N] [--minutes M] [--jobs J] [--scenario mixed|all|NAME,...] [--patience SECONDS]
  *       [--first-failure true] [--plan FILE] [--plans DIRECTORY] [--golden N] [--story FILE]
  * </pre>
  *
  * Runs seeds {@code seed .. seed+seeds-1} (defaults 1 and 1) in {@code jobs} processes (default 1),
- * and tells on stderr how far it is. Each seed runs one of all scenarios, in turn ({@code mixed},
- * which many seeds do if nothing else is said), or all (so does a single one), or those named. At
- * the end come the lines of a {@link Tally}. Each failure is told with its seed, what was violated,
- * and the command that replays it; then the exit status is 1, as it is if many seeds of a scenario
- * have not reached all that they must ({@link Scenario#mustReach}). A task that calls no port for
- * {@code patience} seconds (default 20) keeps the only processor that there is for tasks: that ends
- * the run. With {@code first-failure} each process ends with the first seed that fails. With {@code
- * plans} the first failures are made to fail with few faults ({@link Shrink}) and put there, and
- * with {@code plan} such a file is replayed.
+ * and tells on stderr how far it is. With {@code minutes} none begins later than that, and each
+ * process has seeds of its own, without end if it is not said how many. Each seed runs one of all
+ * scenarios, in turn ({@code mixed}, which many seeds do if nothing else is said), or all (so does
+ * a single one), or those named. At the end come the lines of a {@link Tally}. Each failure is told
+ * with its seed, what was violated, and the command that replays it; then the exit status is 1, as
+ * it is if many seeds of a scenario have not reached all that they must ({@link
+ * Scenario#mustReach}). A task that calls no port for {@code patience} seconds (default 20) keeps
+ * the only processor that there is for tasks: that ends the run. With {@code first-failure} each
+ * process ends with the first seed that fails. With {@code plans} the first failures are made to
+ * fail with few faults ({@link Shrink}) and put there, and with {@code plan} such a file is
+ * replayed.
  *
  * <p>One history in twenty is run twice, to see that it does the same; {@code golden} ones are run
  * by other JVMs, too (default 20 of 500 seeds or more). {@code story} tells the one history that is
@@ -62,7 +64,12 @@ final class RunCommand {
         this.out = out;
         tally = new Tally(options.scenarios());
         golden = new GoldenSeeds(options, Main.class.getName());
-        progress = new Progress(options.seeds(), options.part(), options.part() ? out : err);
+        progress =
+                new Progress(
+                        options.seeds(),
+                        Duration.ofMinutes(options.minutes()),
+                        options.part(),
+                        options.part() ? out : err);
     }
 
     /** The exit status. */
@@ -106,7 +113,7 @@ final class RunCommand {
             }
             tally.seed(failed);
             progress.at(tally.seeds(), tally.failed());
-            if (failed && options.firstFailure()) {
+            if (failed && options.firstFailure() || timeIsOver()) {
                 break;
             }
         }
@@ -116,6 +123,10 @@ final class RunCommand {
             tell(mismatch.report());
         }
         return true;
+    }
+
+    private boolean timeIsOver() {
+        return options.minutes() > 0 && seconds(start) >= 60 * options.minutes();
     }
 
     /** What is wrong, or null. */

@@ -17,7 +17,7 @@ import java.util.TreeMap;
  *   probes: NAME what=N ...
  *   scenario: NAME seeds=N failed=N cpu_seconds=C wall_seconds=W sim_hours=H steps=S trace=HASH
  *   golden: histories=N
- *   sim: seeds=N failed=N sim_hours=H wall_seconds=W steps=S trace=HASH
+ *   sim: seeds=N failed=N sim_hours=H wall_seconds=W steps=S crash_states=C trace=HASH
  * </pre>
  *
  * The first two for each scenario; golden are those that other JVMs have run, too. In the last one
@@ -28,6 +28,9 @@ final class Tally {
     private static final String SCENARIO = "scenario:";
     private static final String GOLDEN = "golden:";
     private static final String ALL = "sim:";
+
+    /** A machine starts again on what its disk was left with, or another one without it. */
+    private static final String CRASH = "power-lost";
 
     /** So many seeds must reach what their scenario is there for, ... */
     private static final int SOME = 100;
@@ -195,20 +198,23 @@ final class Tally {
         double hours = 0;
         long steps = 0;
         long trace = 0;
+        long crashes = 0;
         for (Sums s : scenarios.values()) {
+            crashes += s.probes.getOrDefault(CRASH, 0L);
             hours += s.hours;
             steps += s.steps;
             trace += s.trace;
         }
         return String.format(
                 Locale.ROOT,
-                "%s seeds=%d failed=%d sim_hours=%.4f wall_seconds=%.1f steps=%d trace=%016x",
+                "%s seeds=%d failed=%d sim_hours=%.4f wall_seconds=%.1f steps=%d crash_states=%d trace=%016x",
                 ALL,
                 seeds,
                 failed,
                 hours,
                 wallSeconds,
                 steps,
+                crashes,
                 trace);
     }
 }

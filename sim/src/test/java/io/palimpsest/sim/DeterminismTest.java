@@ -124,7 +124,19 @@ class DeterminismTest {
 
     private static Options golden(Scenario scenario, Path directory) {
         return new Options(
-                1, 3, 1, List.of(scenario), false, 20_000, false, null, directory, 3, null, false);
+                1,
+                3,
+                0,
+                1,
+                List.of(scenario),
+                false,
+                20_000,
+                false,
+                null,
+                directory,
+                3,
+                null,
+                false);
     }
 
     /** Turkish has another small letter for I: one of the JVMs is set up so. */
@@ -178,6 +190,7 @@ class DeterminismTest {
                 new Options(
                         20,
                         1,
+                        0,
                         1,
                         List.of(new Counting(new AtomicInteger())),
                         false,
@@ -281,7 +294,7 @@ class DeterminismTest {
         assertTrue(
                 last.matches(
                         "sim: seeds=[0-9]+ failed=0 sim_hours=[0-9.]+ wall_seconds=[0-9.]+"
-                                + " steps=[0-9]+ trace=[0-9a-f]{16}"),
+                                + " steps=[0-9]+ crash_states=[0-9]+ trace=[0-9a-f]{16}"),
                 printed);
         return printed.lines()
                 .filter(l -> l.startsWith("scenario:") || l.equals(last))

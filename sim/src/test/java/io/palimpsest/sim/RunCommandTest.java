@@ -2,6 +2,7 @@ package io.palimpsest.sim;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.palimpsest.base.Check;
@@ -42,7 +43,7 @@ class RunCommandTest {
 
     private static Options options(long seeds, boolean mixed, Sample... scenarios) {
         return new Options(
-                1, seeds, 1, List.of(scenarios), mixed, 300, false, null, null, 0, null, false);
+                1, seeds, 0, 1, List.of(scenarios), mixed, 300, false, null, null, 0, null, false);
     }
 
     private static String run(int status, Options options) throws Exception {
@@ -105,6 +106,7 @@ class RunCommandTest {
                 new Options(
                         251,
                         250,
+                        0,
                         1,
                         many.scenarios(),
                         true,
@@ -116,6 +118,28 @@ class RunCommandTest {
                         null,
                         true),
                 Options.parse(part.toArray(String[]::new)));
+    }
+
+    @Test
+    void asManySeedsAsThereIsTimeForAreMixedAndTheFirstGolden() {
+        Options tenMinutes = Options.parse(new String[] {"run", "--minutes", "10", "--jobs", "2"});
+        assertTrue(tenMinutes.mixed());
+        assertEquals(20, tenMinutes.golden());
+        assertEquals(500, tenMinutes.surelyRun());
+        assertEquals(1_000_000_000L, tenMinutes.seeds());
+        assertEquals(2, tenMinutes.jobs());
+        Options part =
+                Options.parse(
+                        tenMinutes.ofPart(500_000_001, 500_000_000, 10).toArray(String[]::new));
+        assertEquals(10, part.minutes());
+        assertEquals(500_000_001, part.seed());
+        Options few = Options.parse(new String[] {"run", "--minutes", "1", "--seeds", "7"});
+        assertEquals(7, few.surelyRun());
+        assertEquals(7, few.seeds());
+        for (String[] wrong :
+                new String[][] {{"run", "--minutes", "-1"}, {"run", "--seeds", "0"}}) {
+            assertThrows(IllegalArgumentException.class, () -> Options.parse(wrong));
+        }
     }
 
     @Test

@@ -309,6 +309,7 @@ public final class Simulation {
     public void kill(Node node) {
         Check.that(node.index() != 0, "the driver cannot be killed");
         trace.event(now, node.name() + ": power lost");
+        probe("power-lost");
         if (recording != null) {
             recording.mark(new Recording.Mark(now, node.name(), Recording.POWER_LOST, ""));
         }

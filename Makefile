@@ -49,7 +49,7 @@ SIM_VM = $(JAVA) $(if $(filter none,$(GC)),,-XX:+Use$(GC)GC) $(VM) -Djdk.virtual
 SIM_JAVA = $(SIM_VM) -Dpalimpsest.commit=$$(git rev-parse --short HEAD 2>/dev/null) -cp '$(SIM_CP)' io.palimpsest.sim.Main
 sim: jdk ## Run simulated histories: make sim SEED=7 [SEEDS=2000] [MINUTES=10] [JOBS=2] [SCENARIO=mixed|all|storage,mine.toml] [GOLDEN=20] [STORY=file] [GC=Parallel] [VM=...]; replay a failure: PLAN=file
 	@$(PACKAGE) -pl sim -am
-	@$(SIM_JAVA) run $(if $(PLAN),--plan $(PLAN),--seed $(SEED) $(if $(MINUTES),--minutes $(MINUTES),--seeds $(SEEDS)) --jobs $(JOBS) --plans sim/target/plans $(if $(SCENARIO),--scenario $(SCENARIO)) $(if $(GOLDEN),--golden $(GOLDEN))) $(if $(STORY),--story $(STORY))
+	@$(SIM_JAVA) run $(if $(PLAN),--plan $(PLAN),--seed $(SEED) $(if $(filter command,$(firstword $(origin MINUTES))),--minutes $(MINUTES),--seeds $(SEEDS)) --jobs $(JOBS) --plans sim/target/plans $(if $(SCENARIO),--scenario $(SCENARIO)) $(if $(GOLDEN),--golden $(GOLDEN))) $(if $(STORY),--story $(STORY))
 
 .PHONY: sim-explain
 OUT ?= sim/target/explain.html

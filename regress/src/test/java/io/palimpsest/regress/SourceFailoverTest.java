@@ -111,9 +111,27 @@ class SourceFailoverTest {
         awaitArrival(third, next, now(third));
         CommandLineRun again = palimpsest(third, 4, "rewind", "shop");
         assertTrue(again.err().contains("nothing to rewind"), again.all());
+        importsAPromotedServer(third);
         comparesAllPages(third, next, atFirst);
         keepsTheLostTable(branch, rewound, lost);
         anExportHasAStandby(third, next);
+    }
+
+    private void importsAPromotedServer(EmbeddedPostgres source) throws Exception {
+        TimelineId anew =
+                TimelineId.parse(
+                        palimpsest(source, 0, "add", "anew", conninfo(source), "--json")
+                                .json()
+                                .path("timeline_id")
+                                .asText());
+        Scene.sql(source, "INSERT INTO t SELECT nextval('q') FROM generate_series(1, 1000)");
+        awaitArrival(source, anew, now(source));
+        String index =
+                Files.readString(
+                        server.workingDirectory()
+                                .resolve("tenants/" + TENANT + "/timelines/" + anew + "/index"));
+        assertTrue(index.contains("\nwal_timeline 3\nwal_timeline_ended 1 "), index);
+        palimpsest(source, 0, "drop", "anew", "--yes");
     }
 
     /** Which asks it for the history of its WAL timeline. */

@@ -105,9 +105,11 @@ record LayerFooter(
         if (Bytes.i32(b, CHECKSUM) != crc) {
             throw wrong(file, position + CHECKSUM, "footer checksum", Bytes.i32(b, CHECKSUM), crc);
         }
-        if (Bytes.u16(b, 236) != LayerFormat.VERSION || Bytes.u16(b, 238) != BYTES) {
-            throw wrong(
-                    file, position + 236, "footer version", LayerFormat.VERSION, Bytes.u16(b, 236));
+        if (Bytes.u16(b, 236) != LayerFormat.VERSION) {
+            throw LayerFormat.wrongVersion(file, position + 236, Bytes.u16(b, 236));
+        }
+        if (Bytes.u16(b, 238) != BYTES) {
+            throw wrong(file, position + 238, "footer length", BYTES, Bytes.u16(b, 238));
         }
         long index = Bytes.i64(b, 0);
         long root = Bytes.i64(b, 8);

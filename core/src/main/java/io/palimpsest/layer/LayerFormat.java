@@ -2,6 +2,7 @@ package io.palimpsest.layer;
 
 import io.palimpsest.base.ByteSink;
 import io.palimpsest.base.Bytes;
+import io.palimpsest.base.FormatVersion;
 import io.palimpsest.base.Key;
 import io.palimpsest.base.PageserverException;
 import java.util.zip.CRC32C;
@@ -176,6 +177,12 @@ final class LayerFormat {
             }
         }
         return high;
+    }
+
+    static PageserverException wrongVersion(String file, long offset, int found) {
+        return found > VERSION
+                ? FormatVersion.later(file + " at offset " + offset, "layer file", found, VERSION)
+                : wrong(file, offset, "format version", VERSION, found);
     }
 
     static PageserverException wrong(

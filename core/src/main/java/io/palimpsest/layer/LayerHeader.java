@@ -61,11 +61,15 @@ record LayerHeader(
         if (Bytes.i64(b, 0) != LayerFormat.MAGIC) {
             throw wrong(file, 0, "magic of a layer file", LayerFormat.MAGIC, Bytes.i64(b, 0));
         }
-        if (Bytes.u16(b, 8) != LayerFormat.VERSION) {
-            throw wrong(file, 8, "format version", LayerFormat.VERSION, Bytes.u16(b, 8));
-        }
         int crc = LayerFormat.crc(b, 0, CHECKSUM);
-        if (Bytes.i32(b, CHECKSUM) != crc) {
+        boolean whole = Bytes.i32(b, CHECKSUM) == crc;
+        int version = Bytes.u16(b, 8);
+        if (version != LayerFormat.VERSION) {
+            throw whole
+                    ? LayerFormat.wrongVersion(file, 8, version)
+                    : wrong(file, 8, "format version", LayerFormat.VERSION, version);
+        }
+        if (!whole) {
             throw wrong(file, CHECKSUM, "header checksum", Bytes.i32(b, CHECKSUM), crc);
         }
         int kind = Bytes.u8(b, 10);

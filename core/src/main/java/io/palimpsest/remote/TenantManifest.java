@@ -2,6 +2,7 @@ package io.palimpsest.remote;
 
 import io.palimpsest.base.Check;
 import io.palimpsest.base.ErrorCode;
+import io.palimpsest.base.FormatVersion;
 import io.palimpsest.base.Generation;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.base.TenantOverrides;
@@ -149,10 +150,10 @@ public record TenantManifest(
     }
 
     private static TenantManifest parse(String[] lines, String key) {
+        FormatVersion.refuseLater(key, "palimpsest tenant manifest ", 1, lines[0]);
         if (!lines[0].equals(MAGIC)) {
             throw PageserverException.corruption(
-                    "%s: expected '%s' in the first line, found '%s': another format version?",
-                    key, MAGIC, lines[0]);
+                    "%s: expected '%s' in the first line, found '%s'", key, MAGIC, lines[0]);
         }
         TreeMap<TenantSetting, Long> config = new TreeMap<>();
         int first = 6;

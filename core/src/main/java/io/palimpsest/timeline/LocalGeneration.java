@@ -1,6 +1,8 @@
 package io.palimpsest.timeline;
 
+import io.palimpsest.base.FormatVersion;
 import io.palimpsest.base.Generation;
+import io.palimpsest.base.PageserverException;
 import io.palimpsest.base.TextChecksum;
 import io.palimpsest.port.Disk;
 import io.palimpsest.remote.TenantManifest;
@@ -65,12 +67,18 @@ record LocalGeneration(List<Claim> claims) {
         disk.syncDirectory(directory);
     }
 
-    /** What the directory says; null if it says nothing, or nothing that can be trusted. */
+    /**
+     * What the directory says; null if it says nothing, or nothing that can be trusted.
+     *
+     * @throws PageserverException CORRUPTION if a later version has written it
+     */
     static @Nullable LocalGeneration read(Disk disk, String directory) {
-        String text = TextFile.read(disk, directory + "/" + FILE, MOST);
+        String path = directory + "/" + FILE;
+        String text = TextFile.read(disk, path, MOST);
         if (text == null) {
             return null;
         }
+        FormatVersion.refuseLater(path, "palimpsest generation ", 1, text);
         List<Claim> claims = new ArrayList<>();
         try {
             for (String line : text.split("\n")) {

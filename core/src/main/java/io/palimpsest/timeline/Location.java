@@ -2,6 +2,7 @@ package io.palimpsest.timeline;
 
 import io.palimpsest.base.Check;
 import io.palimpsest.base.ErrorCode;
+import io.palimpsest.base.FormatVersion;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.base.TenantShardId;
 import io.palimpsest.base.TextChecksum;
@@ -61,6 +62,7 @@ public record Location(LocationMode mode, int generation, boolean warm) {
         if (text == null) {
             return null;
         }
+        FormatVersion.refuseLater(path, "palimpsest location ", 1, text);
         try {
             String[] lines = text.split("\n");
             Location found =

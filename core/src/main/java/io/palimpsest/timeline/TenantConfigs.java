@@ -1,6 +1,7 @@
 package io.palimpsest.timeline;
 
 import io.palimpsest.base.ErrorCode;
+import io.palimpsest.base.FormatVersion;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.base.TenantConfig;
 import io.palimpsest.base.TenantOverrides;
@@ -101,6 +102,7 @@ final class TenantConfigs {
         if (text == null) {
             return TenantOverrides.NONE;
         }
+        FormatVersion.refuseLater(path, "palimpsest tenant config ", 1, text);
         TreeMap<TenantSetting, Long> values = new TreeMap<>();
         try {
             for (String line : text.split("\n")) {

@@ -1,6 +1,7 @@
 package io.palimpsest.timeline;
 
 import io.palimpsest.base.ErrorCode;
+import io.palimpsest.base.FormatVersion;
 import io.palimpsest.base.Generation;
 import io.palimpsest.base.Label;
 import io.palimpsest.base.Lsn;
@@ -155,10 +156,11 @@ final class TimelineIndexText {
         }
         Lines lines = new Lines(text.substring(0, last).split("\n"), path);
         String magic = lines.next();
+        FormatVersion.refuseLater(path, "palimpsest timeline index ", 2, magic);
         boolean second = magic.equals(MAGIC_2);
         if (!second && !magic.equals(MAGIC)) {
             throw PageserverException.corruption(
-                    "%s: expected '%s' or '%s' in the first line, found '%s': another format version?",
+                    "%s: expected '%s' or '%s' in the first line, found '%s'",
                     path, MAGIC, MAGIC_2, magic);
         }
         Identity identity =

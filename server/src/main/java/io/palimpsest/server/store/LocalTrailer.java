@@ -1,7 +1,9 @@
 package io.palimpsest.server.store;
 
 import io.palimpsest.base.Bytes;
+import io.palimpsest.base.FormatVersion;
 import io.palimpsest.base.PageserverException;
+import java.nio.charset.StandardCharsets;
 import java.util.zip.CRC32C;
 
 /**
@@ -38,6 +40,8 @@ record LocalTrailer(long length, long version, int crc32c) {
      * @throws PageserverException CORRUPTION if it is none, or of a file of another size
      */
     static LocalTrailer parse(byte[] b, String file, long fileSize) {
+        String mark = new String(b, 24, 8, StandardCharsets.ISO_8859_1);
+        FormatVersion.refuseLater(file, "PALOBJ", 1, mark);
         if (Bytes.i64(b, 24) != MAGIC) {
             throw PageserverException.corruption(
                     "%s: at offset %d expected the mark of an object, found %016x",

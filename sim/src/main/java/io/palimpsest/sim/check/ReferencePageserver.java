@@ -1,5 +1,7 @@
 package io.palimpsest.sim.check;
 
+import io.palimpsest.base.ByteSink;
+import io.palimpsest.base.Bytes;
 import io.palimpsest.base.Check;
 import io.palimpsest.base.Key;
 import io.palimpsest.base.Lsn;
@@ -13,6 +15,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.SortedMap;
 import java.util.SortedSet;
 import java.util.TreeMap;
 import java.util.TreeSet;
@@ -43,6 +46,64 @@ public final class ReferencePageserver {
     /** Goes on from here by itself: what is put here later than {@code lsn} is not in it. */
     public ReferencePageserver branch(long lsn) {
         return new ReferencePageserver(this, lsn);
+    }
+
+    /** All that was put here, for {@link #load}; what an ancestor has is not in it. */
+    public byte[] save() {
+        ByteSink out = new ByteSink(1 << 16);
+        out.i32(sizes.size());
+        sizes.forEach((key, history) -> {
+            save(out, key, history.size());
+            history.forEach((lsn, blocks) -> {
+                out.i64(lsn);
+                out.i32(blocks);
+            });
+        });
+        out.i32(pages.size());
+        pages.forEach((key, history) -> {
+            save(out, key, history.size());
+            history.forEach((lsn, page) -> {
+                out.i64(lsn);
+                out.i32(page.length);
+                out.bytes(page);
+            });
+        });
+        return out.toByteArray();
+    }
+
+    private static void save(ByteSink out, Key key, int versions) {
+        byte[] bytes = new byte[Key.BYTES];
+        key.write(bytes, 0);
+        out.bytes(bytes);
+        out.i32(versions);
+    }
+
+    /** What was saved, put here. */
+    public void load(byte[] saved) {
+        int at = 4;
+        for (int keys = Bytes.i32(saved, 0); keys > 0; keys--) {
+            TreeMap<Long, Integer> history = new TreeMap<>();
+            sizes.put(Key.read(saved, at), history);
+            int versions = Bytes.i32(saved, at + Key.BYTES);
+            at += Key.BYTES + 4;
+            for (; versions > 0; versions--, at += 12) {
+                history.put(Bytes.i64(saved, at), Bytes.i32(saved, at + 8));
+            }
+        }
+        int count = Bytes.i32(saved, at);
+        at += 4;
+        for (int keys = count; keys > 0; keys--) {
+            TreeMap<Long, byte[]> history = new TreeMap<>();
+            pages.put(Key.read(saved, at), history);
+            int versions = Bytes.i32(saved, at + Key.BYTES);
+            at += Key.BYTES + 4;
+            for (; versions > 0; versions--) {
+                int length = Bytes.i32(saved, at + 8);
+                history.put(
+                        Bytes.i64(saved, at), Arrays.copyOfRange(saved, at + 12, at + 12 + length));
+                at += 12 + length;
+            }
+        }
     }
 
     /** The page as it is from {@code lsn} on; the fork must be long enough. */
@@ -100,6 +161,21 @@ public final class ReferencePageserver {
                 .filter(key -> key.kind() == Keys.REL_SIZE && size(key, lsn) >= 0)
                 .map(Keys::relation)
                 .toList();
+    }
+
+    /** All pages there are at that LSN, by key. */
+    public SortedMap<Key, byte[]> contents(long lsn) {
+        TreeMap<Key, byte[]> found = new TreeMap<>();
+        for (Key size : sizeKeys()) {
+            for (int block = 0; block < size(size, lsn); block++) {
+                Key key =
+                        size.kind() == Keys.REL_SIZE
+                                ? Keys.block(Keys.relation(size), block)
+                                : Keys.slruPage(Slru.CLOG, size.field4() * 32 + block);
+                found.put(key, content(key, lsn));
+            }
+        }
+        return found;
     }
 
     /** A copy of the page; zeros if nothing was written to it, or not since it was cut off. */

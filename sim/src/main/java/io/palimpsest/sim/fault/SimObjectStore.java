@@ -192,6 +192,18 @@ public final class SimObjectStore implements ObjectStore, ObjectVersions {
         }
     }
 
+    /** What was there before all began. */
+    public void fill(String key, byte[] bytes) {
+        CRC32C crc = new CRC32C();
+        crc.update(bytes);
+        set(key, new StoredObject(bytes, (int) crc.getValue(), ++versions, wallMillis()));
+    }
+
+    /** What is really there. */
+    public byte[] content(String key) {
+        return find(key).bytes.clone();
+    }
+
     /** The keys of all that is really there. */
     public List<String> keys() {
         return new ArrayList<>(objects.keySet());

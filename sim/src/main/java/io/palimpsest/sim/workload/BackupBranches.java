@@ -6,13 +6,13 @@ import io.palimpsest.base.Label;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.base.Prng;
 import io.palimpsest.base.TimelineId;
-import io.palimpsest.sim.check.ReferencePageserver;
 import io.palimpsest.sim.fault.Machine;
 import io.palimpsest.sim.world.Simulation;
 import io.palimpsest.tenant.Tenants;
 import io.palimpsest.timeline.Timeline;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The branches of a {@link BackupRun}: what was confirmed of them, and to whom it must be known.
@@ -21,7 +21,7 @@ final class BackupBranches {
     private final BackupRun run;
     private final BackupProfile profile;
     private final Prng random;
-    private final ReferencePageserver reference;
+    private final @Nullable BackupGolden golden;
     private final BackupNames names;
     private int next = 5;
 
@@ -32,12 +32,16 @@ final class BackupBranches {
     private final TreeSet<TimelineId> deleted = new TreeSet<>();
 
     BackupBranches(
-            BackupRun run, BackupProfile profile, Prng random, ReferencePageserver reference) {
+            BackupRun run, BackupProfile profile, Prng random, @Nullable BackupGolden golden) {
         this.run = run;
         this.profile = profile;
         this.random = random;
-        this.reference = reference;
+        this.golden = golden;
         this.names = new BackupNames(random);
+        if (golden != null) {
+            branches.putAll(golden.branches());
+            branches.keySet().forEach(id -> names.there(id, golden.name(id)));
+        }
     }
 
     /**
@@ -108,7 +112,7 @@ final class BackupBranches {
                 if (!overtaken) {
                     names.check(tenants, there);
                 }
-                reference.compareAll(there, branch.getValue());
+                long _ = run.reference(there.id()).compareAll(there, branch.getValue());
             } catch (PageserverException e) {
                 // Another server may have deleted it since.
                 if (e.code() == ErrorCode.NOT_FOUND && !branches.containsKey(branch.getKey())) {
@@ -133,8 +137,17 @@ final class BackupBranches {
         machine.tracer().info("backup-branches-checked", branches.size() + " branches");
     }
 
+    /** Is it there, as somebody was told? */
+    boolean confirmed(TimelineId id) {
+        return branches.containsKey(id);
+    }
+
     private void delete(Machine machine, Tenants tenants, TimelineId id, boolean lastLife) {
         Simulation s = machine.node().simulation();
+        boolean old = golden != null && golden.branches().containsKey(id);
+        if (old && golden != null && !golden.deletable(id, branches.keySet())) {
+            return;
+        }
         branches.remove(id);
         names.forget(id);
         long cut = profile.deletionCutShortNanos();
@@ -155,7 +168,7 @@ final class BackupBranches {
         } finally {
             under[0] = false;
         }
-        s.probe("backup-branch-deleted");
+        s.probe(old ? "golden-branch-deleted" : "backup-branch-deleted");
         deleted.add(id);
     }
 }

@@ -42,6 +42,11 @@ final class BackupLeases {
         machine.node().simulation().probe("backup-lease");
     }
 
+    /** One that was promised before all began. */
+    void promised(long lsn, long untilMillis) {
+        promised.put(lsn, untilMillis);
+    }
+
     private long any() {
         int n = random.nextInt(promised.size());
         return promised.keySet().stream().skip(n).findFirst().orElseThrow();

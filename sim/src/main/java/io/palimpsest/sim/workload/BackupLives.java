@@ -64,6 +64,15 @@ final class BackupLives {
         run = new BackupRun(profile, random, source, store, vandal);
         standBy = new BackupStandBy(s, run, choosing);
         current = newMachine();
+        BackupGolden golden = run.golden();
+        if (golden != null) {
+            golden.fill(store);
+            boolean onDisk = profile.goldenDisk().strikes(choosing);
+            s.probe(onDisk ? "golden-from-disk" : "golden-from-store");
+            if (onDisk) {
+                golden.fill(current, plan);
+            }
+        }
     }
 
     /** A machine whose clock is not quite right. */

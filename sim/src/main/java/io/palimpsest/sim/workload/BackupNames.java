@@ -39,6 +39,11 @@ final class BackupNames {
         is(id, name.text());
     }
 
+    /** One that was there before all began, and how it was called; null: not at all. */
+    void there(TimelineId id, @Nullable Label name) {
+        may(id, name == null ? NONE : name.text());
+    }
+
     void forget(TimelineId id) {
         names.remove(id);
     }

@@ -28,6 +28,7 @@ import io.palimpsest.timeline.WalReceiver;
 import io.palimpsest.timeline.WalSource;
 import java.util.OptionalInt;
 import java.util.function.BooleanSupplier;
+import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 
 /** One run of {@link BackupScenario}: the source, the store, and what was confirmed to anybody. */
@@ -49,8 +50,8 @@ final class BackupRun {
     private final Machine source;
     private final SimObjectStore store;
     private final BackupSizes sizes;
-    private final ReferencePageserver reference = new ReferencePageserver();
-    private final SimWalSource wal = new SimWalSource(START_LSN);
+    private final ReferencePageserver reference;
+    private final SimWalSource wal;
     private final WalWorkload workload;
     private final SimPostgres postgres;
     private final long pauseNanos;
@@ -67,6 +68,9 @@ final class BackupRun {
 
     private boolean outages = true;
 
+    /** What was there before all began, and what became of it. */
+    private final @Nullable BackupGolden golden;
+
     private final BackupBranches branches;
     private final BackupLeases leases;
 
@@ -81,25 +85,42 @@ final class BackupRun {
             @Nullable StoreVandal vandal) {
         this.profile = profile;
         this.random = random;
-        branches = new BackupBranches(this, profile, random, reference);
+        golden = profile.golden() ? new BackupGolden(this, random) : null;
+        reference = golden == null ? new ReferencePageserver() : golden.reference(MAIN);
+        wal = new SimWalSource(golden == null ? START_LSN : golden.end(MAIN));
+        branches = new BackupBranches(this, profile, random, golden);
         this.source = source;
         this.store = store;
         this.vandal = vandal;
-        PgVersion version = PgVersion.ofMajor(14 + random.nextInt(5));
+        PgVersion any = PgVersion.ofMajor(14 + random.nextInt(5));
+        PgVersion version = golden == null ? any : golden.version();
         leases = new BackupLeases(random.split("leases"), reference);
         sizes = BackupSizes.of(random);
         records = 50 + random.nextInt(250);
         pauseNanos = 1L + random.nextLong(100 * MILLIS);
+        Prng ofRecords = random.split("records");
+        LongSupplier date = source.clock()::wallMillis;
         workload =
-                new WalWorkload(
-                        random.split("records"),
-                        version,
-                        START_LSN,
-                        reference,
-                        wal,
-                        source.clock()::wallMillis);
-        workload.init();
+                golden == null
+                        ? new WalWorkload(ofRecords, version, START_LSN, reference, wal, date)
+                        : golden.workload(ofRecords, reference, wal, date);
         postgres = new SimPostgres(source, version, wal, workload::backup);
+        if (golden == null) {
+            workload.init();
+        } else {
+            made = true;
+            postgres.createSlot();
+            golden.leases().forEach(leases::promised);
+        }
+    }
+
+    @Nullable BackupGolden golden() {
+        return golden;
+    }
+
+    /** What a timeline is to be; a branch that nobody writes to is what it hangs on. */
+    ReferencePageserver reference(TimelineId id) {
+        return golden == null ? reference : golden.reference(id);
     }
 
     BackupBranches branches() {
@@ -274,6 +295,9 @@ final class BackupRun {
                 Lsn.toString(wal.keptFrom()));
         branches.check(machine, tenants, rivals && !last);
         checkLeases(machine, timeline, rivals && !last);
+        if (golden != null) {
+            golden.readSome(machine, tenants, rivals && !last);
+        }
         return follow(machine, tenants, timeline, last);
     }
 
@@ -312,6 +336,9 @@ final class BackupRun {
             noteMade(timeline);
             Watermarks.of(machine, timeline);
             compareSome(machine, timeline);
+            if (golden != null) {
+                golden.readSome(machine, tenants, rivals && !last);
+            }
             if (random.nextInt(8) == 0) {
                 lease(machine, timeline);
             }
@@ -486,11 +513,12 @@ final class BackupRun {
     void compareAll(Machine machine, Timeline timeline) {
         long oldest = timeline.oldestReadableLsn();
         long last = timeline.lastRecordLsn();
-        long pages = reference.compareAll(timeline, last);
+        ReferencePageserver expected = reference(timeline.id());
+        long pages = expected.compareAll(timeline, last);
         for (int i = 0; i < 3; i++) {
             long lsn = i == 0 ? oldest : oldest + random.nextLong(last - oldest + 1);
             try {
-                pages += reference.compareAll(timeline, lsn);
+                pages += expected.compareAll(timeline, lsn);
             } catch (PageserverException e) {
                 requireExcused(machine, e);
             }

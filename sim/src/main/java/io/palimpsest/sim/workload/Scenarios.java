@@ -20,7 +20,8 @@ public final class Scenarios {
                     BackupScenario.named("store-rot"),
                     BackupScenario.named("store-outage"),
                     BackupScenario.named("split-brain"),
-                    BackupScenario.named("branch-storm"));
+                    BackupScenario.named("branch-storm"),
+                    BackupScenario.named("upgrade"));
 
     private Scenarios() {}
 

@@ -224,6 +224,46 @@ public final class WalWorkload {
         written();
     }
 
+    /**
+     * The WAL of a server that others have written to before.
+     *
+     * @param lsn up to where; the end of a record
+     * @param ofOthers what they have written, and what comes
+     */
+    static WalWorkload resumed(
+            Prng random,
+            PgVersion version,
+            long lsn,
+            ReferencePageserver ofOthers,
+            SimWalSource source,
+            LongSupplier wallMillis,
+            Counters counters) {
+        WalWorkload here =
+                new WalWorkload(
+                        random,
+                        version,
+                        lsn,
+                        ofOthers,
+                        source,
+                        wallMillis,
+                        1,
+                        counters.previousLsn);
+        here.nextXid = counters.nextXid;
+        here.nextRelation = counters.nextRelation;
+        return here.goesOn(here, lsn, ofOthers);
+    }
+
+    /**
+     * What a server counts.
+     *
+     * @param previousLsn where the last record starts
+     */
+    record Counters(int nextXid, int nextRelation, long previousLsn) {}
+
+    Counters counters() {
+        return new Counters(nextXid, nextRelation, wal.previousLsn());
+    }
+
     private WalWorkload goesOn(WalWorkload branch, long lsn, ReferencePageserver ofBranch) {
         for (RelTag tag : ofBranch.relations(lsn)) {
             if (tag.db() != DATABASE) {

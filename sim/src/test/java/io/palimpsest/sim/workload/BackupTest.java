@@ -59,7 +59,8 @@ class BackupTest {
     @CsvSource({
         "store-outage, 3, backup-started-in-outage",
         "split-brain, 3, backup-restored-while-running",
-        "branch-storm, 3, backup-scrub-deleted"
+        "branch-storm, 3, backup-scrub-deleted",
+        "upgrade, 3, golden-pin-read"
     })
     void theWorstOfAStoreAlone(String name, int seeds, String reached) {
         TreeMap<String, Long> probes = new TreeMap<>();

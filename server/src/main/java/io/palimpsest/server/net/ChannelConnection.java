@@ -28,9 +28,12 @@ import org.jspecify.annotations.Nullable;
  *
  * <pre>
  *   null: the task's       what arrives is put into the buffer, and the task is woken for it
- *   set: the event loop's  the task waits; the buffer holds nothing, or the beginning of a message
+ *   set: the event loop's  the task waits; the buffer holds nothing, or the beginning of a message,
+ *                          or what the event loop has been called for
  *
- *   null -> set   by the task, in read, with an empty buffer
+ *   null -> set   by the task, in read, with an empty buffer; if that has not been empty for some
+ *                 reads in a row, with what is in it: else one that asks without pause would have
+ *                 the task's help for ever
  *   set -> null   by the event loop, for good until the next read: at a message that it cannot answer
  *                 at once, when answers of the task's have still to be passed on, when the peer does
  *                 not take what it gets, or after so much in one go; and at the end of the connection
@@ -66,6 +69,9 @@ final class ChannelConnection extends ChannelInboundHandlerAdapter implements Ne
     /** So many pieces in one go; then it is others' turn, and the rest is the task's. */
     private static final int PIECES = 4;
 
+    /** So often the task is given what is in the buffer before the event loop tries again. */
+    static final int TASK_READS = 4;
+
     /** Answers of the thread's event loop, until they are sent; no connection keeps any there. */
     private static final FastThreadLocal<ByteSink> ANSWERS =
             new FastThreadLocal<>() {
@@ -85,6 +91,7 @@ final class ChannelConnection extends ChannelInboundHandlerAdapter implements Ne
     private int end;
     private long lastArrival;
     private Net.@Nullable AtOnce atOnce;
+    private int taskReads;
     private int queuedBytes;
     private boolean reading;
     private boolean ended;
@@ -265,9 +272,11 @@ final class ChannelConnection extends ChannelInboundHandlerAdapter implements Ne
         Check.that(length > 0, "read of %d bytes", length);
         lock.lock();
         try {
-            if (start == end && !isOver()) {
-                atOnce = answers;
+            taskReads = start == end ? 0 : taskReads + 1;
+            if (!isOver() && (start == end || taskReads > TASK_READS)) {
+                taskReads = 0;
                 lastArrival = System.nanoTime();
+                lend(answers);
             }
             while (!isOver() && (atOnce != null || start == end)) {
                 long left = timeoutNanos - (System.nanoTime() - lastArrival);
@@ -295,6 +304,34 @@ final class ChannelConnection extends ChannelInboundHandlerAdapter implements Ne
         } finally {
             lock.unlock();
         }
+    }
+
+    /** Begins the event loop's turn. The caller, which is the task, holds the lock. */
+    private void lend(Net.@Nullable AtOnce answers) {
+        atOnce = answers;
+        if (answers != null && start < end) {
+            ChannelHandlerContext ctx = channel();
+            try {
+                ctx.executor().execute(() -> goOn(ctx));
+            } catch (RejectedExecutionException e) {
+                atOnce = null;
+            }
+        }
+    }
+
+    /** The event loop's turn has begun with something in the buffer. */
+    private void goOn(ChannelHandlerContext ctx) {
+        answerAtOnce(ctx);
+        lock.lock();
+        try {
+            if (reading || ended || end - start >= INBOUND_BYTES / 2) {
+                return;
+            }
+            reading = true;
+        } finally {
+            lock.unlock();
+        }
+        ctx.read();
     }
 
     /** Does nothing more arrive? The caller holds the lock. */
@@ -336,15 +373,14 @@ final class ChannelConnection extends ChannelInboundHandlerAdapter implements Ne
 
     /** What the task has written reaches the channel: answers of the event loop come after it. */
     private void passOn(ChannelHandlerContext to, ByteBuf written) {
-        int n = written.readableBytes();
-        var _ = to.writeAndFlush(written, to.voidPromise());
         lock.lock();
         try {
-            queuedBytes -= n;
+            queuedBytes -= written.readableBytes();
             changed.signalAll();
         } finally {
             lock.unlock();
         }
+        var _ = to.writeAndFlush(written, to.voidPromise());
     }
 
     /** What has arrived is still answered; then the connection ends as if the peer had ended it. */

@@ -6,11 +6,15 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
+import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelOutboundBuffer;
+import io.netty.channel.ChannelOutboundHandlerAdapter;
 import io.netty.channel.embedded.EmbeddedChannel;
 import io.palimpsest.base.ByteSink;
 import io.palimpsest.port.Net;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
@@ -30,7 +34,19 @@ class ChannelConnectionTest {
 
     private final ChannelConnection connection =
             new ChannelConnection(() -> {}, () -> {}, () -> {});
-    private final EmbeddedChannel loop = new EmbeddedChannel(connection);
+
+    /** Each time the channel was asked to read on. */
+    private final List<String> reading = new ArrayList<>();
+
+    private final EmbeddedChannel loop =
+            new EmbeddedChannel(
+                    new ChannelOutboundHandlerAdapter() {
+                        @Override
+                        public void read(ChannelHandlerContext ctx) {
+                            reading.add("read");
+                        }
+                    },
+                    connection);
 
     /** What the task's reads have come to. */
     private final BlockingQueue<String> reads = new LinkedBlockingQueue<>();
@@ -122,6 +138,67 @@ class ChannelConnectionTest {
         taskThatWaits();
         arrives("d5");
         assertEquals("5", sent());
+    }
+
+    /** Else the task would help one for ever that asks again before it has all answers. */
+    @Test
+    void aTaskThatFindsNoEndIsRelieved() throws Exception {
+        taskThatWaits();
+        arrives("X0");
+        assertEquals("X0", taskRead());
+        for (int i = 1; i <= ChannelConnection.TASK_READS; i++) {
+            arrives("a" + i);
+            task(() -> read(LOWER_CASE, LONG));
+            assertEquals("a" + i, taskRead());
+        }
+        arrives("b8c9d");
+        taskThatWaits();
+        assertEquals("", sent());
+        loop.runPendingTasks();
+        assertEquals("89", sent());
+        assertTrue(connection.answersAtOnce());
+        arrives("0X1");
+        assertEquals("0", sent());
+        assertEquals("X1", taskRead());
+    }
+
+    @Test
+    void whatTheTaskIsRelievedOfMayBeItsAfterAll() throws Exception {
+        taskThatWaits();
+        arrives("X0");
+        assertEquals("X0", taskRead());
+        for (int i = 0; i < ChannelConnection.TASK_READS; i++) {
+            arrives("Y1");
+            task(() -> read(LOWER_CASE, LONG));
+            assertEquals("Y1", taskRead());
+        }
+        arrives("b2Z3");
+        task(() -> {
+            connection.write("earlier".getBytes(StandardCharsets.US_ASCII), 0, 7);
+            read(LOWER_CASE, LONG);
+        });
+        untilTheLoopAnswers();
+        loop.runPendingTasks();
+        assertEquals("earlier2", sent());
+        assertEquals("Z3", taskRead());
+    }
+
+    /** What stopped at a full buffer begins again when the event loop has emptied it. */
+    @Test
+    void readingGoesOnWhenTheLoopHasEmptiedTheBuffer() throws Exception {
+        taskThatWaits();
+        arrives("X0");
+        assertEquals("X0", taskRead());
+        arrives("a1".repeat(ChannelConnection.INBOUND_BYTES / 2));
+        for (int i = 0; i < ChannelConnection.TASK_READS; i++) {
+            task(() -> read(LOWER_CASE, LONG));
+            assertEquals("a1".repeat(50), taskRead());
+        }
+        reading.clear();
+        taskThatWaits();
+        loop.runPendingTasks();
+        assertEquals(ChannelConnection.INBOUND_BYTES / 2 - 200, sent().length());
+        assertEquals(1, reading.size());
     }
 
     @Test

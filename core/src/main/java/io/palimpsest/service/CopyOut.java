@@ -12,6 +12,7 @@ import java.util.zip.GZIPOutputStream;
 /** A base backup as messages of COPY OUT, plain or as one gzip stream. */
 final class CopyOut extends OutputStream {
     private static final int MESSAGE_BYTES = 64 << 10;
+    private static final int LARGE_BYTES = 16 << 10;
 
     private final ServerSession session;
     private final Runnable sent;
@@ -55,10 +56,20 @@ final class CopyOut extends OutputStream {
         write(new byte[] {(byte) b}, 0, 1);
     }
 
+    /** What is large becomes messages of its own, and is not copied together first. */
     @Override
     public void write(byte[] bytes, int offset, int count) {
         int at = offset;
         int end = offset + count;
+        if (count >= LARGE_BYTES) {
+            flush();
+            while (end - at >= LARGE_BYTES) {
+                int n = Math.min(end - at, MESSAGE_BYTES);
+                session.copyOut(bytes, at, n);
+                sent.run();
+                at += n;
+            }
+        }
         while (at < end) {
             int n = Math.min(end - at, MESSAGE_BYTES - length);
             System.arraycopy(bytes, at, message, length, n);

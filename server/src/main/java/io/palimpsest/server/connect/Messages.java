@@ -1,6 +1,7 @@
 package io.palimpsest.server.connect;
 
 import io.palimpsest.base.Bytes;
+import java.io.BufferedInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.DataInputStream;
 import java.io.DataOutputStream;
@@ -19,6 +20,9 @@ public final class Messages {
     private static final int VERSION_3 = 196_608;
     private static final int CLEARTEXT_PASSWORD = 3;
 
+    /** A message of a backup is about as long; without, its type and length are a read each. */
+    private static final int BUFFER_BYTES = 64 << 10;
+
     private final DataInputStream in;
     private final DataOutputStream out;
     private final int mostBytes;
@@ -29,7 +33,7 @@ public final class Messages {
      * @param mostBytes of a message that is taken
      */
     public Messages(InputStream in, OutputStream out, int mostBytes) {
-        this.in = new DataInputStream(in);
+        this.in = new DataInputStream(new BufferedInputStream(in, BUFFER_BYTES));
         this.out = new DataOutputStream(out);
         this.mostBytes = mostBytes;
     }

@@ -4,13 +4,16 @@ import io.palimpsest.base.PageserverException;
 import io.palimpsest.protocol.TarEntry;
 import io.palimpsest.protocol.TarReader;
 import java.io.IOException;
-import java.io.OutputStream;
 import java.io.UncheckedIOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.WritableByteChannel;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.FileAttribute;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -28,12 +31,15 @@ public final class UnpackedBackup implements TarReader.Visitor, AutoCloseable {
             PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------"));
     private static final FileAttribute<?> PRIVATE_FILE =
             PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------"));
+    private static final Set<StandardOpenOption> NEW =
+            Set.of(StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE);
     private static final String TABLESPACES = "pg_tblspc/";
 
     private final Path data;
     private final Path tablespaces;
     private final TarReader reader = new TarReader(this);
-    private @Nullable OutputStream file;
+    private @Nullable WritableByteChannel file;
+    private @Nullable Path lastParent;
     private long bytes;
     private int files;
 
@@ -81,8 +87,8 @@ public final class UnpackedBackup implements TarReader.Visitor, AutoCloseable {
             switch (entry.type()) {
                 case DIRECTORY -> directory(entry.name(), path);
                 case FILE -> {
-                    Files.createDirectories(path.getParent(), PRIVATE);
-                    file = Files.newOutputStream(Files.createFile(path, PRIVATE_FILE));
+                    parent(path);
+                    file = Files.newByteChannel(path, NEW, PRIVATE_FILE);
                     files++;
                 }
                 case SYMBOLIC_LINK, HARD_LINK ->
@@ -93,6 +99,15 @@ public final class UnpackedBackup implements TarReader.Visitor, AutoCloseable {
             throw PageserverException.badRequest("%s comes twice", entry.name());
         } catch (IOException e) {
             throw new UncheckedIOException(e);
+        }
+    }
+
+    /** Files of one directory mostly follow each other. */
+    private void parent(Path path) throws IOException {
+        Path parent = path.getParent();
+        if (!parent.equals(lastParent)) {
+            Files.createDirectories(parent, PRIVATE);
+            lastParent = parent;
         }
     }
 
@@ -110,7 +125,11 @@ public final class UnpackedBackup implements TarReader.Visitor, AutoCloseable {
     @Override
     public void content(byte[] chunk, int offset, int length) {
         try {
-            open().write(chunk, offset, length);
+            WritableByteChannel to = open();
+            ByteBuffer bytes = ByteBuffer.wrap(chunk, offset, length);
+            while (bytes.hasRemaining()) {
+                to.write(bytes);
+            }
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
@@ -121,8 +140,8 @@ public final class UnpackedBackup implements TarReader.Visitor, AutoCloseable {
         close();
     }
 
-    private OutputStream open() {
-        OutputStream open = file;
+    private WritableByteChannel open() {
+        WritableByteChannel open = file;
         if (open == null) {
             throw new IllegalStateException("content outside of a file");
         }
@@ -132,7 +151,7 @@ public final class UnpackedBackup implements TarReader.Visitor, AutoCloseable {
     /** Closes the file that is being written, if any. */
     @Override
     public void close() {
-        OutputStream open = file;
+        WritableByteChannel open = file;
         file = null;
         if (open != null) {
             try {

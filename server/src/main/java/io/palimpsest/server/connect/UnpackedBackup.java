@@ -13,6 +13,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.FileAttribute;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.util.Objects;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
@@ -104,7 +105,7 @@ public final class UnpackedBackup implements TarReader.Visitor, AutoCloseable {
 
     /** Files of one directory mostly follow each other. */
     private void parent(Path path) throws IOException {
-        Path parent = path.getParent();
+        Path parent = Objects.requireNonNull(path.getParent());
         if (!parent.equals(lastParent)) {
             Files.createDirectories(parent, PRIVATE);
             lastParent = parent;

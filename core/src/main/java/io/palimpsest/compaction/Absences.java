@@ -9,7 +9,7 @@ import java.util.List;
 /**
  * Where complete images say of a key that it is not there, by not having it. Only of keys that are
  * no pages: a page that is not there is not read, and has an image again before it is. Nor of
- * commit times, which an image lacks because they are old, and which do no harm.
+ * commit times and markers, which an image lacks because they are old, and which do no harm.
  */
 final class Absences {
     static final long NONE = -1L;
@@ -52,7 +52,8 @@ final class Absences {
         count = 0;
         next = 0;
         any = false;
-        if (!Keys.isPage(hi) && hi >>> 32 != Keys.COMMIT_TIME) {
+        long kind = hi >>> 32;
+        if (!Keys.isPage(hi) && kind != Keys.COMMIT_TIME && kind != Keys.MARKER) {
             for (int i = 0; i < keys.length; i++) {
                 if (keys[i].contains(hi, mid, lo)) {
                     covering[count++] = i;

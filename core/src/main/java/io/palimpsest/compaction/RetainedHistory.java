@@ -36,8 +36,8 @@ import org.jspecify.annotations.Nullable;
  * among the layers read, a key that it lacks gets the tombstone it stands for, or what is older
  * would come to light.
  *
- * <p>Of the commit times at or below the cutoff only the newest stays. Each sink gets its values in
- * order; one may be a few keys behind another.
+ * <p>Of the commit times at or below the cutoff only the newest stays, of the markers none. Each
+ * sink gets its values in order; one may be a few keys behind another.
  */
 public final class RetainedHistory {
     private static final byte[] TOMBSTONE = {StoredValue.IMAGE};
@@ -150,7 +150,7 @@ public final class RetainedHistory {
     /**
      * For {@link CompactionPlan.CreateImages}: contents as of the plan's LSN, and nothing else.
      *
-     * @param cutoff of the timeline's retention: commit times below are left out
+     * @param cutoff of the timeline's retention: commit times and markers below are left out
      */
     public static RetainedHistory image(
             CompactionPlan.CreateImages plan,
@@ -278,6 +278,11 @@ public final class RetainedHistory {
     /** The values of the interval are all there: passes on what stays. */
     private void close() {
         if (count == 0 || interval == ends.length) {
+            return;
+        }
+        if (hi >>> 32 == Keys.MARKER && Long.compareUnsigned(mid, commitCutoff) <= 0) {
+            // Nobody can go there any more.
+            count = 0;
             return;
         }
         if (interval == 0 && keepsBase) {

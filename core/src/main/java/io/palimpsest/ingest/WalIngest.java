@@ -60,6 +60,7 @@ public final class WalIngest {
     private final Cluster cluster;
     private final XactRecord xact = new XactRecord();
     private final CommitTimes commitTimes = new CommitTimes();
+    private final Markers markers = new Markers();
 
     /** Database and relation-map keys changed since the last commit; no content: dropped. */
     private final TreeMap<Key, byte[]> uncommitted = new TreeMap<>();
@@ -132,7 +133,13 @@ public final class WalIngest {
         Check.that(!copying, "a record after a database copy, before its commit");
         cluster.seen(r.xid());
         switch (r.rmid()) {
-            case Rmgr.HEAP, Rmgr.HEAP2 -> visibility.clear(r, out);
+            case Rmgr.HEAP -> {
+                visibility.clear(r, out);
+                if ((r.info() & 0x70) == 0x10) {
+                    markers.rowDeleted(r);
+                }
+            }
+            case Rmgr.HEAP2 -> visibility.clear(r, out);
             case Rmgr.XLOG -> xlog(r, out);
             case Rmgr.XACT -> xact(r, out);
             case Rmgr.SMGR -> smgr(r, out);
@@ -181,6 +188,9 @@ public final class WalIngest {
         if (!origin.hasNeonRecords(version) || !visibility.clearForNeon(r, out)) {
             throw unsupported(r);
         }
+        if ((r.info() & 0x70) == 0x10) {
+            markers.rowDeleted(r);
+        }
     }
 
     private void xlog(WalRecord r, Modifications out) {
@@ -188,6 +198,7 @@ public final class WalIngest {
         switch (r.info() & 0xF0) {
             case XlogInfo.CHECKPOINT_SHUTDOWN -> cluster.checkPoint(b, main(r, 88), true);
             case XlogInfo.CHECKPOINT_ONLINE -> cluster.checkPoint(b, main(r, 88), false);
+            case XlogInfo.RESTORE_POINT -> markers.restorePoint(r, out);
             case XlogInfo.NEXTOID -> cluster.nextOid(i32(b, main(r, 4)));
             case XlogInfo.PARAMETER_CHANGE -> {
                 if (cluster.parameters(b, main(r, 26))) {
@@ -205,7 +216,6 @@ public final class WalIngest {
             case XlogInfo.NOOP,
                     XlogInfo.SWITCH,
                     XlogInfo.BACKUP_END,
-                    XlogInfo.RESTORE_POINT,
                     XlogInfo.FPI_FOR_HINT,
                     XlogInfo.FPI,
                     XlogInfo.OVERWRITE_CONTRECORD,
@@ -254,12 +264,14 @@ public final class WalIngest {
         if (commit) {
             slru.status(Slru.XACT_COMMITTED, xact.time(), lsn, out);
             commitTimes.commit(xact.time(), lsn, committed, out);
+            markers.commit(r, xid, xact, relations, out);
             if (cluster.control().tracksCommitTimestamps()) {
                 slru.commitTime(xact.commitTime(), r.originId(), lsn, out);
                 cluster.newestCommitTs(slru.latest());
             }
         } else {
             slru.status(Slru.XACT_ABORTED, 0, lsn, out);
+            markers.abort(xid, xact);
         }
         if (XactRecord.isPrepared(r.info())) {
             out.tombstone(preparedKey(xid), lsn);
@@ -426,6 +438,7 @@ public final class WalIngest {
             int at = main(r, 8);
             long n = i32(b, at + 4) & 0xFFFF_FFFFL;
             main(r, 8 + 4 * n);
+            markers.databaseDropped(r, i32(b, at), out);
             for (int i = 0; i < n; i++) {
                 int spc = i32(b, at + 8 + 4 * i);
                 sizes.dropAll(Keys.ofDatabase(Keys.REL_SIZE, spc, i32(b, at)), r.endLsn(), out);
@@ -521,7 +534,9 @@ public final class WalIngest {
         if ((r.info() & 0xF0) == 0x10) {
             int at = main(r, 24);
             cluster.seen(i32(r.bytes(), at + 12) - 1);
-            cluster.oldestActiveXid(i32(r.bytes(), at + 16));
+            int oldest = i32(r.bytes(), at + 16);
+            cluster.oldestActiveXid(oldest);
+            markers.oldestRunning(oldest);
         }
     }
 }

@@ -36,6 +36,7 @@ import io.palimpsest.timeline.TimelineStore;
 import io.palimpsest.timeline.TransactionEnd;
 import io.palimpsest.timeline.WalReceiver;
 import io.palimpsest.timeline.WalSource;
+import io.palimpsest.value.Marker;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
@@ -48,6 +49,9 @@ import org.jspecify.annotations.Nullable;
 
 /** What operators ask of a page server. Methods may block; errors are {@link Tenants}'. */
 public final class Management {
+    /** Markers whose names are looked for in one request: each reads a catalogue twice. */
+    private static final int MOST_LOOKED_AT = 1000;
+
     private final Tenants tenants;
 
     public Management(Tenants tenants) {
@@ -291,6 +295,45 @@ public final class Management {
     /** How a transaction ended, by its id with or without the epoch. */
     public TransactionEnd transaction(TenantId tenant, TimelineId timeline, long xid) {
         return tenants.timeline(tenant, timeline).transaction(xid);
+    }
+
+    /**
+     * What somebody did to a branch that is a point to come back to, the newest first.
+     *
+     * @param below at or above it nobody looks; {@link Lsn#INVALID}: all
+     * @param restorePoint only restore points called so; null: everything
+     * @param rewrites also what took nothing away
+     */
+    public Marked markers(
+            TenantId tenant,
+            TimelineId timeline,
+            Lsn below,
+            int limit,
+            @Nullable String restorePoint,
+            boolean rewrites) {
+        Timeline found = tenants.timeline(tenant, timeline);
+        List<MarkedPoint> points = new ArrayList<>();
+        int[] looked = new int[1];
+        Marker[] last = new Marker[1];
+        boolean[] stopped = new boolean[1];
+        found.markers(
+                below.isValid() ? below.value() : Long.MAX_VALUE,
+                marker -> {
+                    stopped[0] = points.size() == limit || looked[0] == MOST_LOOKED_AT;
+                    if (stopped[0]) {
+                        return false;
+                    }
+                    last[0] = marker;
+                    if (restorePoint == null || restorePoint.equals(marker.restorePoint())) {
+                        looked[0]++;
+                        MarkedPoint point = MarkedPoint.of(found, marker);
+                        if (rewrites || point.kind() != MarkedPoint.Kind.REWRITE) {
+                            points.add(point);
+                        }
+                    }
+                    return true;
+                });
+        return new Marked(points, stopped[0] && last[0] != null ? new Lsn(last[0].lsn()) : null);
     }
 
     /** When the last commit at or below an LSN was; PRECONDITION_FAILED if none is known. */
@@ -622,6 +665,13 @@ public final class Management {
      * @param damaged layers that are left out of it
      */
     public record Compaction(CompactionDebt debt, List<String> off, List<String> damaged) {}
+
+    /**
+     * Points to come back to.
+     *
+     * @param more there may be more below that LSN; null: there are none
+     */
+    public record Marked(List<MarkedPoint> points, @Nullable Lsn more) {}
 
     /**
      * A layer.

@@ -28,6 +28,7 @@ import io.palimpsest.port.Clock;
 import io.palimpsest.port.Environment;
 import io.palimpsest.redo.RedoContext;
 import io.palimpsest.value.Keys;
+import io.palimpsest.value.Marker;
 import io.palimpsest.value.Modifications;
 import io.palimpsest.value.ReadView;
 import java.util.Arrays;
@@ -35,6 +36,7 @@ import java.util.Collection;
 import java.util.List;
 import java.util.OptionalLong;
 import java.util.TreeSet;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -585,6 +587,41 @@ public final class Timeline {
      */
     public TransactionEnd transaction(long xid) {
         return new TransactionSearch(this, commits).find(xid);
+    }
+
+    /**
+     * The markers below an LSN, ancestors' included, the newest first, until the visitor has had
+     * enough. May block.
+     */
+    public void markers(long below, Predicate<Marker> visitor) {
+        MarkerLog log = new MarkerLog(this, below);
+        do {
+            for (Marker marker : log.next()) {
+                if (!visitor.test(marker)) {
+                    return;
+                }
+            }
+        } while (log.more());
+    }
+
+    /** Whose history an LSN is: its own, or an ancestor's if it is below the branch point. */
+    public Timeline holderOf(long lsn) {
+        Timeline t = this;
+        for (Timeline up = t.ancestor(); up != null && lsn < t.ancestorLsn(); up = t.ancestor()) {
+            t = up;
+        }
+        return t;
+    }
+
+    /** The oldest LSN from which on all history up to its end may be read, in ancestors too. */
+    public long oldestReachableLsn() {
+        Timeline t = this;
+        for (Timeline up = t.ancestor();
+                up != null && up.oldestReadableLsn() < t.ancestorLsn();
+                up = t.ancestor()) {
+            t = up;
+        }
+        return t.oldestReadableLsn();
     }
 
     /**

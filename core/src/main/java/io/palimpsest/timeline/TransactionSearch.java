@@ -87,7 +87,7 @@ final class TransactionSearch {
 
     private TransactionEnd ended(long full) {
         Kind kind = foundStatus == Slru.XACT_COMMITTED ? Kind.COMMITTED : Kind.ABORTED;
-        if (!readable(foundLsn)) {
+        if (!timeline.holderOf(foundLsn).readable(foundLsn)) {
             return new TransactionEnd(
                     full, kind, foundLsn, foundMicros, false, null, oldestCommit());
         }
@@ -99,15 +99,6 @@ final class TransactionSearch {
                 true,
                 commits.atOrBelow(foundLsn - 1),
                 commits.above(foundLsn));
-    }
-
-    /** What is before a branch point is the ancestor's history. */
-    private boolean readable(long lsn) {
-        Timeline t = timeline;
-        for (Timeline up = t.ancestor(); up != null && lsn < t.ancestorLsn(); up = t.ancestor()) {
-            t = up;
-        }
-        return t.readable(lsn);
     }
 
     private TransactionEnd byStatus(long full) {
@@ -143,15 +134,7 @@ final class TransactionSearch {
 
     /** The first commit of the history that is kept, ancestors' included. */
     private @Nullable Commit oldestCommit() {
-        long oldest = timeline.oldestReadableLsn();
-        Timeline t = timeline;
-        for (Timeline up = t.ancestor();
-                up != null && up.oldestReadableLsn() < t.ancestorLsn();
-                up = t.ancestor()) {
-            oldest = up.oldestReadableLsn();
-            t = up;
-        }
-        return commits.above(oldest - 1);
+        return commits.above(timeline.oldestReachableLsn() - 1);
     }
 
     /** Zeros if there is no such page. */

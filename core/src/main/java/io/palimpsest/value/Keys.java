@@ -21,6 +21,7 @@ import io.palimpsest.pg.Slru;
  * 08 CONTROL_FILE 0      0      0       0      0        pg_control as imported
  * 09 CHECKPOINT   0      0      0       0      0        struct CheckPoint kept up to date by ingest, 88 bytes
  * 0A COMMIT_TIME  0      second 0      0       0        i64 us since 2000, u64 LSN: the first commit of that second (since 2000)
+ * 0B MARKER       0      LSN high, low   0      0       what somebody may want to come back to: see Marker
  * </pre>
  *
  * REL_BLOCK and SLRU_BLOCK hold images and deltas, all other kinds only images. All of them are
@@ -37,6 +38,7 @@ public final class Keys {
     public static final int TWO_PHASE = 6;
     public static final int TABLESPACE = 7;
     public static final int COMMIT_TIME = 10;
+    public static final int MARKER = 11;
 
     public static final Key CONTROL_FILE = Key.of(8, 0, 0, 0, 0, 0);
     public static final Key CHECKPOINT = Key.of(9, 0, 0, 0, 0, 0);
@@ -87,6 +89,11 @@ public final class Keys {
     /** Of a second since 2000, unsigned. */
     public static Key commitTime(long second) {
         return Key.of(COMMIT_TIME, 0, (int) second, 0, 0, 0);
+    }
+
+    /** Of the record that ends at that LSN. */
+    public static Key marker(long lsn) {
+        return new Key(hi(MARKER, 0), lsn, 0);
     }
 
     public static Key tablespace(int spc) {

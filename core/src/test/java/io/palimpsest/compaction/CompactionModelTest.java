@@ -96,6 +96,9 @@ class CompactionModelTest {
                     lsn = ingestPage(t, pages.get(prng.nextInt(pages.size())), before, lsn);
                 }
             }
+            if (prng.oneIn(5)) {
+                mark(t, lsn);
+            }
             if (prng.oneIn(4)) {
                 second += 1 + prng.nextInt(3);
                 byte[] v = new byte[17];
@@ -105,6 +108,10 @@ class CompactionModelTest {
                 }
                 t.write(Key.of(Keys.COMMIT_TIME, 0, second, 0, 0, 0), lsn, v);
             }
+        }
+
+        private void mark(ModelTimeline t, long lsn) {
+            t.write(Keys.marker(lsn), lsn, image(7));
         }
 
         private long ingestPage(ModelTimeline t, Key page, long before, long lsn) {
@@ -210,6 +217,11 @@ class CompactionModelTest {
                     } else {
                         assertArrayEquals(t.expected(k, lsn), t.read(k, lsn), "commit time");
                     }
+                }
+            }
+            for (Key k : t.ownKeys()) {
+                if (k.kind() == Keys.MARKER && k.mid() > t.cutoff) {
+                    assertArrayEquals(t.expected(k, lsn), t.read(k, lsn), "marker");
                 }
             }
             if (newest != null) {

@@ -227,6 +227,26 @@ class RetainedHistoryTest {
         assertEquals(3 + 1, out.size());
     }
 
+    @Test
+    void ofMarkersNoneStaysAtOrBelowTheCutoff() {
+        RetainedHistory images =
+                RetainedHistory.image(
+                        new CompactionPlan.CreateImages(KeyRange.ALL, 200, List.of(delta())),
+                        100,
+                        false,
+                        List.of(),
+                        pages,
+                        (hi, mid, lo, b, at, n) -> out.add(mid + ""));
+        for (RetainedHistory h : List.of(history(false, List.of(), List.of()), images)) {
+            for (long lsn : new long[] {5, 60, 100, 101}) {
+                Key k = Keys.marker(lsn);
+                h.accept(k.hi(), k.mid(), k.lo(), lsn, new byte[30], 0, 30);
+            }
+            h.finish();
+        }
+        assertEquals(List.of("101"), out);
+    }
+
     private static void commit(RetainedHistory h, int second, long lsn) {
         byte[] b = new byte[17];
         b[9] = (byte) lsn;

@@ -11,14 +11,18 @@ import java.sql.DriverManager;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Statement;
+import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
  * Points of a real PostgreSQL's history that people come back to, found by what the server did
- * there, and what the history was at them.
+ * there, and what the history was at them. {@code make regress TEST=HistoryPointsTest} takes all
+ * versions.
  */
 class HistoryPointsTest {
     private static Map<String, String> settings() {
@@ -51,8 +55,14 @@ class HistoryPointsTest {
         }
     }
 
+    @Test
+    void transactionsArePoints() throws Exception {
+        transactionsArePoints(Scene.MAJOR);
+    }
+
     @ParameterizedTest
     @ValueSource(ints = {14, 15, 16, 17, 18})
+    @Tag("regress")
     void transactionsArePoints(int major) throws Exception {
         try (Scene scene = new Scene("points-" + major, major, settings())) {
             String past = scene.sql("INSERT INTO t VALUES (1) RETURNING pg_current_xact_id()");
@@ -134,6 +144,143 @@ class HistoryPointsTest {
                             PostgresBinaries.fetch(major).home().resolve("bin"))) {
                 assertEquals("1,2", copy.sql("SELECT string_agg(n::text, ',' ORDER BY n) FROM u"));
             }
+        }
+    }
+
+    /** What a branch made at the only point whose line has these words answers. */
+    private static String just(
+            Scene scene, int major, TimelineId main, String lines, String words, String sql)
+            throws Exception {
+        List<String> found = lines.lines().filter(line -> line.contains(words)).toList();
+        assertEquals(1, found.size(), words + " in\n" + lines);
+        long at = Lsn.parse(found.getFirst().split(" +")[1]).value();
+        try (ConnectedCopy copy =
+                ConnectedCopy.start(
+                        scene.server,
+                        scene.tenant,
+                        main,
+                        at,
+                        scene.home.resolve("copies"),
+                        PostgresBinaries.fetch(major).home().resolve("bin"))) {
+            return copy.sql(sql);
+        }
+    }
+
+    @Test
+    void whatWasDoneIsFoundAndUndone() throws Exception {
+        whatWasDoneIsFoundAndUndone(Scene.MAJOR);
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {14, 15, 16, 17, 18})
+    @Tag("regress")
+    void whatWasDoneIsFoundAndUndone(int major) throws Exception {
+        try (Scene scene = new Scene("markers-" + major, major, settings())) {
+            TimelineId main = scene.imported();
+            run(scene, 0, "branch", "rename", Scene.slot(main), "main");
+            scene.sql("CREATE TABLE dropped AS SELECT generate_series(1, 5000) n");
+            scene.sql("CREATE TABLE emptied AS SELECT generate_series(1, 4000) n");
+            scene.sql("CREATE TABLE shrunk AS SELECT generate_series(1, 3000) n");
+            scene.sql("CREATE INDEX ON emptied (n)");
+            scene.sql("CREATE DATABASE other");
+            scene.sql("SELECT pg_create_restore_point('nightly')");
+            // Nothing of this took anything away.
+            scene.sql("VACUUM FULL shrunk");
+            scene.sql("REINDEX TABLE emptied");
+            scene.sql("DELETE FROM shrunk WHERE n <= 10");
+            scene.sql(
+                    "BEGIN; CREATE TABLE x (n int); INSERT INTO x VALUES (1); DROP TABLE x; COMMIT");
+            scene.sql("BEGIN; DROP TABLE dropped; ROLLBACK");
+            scene.sql("BEGIN; DELETE FROM shrunk; ROLLBACK");
+
+            scene.sql("DROP TABLE dropped");
+            scene.sql("TRUNCATE emptied");
+            scene.sql(
+                    "BEGIN; SAVEPOINT a; DELETE FROM shrunk WHERE n < 500; RELEASE a; DELETE FROM shrunk; COMMIT");
+            scene.sql("DROP DATABASE other");
+            scene.arrived(main);
+
+            String points = run(scene, 0, "point", "list", "main").out();
+            assertEquals(
+                    5,
+                    points.lines().filter(l -> l.startsWith("-") || l.startsWith("n")).count(),
+                    points);
+            contains(
+                    points,
+                    "just before DROP TABLE public.dropped (",
+                    "just before TRUNCATE public.emptied (");
+            contains(
+                    points,
+                    "just before DELETE of 2990 rows of public.shrunk",
+                    "just before DROP DATABASE other",
+                    "restore point nightly");
+            contains(
+                    run(scene, 0, "point", "list", "main", "--rewrites").out(),
+                    "written anew: public.shrunk (");
+            contains(
+                    run(scene, 0, "branch", "log", "main").out(),
+                    "DROP TABLE public.dropped",
+                    "restore point nightly");
+
+            // A server that begins in the midst of it has what was durable, and finds the rest
+            // again.
+            scene.server.kill();
+            scene.sql("CREATE TABLE late AS SELECT generate_series(1, 100) n");
+            scene.sql("DROP TABLE late");
+            scene.server.start();
+            scene.arrived(main);
+            points = run(scene, 0, "point", "list", "main").out();
+            contains(
+                    points,
+                    "DROP TABLE public.late",
+                    "DROP TABLE public.dropped",
+                    "restore point nightly");
+
+            assertEquals(
+                    "5000",
+                    just(
+                            scene,
+                            major,
+                            main,
+                            points,
+                            "TABLE public.dropped",
+                            "SELECT count(*) FROM dropped"));
+            assertEquals(
+                    "4000",
+                    just(
+                            scene,
+                            major,
+                            main,
+                            points,
+                            "public.emptied",
+                            "SELECT count(*) FROM emptied"));
+            assertEquals(
+                    "2990",
+                    just(
+                            scene,
+                            major,
+                            main,
+                            points,
+                            "public.shrunk",
+                            "SELECT count(*) FROM shrunk"));
+            assertEquals(
+                    "1",
+                    just(
+                            scene,
+                            major,
+                            main,
+                            points,
+                            "DATABASE other",
+                            "SELECT count(*) FROM pg_database WHERE datname = 'other'"));
+            contains(run(scene, 0, "point", "resolve", "main@nightly").out(), "main@nightly -> ");
+            // What a branch inherits it has, too.
+            run(scene, 0, "branch", "create", "twig", "--from", "main");
+            contains(run(scene, 0, "point", "list", "twig").out(), "TRUNCATE public.emptied");
+            scene.sql("SELECT pg_create_restore_point('nightly')");
+            scene.arrived(main);
+            contains(
+                    run(scene, 2, "point", "resolve", "main@nightly").err(),
+                    "2 restore points called nightly");
         }
     }
 }

@@ -23,7 +23,7 @@ import picocli.CommandLine.Parameters;
         name = "log",
         mixinStandardHelpOptions = true,
         description =
-                "What there is in a branch's history, the newest first: its ends, named points, branches that hang on it, leases.")
+                "What there is in a branch's history, the newest first: its ends, named points, restore points, branches that hang on it, leases, and what was dropped, emptied or deleted.")
 final class BranchLog implements Callable<Integer> {
     @Mixin private BranchServer server = new BranchServer();
 
@@ -52,6 +52,16 @@ final class BranchLog implements Callable<Integer> {
             Branches branches = Branches.of(api, server.tenant(api));
             Branch branch = branches.find(name);
             List<Event> all = events(branches, branch);
+            for (JsonNode marker :
+                    MarkerText.of(api, branches, branch, limit, false).path("markers")) {
+                boolean restorePoint = marker.path("kind").asText().equals("restore_point");
+                add(
+                        all,
+                        marker.path("before_lsn").asText(),
+                        restorePoint ? "restore" : "before",
+                        MarkerText.said(marker).replaceFirst("^just before ", ""));
+            }
+            all.sort(Comparator.comparing(Event::lsn).reversed());
             if (all.size() > limit) {
                 server.say("%d more; --limit shows them", all.size() - limit);
             }
@@ -104,7 +114,6 @@ final class BranchLog implements Callable<Integer> {
             String from = "it leaves " + branches.nameOf(branch.ancestor());
             add(events, branch.branchLsn(), "begin", from);
         }
-        events.sort(Comparator.comparing(Event::lsn).reversed());
         return events;
     }
 

@@ -13,6 +13,8 @@ import java.net.URLEncoder;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 
@@ -48,7 +50,7 @@ record BranchPoint(
             case Point.Latest _ -> at(api, branches, branch, text, Lsn.parse(branch.latest()));
             case Point.Oldest _ -> at(api, branches, branch, text, oldest(branch));
             case Point.Named(var name) ->
-                    at(api, branches, branch, text, named(branch, name.text()));
+                    at(api, branches, branch, text, named(api, path, branch, name.text()));
             case Point.At(var lsn) -> at(api, branches, branch, text, lsn);
             case Point.Xid(var xid) -> {
                 JsonNode end = api.get(path + "/get_lsn_of_xid?xid=" + xid);
@@ -127,11 +129,24 @@ record BranchPoint(
         return Lsn.parse(branch.oldest());
     }
 
-    private static Lsn named(Branch branch, String name) {
+    /** A point that was given the name here, or a restore point that was by PostgreSQL. */
+    private static Lsn named(ServerApi api, String path, Branch branch, String name)
+            throws InterruptedException {
         for (JsonNode point : branch.points()) {
             if (point.path("name").asText().equals(name)) {
                 return Lsn.parse(point.path("lsn").asText());
             }
+        }
+        JsonNode markers = api.get(path + "/marker?restore_point=" + name).path("markers");
+        if (markers.size() > 1) {
+            List<String> all = new ArrayList<>();
+            markers.forEach(m -> all.add(m.path("lsn").asText()));
+            throw PageserverException.badRequest(
+                    "branch %s has %d restore points called %s: say which LSN, of %s",
+                    branch.name(), all.size(), name, String.join(", ", all));
+        }
+        if (!markers.isEmpty()) {
+            return Lsn.parse(markers.path(0).path("lsn").asText());
         }
         throw PageserverException.of(
                 ErrorCode.NOT_FOUND,

@@ -43,6 +43,7 @@ final class KeyText {
             case 8 -> "control file";
             case 9 -> "checkpoint";
             case Keys.COMMIT_TIME -> "commit time";
+            case Keys.MARKER -> "marker";
             default -> key.toString();
         };
     }

@@ -3,18 +3,25 @@ package io.palimpsest.server.cli;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.palimpsest.base.Lsn;
+import io.palimpsest.base.PageserverException;
 import io.palimpsest.server.cli.Branches.Branch;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
-/** Lists named points. */
+/** Lists points of a history to come back to. */
 @Command(
         name = "list",
         aliases = "ls",
         mixinStandardHelpOptions = true,
-        description = "Lists the points of a branch's history that have names.")
+        description =
+                "Lists points of a branch's history to come back to, the newest first: those that have names, restore points, and those just before something was dropped, emptied, or many rows were deleted.")
 final class PointList implements Callable<Integer> {
     @Mixin private BranchServer server = new BranchServer();
 
@@ -24,30 +31,70 @@ final class PointList implements Callable<Integer> {
             description = "Its name, or its id. Not needed if there is one.")
     private String name = "";
 
+    @Option(
+            names = {"-n", "--limit"},
+            paramLabel = "N",
+            defaultValue = "20",
+            description =
+                    "So many at most, besides those with names, up to 1000. Default: ${DEFAULT-VALUE}.")
+    private int limit = 20;
+
+    @Option(
+            names = "--rewrites",
+            description = "Also where tables or indexes were only written anew, as by VACUUM FULL.")
+    private boolean rewrites;
+
+    private record Row(Lsn lsn, String point, String at, String what) {}
+
     @Override
     public Integer call() throws InterruptedException {
-        Branch branch;
-        try (ServerApi api = server.open()) {
-            branch = Branches.of(api, server.tenant(api)).find(name);
+        if (limit < 1) {
+            throw PageserverException.badRequest("--limit is %d, expected 1 or more", limit);
         }
+        Branch branch;
+        JsonNode marked;
+        try (ServerApi api = server.open()) {
+            Branches branches = Branches.of(api, server.tenant(api));
+            branch = branches.find(name);
+            marked = MarkerText.of(api, branches, branch, limit, rewrites);
+        }
+        JsonNode markers = marked.path("markers");
         if (server.json()) {
             ObjectNode o = Output.object();
             o.put("branch", branch.name()).put("timeline_id", branch.id());
             ArrayNode list = o.putArray("points");
             branch.points().forEach(list::add);
+            o.set("markers", markers);
             Output.json(server.out(), o);
             return Palimpsest.DONE;
         }
-        Output.Table table = new Output.Table("POINT", "LSN", "NAMED AT", "STATE");
+        List<Row> rows = new ArrayList<>();
         for (JsonNode point : branch.points()) {
-            String state = state(point);
-            table.row(
-                    point.path("name").asText(),
-                    point.path("lsn").asText(),
-                    point.path("created_at").asText(),
-                    state.isEmpty() ? "-" : state.substring(2));
+            rows.add(
+                    new Row(
+                            Lsn.parse(point.path("lsn").asText()),
+                            point.path("name").asText(),
+                            "-",
+                            "named " + point.path("created_at").asText() + state(point)));
         }
+        for (JsonNode marker : markers) {
+            boolean restorePoint = marker.path("kind").asText().equals("restore_point");
+            rows.add(
+                    new Row(
+                            Lsn.parse(marker.path("before_lsn").asText()),
+                            restorePoint ? marker.path("name").asText() : "-",
+                            marker.path("timestamp").asText("-"),
+                            MarkerText.said(marker)));
+        }
+        rows.sort(Comparator.comparing(Row::lsn).reversed());
+        Output.Table table = new Output.Table("POINT", "LSN", "AT", "WHAT");
+        rows.forEach(row -> table.row(row.point, row.lsn, row.at, row.what));
         table.print(server.out());
+        if (marked.has("more_below")) {
+            server.say(
+                    "there may be more before %s; --limit shows them",
+                    marked.path("more_below").asText());
+        }
         return Palimpsest.DONE;
     }
 

@@ -8,11 +8,14 @@ import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.Label;
 import io.palimpsest.base.Lsn;
 import io.palimpsest.base.PageserverException;
+import io.palimpsest.pg.Page;
 import io.palimpsest.server.http.ManagementRoutes.Answer;
 import io.palimpsest.service.BranchCommand;
 import io.palimpsest.service.GcPlan;
 import io.palimpsest.service.Management;
 import io.palimpsest.service.Management.TimelineInfo;
+import io.palimpsest.service.MarkedPoint;
+import io.palimpsest.value.Marker;
 import java.time.Instant;
 import java.util.Locale;
 import org.jspecify.annotations.Nullable;
@@ -29,6 +32,7 @@ import org.jspecify.annotations.Nullable;
  *   POST .../timeline/:id/point                      {"name", "lsn"?, "pinned"?}: an LSN, or the last record, gets a name; 201
  *   PUT  .../timeline/:id/point/:name                {"pinned"}: it stays readable, or is let go
  *   DELETE .../timeline/:id/point/:name              the name is forgotten
+ *   GET  .../timeline/:id/marker?limit=&below=&restore_point=&rewrites=   what was dropped, emptied, deleted; the newest first
  *   GET  .../timeline/:id/gc_plan                    what do_gc would remove, and why the rest is kept
  * </pre>
  *
@@ -40,6 +44,9 @@ final class BranchRoutes {
 
     /** A century: nobody means more, and it can be added to any moment. */
     private static final long LONGEST_TTL_SECONDS = 3_155_760_000L;
+
+    private static final int MARKERS = 50;
+    private static final int MOST_MARKERS = 1000;
 
     private final Management management;
 
@@ -55,6 +62,7 @@ final class BranchRoutes {
         router.add("POST", BRANCH + "/point", this::createPoint);
         router.add("PUT", BRANCH + "/point/{point}", this::pin);
         router.add("DELETE", BRANCH + "/point/{point}", this::deletePoint);
+        router.add("GET", BRANCH + "/marker", this::markers);
         router.add("GET", BRANCH + "/gc_plan", this::plan);
     }
 
@@ -193,6 +201,72 @@ final class BranchRoutes {
         }
         ArrayNode points = json.putArray("points");
         said.points().forEach(point -> points.add(json(point)));
+    }
+
+    private Answer markers(Request request) {
+        String limit = request.parameter("limit", Integer.toString(MARKERS));
+        int most;
+        try {
+            most = Integer.parseInt(limit);
+        } catch (NumberFormatException e) {
+            most = 0;
+        }
+        if (most < 1 || most > MOST_MARKERS) {
+            throw PageserverException.badRequest(
+                    "limit is '%s', expected a number from 1 to %d", limit, MOST_MARKERS);
+        }
+        String below = request.parameter("below", "");
+        String name = request.parameter("restore_point", "");
+        Management.Marked marked =
+                management.markers(
+                        request.tenant(),
+                        request.timeline(),
+                        below.isEmpty() ? Lsn.INVALID : Lsn.parse(below),
+                        most,
+                        name.isEmpty() ? null : name,
+                        Boolean.parseBoolean(request.parameter("rewrites", "false")));
+        ObjectNode json = JSON.objectNode();
+        ArrayNode list = json.putArray("markers");
+        marked.points().forEach(point -> list.add(json(point)));
+        if (marked.more() != null) {
+            json.put("more_below", marked.more().toString());
+        }
+        return new Answer(200, json);
+    }
+
+    private static ObjectNode json(MarkedPoint point) {
+        Marker marker = point.marker();
+        ObjectNode json =
+                JSON.objectNode()
+                        .put("kind", point.kind().name().toLowerCase(Locale.ROOT))
+                        .put("before_lsn", Lsn.toString(marker.before()))
+                        .put("lsn", Lsn.toString(marker.lsn()));
+        if (point.at() != null) {
+            json.put("timestamp", point.at().toString());
+        }
+        if (marker.xid() != 0) {
+            json.put("xid", Integer.toUnsignedLong(marker.xid()));
+        }
+        if (point.name() != null) {
+            json.put("name", point.name());
+        }
+        ArrayNode relations = json.putArray("relations");
+        for (MarkedPoint.Relation relation : point.relations()) {
+            ObjectNode one =
+                    relations
+                            .addObject()
+                            .put("name", relation.name())
+                            .put("kind", relation.kind().name().toLowerCase(Locale.ROOT));
+            if (relation.kind() == MarkedPoint.Kind.DELETE) {
+                one.put("rows", relation.rows());
+            } else {
+                one.put("bytes", relation.blocks() * Page.SIZE);
+            }
+        }
+        if (marker.relations() > marker.gone().size()) {
+            json.put("more_relations", marker.relations() - marker.gone().size());
+        }
+        return json;
     }
 
     private Answer plan(Request request) {

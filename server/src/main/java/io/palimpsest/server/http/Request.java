@@ -50,6 +50,15 @@ record Request(
         }
     }
 
+    /** What the query says, if it does so once. */
+    String parameter(String name, String otherwise) {
+        List<String> values = query.getOrDefault(name, List.of(otherwise));
+        if (values.size() != 1) {
+            throw PageserverException.badRequest("the query has '%s' more than once", name);
+        }
+        return values.getFirst();
+    }
+
     TenantId tenant() {
         return tenant(inPath("tenant"));
     }

@@ -4,7 +4,7 @@ package io.palimpsest.layer;
  * Goes through the entries of layers in order of key, then LSN, then writing. Not to be used by two
  * tasks at once.
  */
-public sealed interface LayerCursor permits OpenLayer.Sorted, FileCursor, MergeCursor {
+public sealed interface LayerCursor permits OpenLayer.Sorted, FileCursor, LsnCursor, MergeCursor {
     /** Steps to the next entry (at first: to the first one); false after the last. */
     boolean next();
 

@@ -49,6 +49,8 @@ import org.jspecify.annotations.Nullable;
 
 /** What operators ask of a page server. Methods may block; errors are {@link Tenants}'. */
 public final class Management {
+    // Why this file is long: it is the list of what can be asked, some lines for each, and what is
+    // answered.
     /** Markers whose names are looked for in one request: each reads a catalogue twice. */
     private static final int MOST_LOOKED_AT = 1000;
 
@@ -334,6 +336,28 @@ public final class Management {
                     return true;
                 });
         return new Marked(points, stopped[0] && last[0] != null ? new Lsn(last[0].lsn()) : null);
+    }
+
+    /**
+     * What differs between two points of histories; {@link Lsn#INVALID} is the last record.
+     *
+     * @param exact blocks are compared
+     */
+    public BranchDiff diff(
+            TenantId tenant,
+            TimelineId one,
+            Lsn lsn,
+            TimelineId other,
+            Lsn otherLsn,
+            boolean exact) {
+        Timeline first = tenants.timeline(tenant, one);
+        Timeline second = tenants.timeline(tenant, other);
+        return BranchDiff.of(
+                first,
+                lsn.isValid() ? lsn.value() : first.lastRecordLsn(),
+                second,
+                otherLsn.isValid() ? otherLsn.value() : second.lastRecordLsn(),
+                exact);
     }
 
     /** When the last commit at or below an LSN was; PRECONDITION_FAILED if none is known. */

@@ -1,8 +1,11 @@
 package io.palimpsest.regress;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import io.palimpsest.base.Lsn;
 import io.palimpsest.base.TimelineId;
 import io.palimpsest.fixtures.PostgresBinaries;
@@ -11,6 +14,7 @@ import java.sql.DriverManager;
 import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.sql.Statement;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
@@ -281,6 +285,63 @@ class HistoryPointsTest {
             contains(
                     run(scene, 2, "point", "resolve", "main@nightly").err(),
                     "2 restore points called nightly");
+        }
+    }
+
+    @Test
+    void branchesDifferInWhatWasDoneToThem() throws Exception {
+        try (Scene scene = new Scene("diff")) {
+            scene.sql("CREATE TABLE same AS SELECT generate_series(1, 5000) n");
+            scene.sql("CREATE TABLE changed AS SELECT generate_series(1, 50000) n");
+            scene.sql("CREATE TABLE emptied AS SELECT generate_series(1, 5000) n");
+            scene.sql("CREATE TABLE gone AS SELECT generate_series(1, 5000) n");
+            scene.sql("VACUUM FREEZE");
+            TimelineId main = scene.imported();
+            run(scene, 0, "branch", "rename", Scene.slot(main), "main");
+            scene.arrived(main);
+            run(scene, 0, "branch", "create", "dev", "--from", "main");
+            contains(run(scene, 0, "branch", "diff", "dev", "main").out(), "the same up to ");
+            scene.sql("UPDATE changed SET n = -n WHERE ctid IN ('(0,1)', '(7,1)')");
+            scene.sql("TRUNCATE emptied");
+            scene.sql("DROP TABLE gone");
+            scene.sql("CREATE TABLE fresh AS SELECT generate_series(1, 1000) n");
+            scene.arrived(main);
+
+            // By the layers, and again from the pages; before and after history is dropped.
+            for (int round = 0; round < 2; round++) {
+                for (String[] how : new String[][] {{}, {"--exact"}}) {
+                    String[] words = {"branch", "diff", "dev", "main", "--json"};
+                    String[] all = Arrays.copyOf(words, words.length + how.length);
+                    System.arraycopy(how, 0, all, words.length, how.length);
+                    JsonNode diff = run(scene, 0, all).json();
+                    assertEquals(how.length == 1, diff.path("exact").asBoolean());
+                    Map<String, JsonNode> byName = new TreeMap<>();
+                    for (JsonNode relation : diff.path("relations")) {
+                        byName.put(relation.path("name").asText(), relation);
+                    }
+                    String text = diff.toPrettyString();
+                    assertFalse(byName.containsKey("public.same"), text);
+                    JsonNode changed = byName.get("public.changed");
+                    // Two blocks, and the last one, where the new rows are.
+                    assertEquals(3, changed.path("changed_blocks").asLong(), text);
+                    assertEquals(
+                            changed.path("blocks").asLong(),
+                            changed.path("with_blocks").asLong(),
+                            text);
+                    JsonNode emptied = byName.get("public.emptied");
+                    assertEquals(0, emptied.path("with_blocks").asLong(-1), text);
+                    assertTrue(emptied.path("blocks").asLong() > 10, text);
+                    assertNotEquals(emptied.path("file"), emptied.path("with_file"), text);
+                    assertFalse(byName.get("public.gone").has("with_blocks"), text);
+                    assertFalse(byName.get("public.fresh").has("blocks"), text);
+                    assertTrue(byName.containsKey("pg_catalog.pg_class"), text);
+                }
+                scene.http(
+                        "PUT",
+                        scene.timelinePath(main) + "/compact?force_image_layer_creation=true");
+            }
+            String text = run(scene, 0, "branch", "diff", "dev", "main").out();
+            contains(text, "public.emptied", "written anew", "gone", "new", "PostgreSQL's own");
         }
     }
 }

@@ -16,13 +16,16 @@ import io.palimpsest.compaction.Retention;
 import io.palimpsest.layer.LayerDescriptor;
 import io.palimpsest.layer.LayerName;
 import io.palimpsest.pg.PgVersion;
+import io.palimpsest.pg.RelTag;
 import io.palimpsest.sim.fault.Machine;
 import io.palimpsest.sim.world.Simulation;
 import io.palimpsest.tenant.Tenants;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
@@ -98,8 +101,54 @@ class CompactionTest {
                 case 9 -> collect(timeline);
                 case 10 -> branch(tenants, timeline, history);
                 case 11 -> detach(tenants, timeline);
+                case 14 -> differ(tenants, timeline, ids);
                 default -> compareSome(timeline);
             }
+        }
+
+        /** Where it differs from another one, or from itself at another time. */
+        private void differ(Tenants tenants, Timeline timeline, List<TimelineId> ids) {
+            Timeline other =
+                    tenants.timeline(StoredTimelines.TENANT, ids.get(random.nextInt(ids.size())));
+            Differences.Side one = side(timeline);
+            Differences.Side two = side(other);
+            Differences.Result exact = Differences.between(one, two, true);
+            Map<RelTag, long[]> expected =
+                    histories
+                            .get(timeline.id())
+                            .differences(one.lsn(), histories.get(other.id()), two.lsn());
+            Map<RelTag, long[]> found = new TreeMap<>(Comparator.comparing(RelTag::toString));
+            for (Differences.Relation r : exact.relations()) {
+                long[] counts = {r.blocks(), r.otherBlocks(), r.changed()};
+                found.put(new RelTag(r.spc(), r.db(), r.rel(), RelTag.MAIN), counts);
+            }
+            assertEquals(text(expected), text(found));
+            if (exact.common() == 0) {
+                did("different origins");
+                return;
+            }
+            did("same origin");
+            Differences.Result written = Differences.between(one, two, false);
+            Map<RelTag, Long> most = new HashMap<>();
+            for (Differences.Relation r : written.relations()) {
+                most.put(new RelTag(r.spc(), r.db(), r.rel(), RelTag.MAIN), r.changed());
+            }
+            expected.forEach((tag, counts) ->
+                    assertTrue(most.get(tag) >= counts[2], () -> tag + " " + written));
+            did(written.atMost() ? "written at most" : "written");
+        }
+
+        private Differences.Side side(Timeline timeline) {
+            long oldest = timeline.oldestReadableLsn();
+            long last = timeline.lastRecordLsn();
+            return new Differences.Side(
+                    timeline, random.oneIn(3) ? last : oldest + random.nextLong(last - oldest + 1));
+        }
+
+        private static String text(Map<RelTag, long[]> counts) {
+            StringBuilder text = new StringBuilder();
+            counts.forEach((tag, c) -> text.append(tag).append(Arrays.toString(c)).append('\n'));
+            return text.toString();
         }
 
         private void detach(Tenants tenants, Timeline timeline) {
@@ -371,6 +420,10 @@ class CompactionTest {
                         "dropped before a piece of an image",
                         "dropped behind a piece of an image",
                         "layers collected",
+                        "same origin",
+                        "different origins",
+                        "written",
+                        "written at most",
                         "branch of a branch",
                         "read below the cutoff",
                         "detached",

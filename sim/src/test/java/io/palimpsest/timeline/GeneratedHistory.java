@@ -14,6 +14,7 @@ import io.palimpsest.value.Keys;
 import io.palimpsest.value.Modifications;
 import io.palimpsest.value.StoredValue;
 import java.util.Arrays;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
@@ -220,6 +221,25 @@ final class GeneratedHistory {
             compareDirectory(timeline, kind, atLsn);
         }
         return pages;
+    }
+
+    /** Blocks here, there, and those of both that are not equal, of relations that differ. */
+    Map<RelTag, long[]> differences(long atLsn, GeneratedHistory other, long otherLsn) {
+        Map<RelTag, long[]> found = new TreeMap<>(Comparator.comparing(RelTag::toString));
+        for (int i = 0; i < RELATIONS; i++) {
+            RelTag tag = relation(i);
+            long blocks = size(Keys.relationSize(tag), atLsn);
+            long others = other.size(Keys.relationSize(tag), otherLsn);
+            long changed = 0;
+            for (int b = 0; b < Math.min(blocks, others); b++) {
+                Key key = Keys.block(tag, b);
+                changed += Arrays.equals(at(key, atLsn), other.at(key, otherLsn)) ? 0 : 1;
+            }
+            if (tag.fork() == RelTag.MAIN && (blocks != others || changed > 0)) {
+                found.put(tag, new long[] {blocks, others, changed});
+            }
+        }
+        return found;
     }
 
     private void compareDirectory(Timeline timeline, int kind, long atLsn) {

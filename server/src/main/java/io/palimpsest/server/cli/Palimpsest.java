@@ -66,12 +66,13 @@ public final class Palimpsest {
             name = "branch",
             mixinStandardHelpOptions = true,
             description =
-                    "Branches of a running server: create, list, show, log, rename, reset, restore, promote, protect, unprotect, expire, delete.",
+                    "Branches of a running server: create, list, show, log, diff, rename, reset, restore, promote, protect, unprotect, expire, delete.",
             subcommands = {
                 BranchCreate.class,
                 BranchList.class,
                 BranchShow.class,
                 BranchLog.class,
+                BranchDiff.class,
                 BranchRename.class,
                 BranchReset.class,
                 BranchRestore.class,

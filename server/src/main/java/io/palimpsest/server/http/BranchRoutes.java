@@ -11,6 +11,7 @@ import io.palimpsest.base.PageserverException;
 import io.palimpsest.pg.Page;
 import io.palimpsest.server.http.ManagementRoutes.Answer;
 import io.palimpsest.service.BranchCommand;
+import io.palimpsest.service.BranchDiff;
 import io.palimpsest.service.GcPlan;
 import io.palimpsest.service.Management;
 import io.palimpsest.service.Management.TimelineInfo;
@@ -33,6 +34,7 @@ import org.jspecify.annotations.Nullable;
  *   PUT  .../timeline/:id/point/:name                {"pinned"}: it stays readable, or is let go
  *   DELETE .../timeline/:id/point/:name              the name is forgotten
  *   GET  .../timeline/:id/marker?limit=&below=&restore_point=&rewrites=   what was dropped, emptied, deleted; the newest first
+ *   GET  .../timeline/:id/diff?with=&lsn=&with_lsn=&exact=   which relations differ from another branch, or LSN, and how much
  *   GET  .../timeline/:id/gc_plan                    what do_gc would remove, and why the rest is kept
  * </pre>
  *
@@ -63,6 +65,7 @@ final class BranchRoutes {
         router.add("PUT", BRANCH + "/point/{point}", this::pin);
         router.add("DELETE", BRANCH + "/point/{point}", this::deletePoint);
         router.add("GET", BRANCH + "/marker", this::markers);
+        router.add("GET", BRANCH + "/diff", this::diff);
         router.add("GET", BRANCH + "/gc_plan", this::plan);
     }
 
@@ -215,13 +218,12 @@ final class BranchRoutes {
             throw PageserverException.badRequest(
                     "limit is '%s', expected a number from 1 to %d", limit, MOST_MARKERS);
         }
-        String below = request.parameter("below", "");
         String name = request.parameter("restore_point", "");
         Management.Marked marked =
                 management.markers(
                         request.tenant(),
                         request.timeline(),
-                        below.isEmpty() ? Lsn.INVALID : Lsn.parse(below),
+                        lsn(request, "below"),
                         most,
                         name.isEmpty() ? null : name,
                         Boolean.parseBoolean(request.parameter("rewrites", "false")));
@@ -267,6 +269,56 @@ final class BranchRoutes {
             json.put("more_relations", marker.relations() - marker.gone().size());
         }
         return json;
+    }
+
+    private static Lsn lsn(Request request, String name) {
+        String text = request.parameter(name, "");
+        return text.isEmpty() ? Lsn.INVALID : Lsn.parse(text);
+    }
+
+    private Answer diff(Request request) {
+        String with = request.parameter("with", "");
+        if (with.isEmpty()) {
+            throw PageserverException.badRequest("the query needs one 'with', a branch");
+        }
+        BranchDiff diff =
+                management.diff(
+                        request.tenant(),
+                        request.timeline(),
+                        lsn(request, "lsn"),
+                        request.timeline(with),
+                        lsn(request, "with_lsn"),
+                        Boolean.parseBoolean(request.parameter("exact", "false")));
+        ObjectNode json = JSON.objectNode();
+        if (diff.common() != null) {
+            json.put("common_lsn", diff.common().toString());
+        }
+        json.put("exact", diff.exact()).put("at_most", diff.atMost());
+        ArrayNode list = json.putArray("relations");
+        for (BranchDiff.Relation relation : diff.relations()) {
+            ObjectNode one = list.addObject();
+            put(one, "database", relation.database());
+            put(one, "name", relation.name());
+            if (relation.kind() != 0) {
+                one.put("kind", String.valueOf(relation.kind()));
+            }
+            put(one, "file", relation.file());
+            put(one, "with_file", relation.otherFile());
+            if (relation.blocks() >= 0) {
+                one.put("blocks", relation.blocks());
+            }
+            if (relation.otherBlocks() >= 0) {
+                one.put("with_blocks", relation.otherBlocks());
+            }
+            one.put("changed_blocks", relation.changed());
+        }
+        return new Answer(200, json);
+    }
+
+    private static void put(ObjectNode json, String member, @Nullable String value) {
+        if (value != null) {
+            json.put(member, value);
+        }
     }
 
     private Answer plan(Request request) {

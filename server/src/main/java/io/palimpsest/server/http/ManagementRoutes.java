@@ -30,6 +30,7 @@ import io.palimpsest.timeline.TransactionEnd;
 import java.nio.charset.StandardCharsets;
 import java.time.Instant;
 import java.time.format.DateTimeParseException;
+import java.util.HexFormat;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -80,6 +81,7 @@ import org.slf4j.LoggerFactory;
  *   GET  .../timeline/:id/layer/:name                brings one from the store, 304 if it is here
  *   DELETE .../timeline/:id/layer/:name              lets one leave the disk, 304 if it is not there
  *
+ *   The same POST with the same Idempotency-Key is answered as the first time; a branch may then have no new_timeline_id.
  *   {"new_timeline_id", "ancestor_timeline_id", "ancestor_start_lsn"?}      a branch; our own in all: "name"?
  *   {"new_timeline_id", "ancestor_timeline_id", "ancestor_start_time"}      our own: as of a moment
  *   {"new_timeline_id", "import_from": {"conninfo", "slot"}}                our own: from a running PostgreSQL
@@ -107,6 +109,7 @@ final class ManagementRoutes {
 
     private static final String EXPOSITION = "text/plain; version=0.0.4; charset=utf-8";
     private static final int MOST_DOWNLOADS = 100;
+    private static final int ID_BYTES = 16;
     private static final long MOST_MILLIS = 3_600_000L;
     private static final long LONGEST_WAIT = 30_000_000_000L;
 
@@ -149,9 +152,10 @@ final class ManagementRoutes {
             String method,
             String path,
             Map<String, List<String>> query,
+            @Nullable String key,
             Request.Body body) {
         try {
-            return router.answer(access, method, path, query, body);
+            return router.answer(access, method, path, query, key, body);
         } catch (PageserverException e) {
             return failure(e);
         } catch (RuntimeException e) {
@@ -718,8 +722,12 @@ final class ManagementRoutes {
     private Answer create(Request request) {
         JsonNode body = request.json();
         TenantId tenant = request.tenant();
-        TimelineId id = TimelineId.parse(text(body, "new_timeline_id"));
         Label name = BranchRoutes.label(body, "name");
+        String key = request.key();
+        if (key != null && !body.has("new_timeline_id") && body.has("ancestor_timeline_id")) {
+            return branchOfKey(request, key, body, name);
+        }
+        TimelineId id = TimelineId.parse(text(body, "new_timeline_id"));
         TimelineInfo made;
         if (body.has("ancestor_timeline_id")) {
             TimelineId ancestor = request.timeline(text(body, "ancestor_timeline_id"));
@@ -735,6 +743,51 @@ final class ManagementRoutes {
                             + " how is the timeline to be made?");
         }
         return new Answer(201, json(made));
+    }
+
+    /**
+     * Its id is made of the key: so it is found again by that, also after a restart. What it was to
+     * be then must be what it is.
+     */
+    private Answer branchOfKey(Request request, String key, JsonNode body, @Nullable Label name) {
+        TenantId tenant = request.tenant();
+        byte[] hash =
+                IdempotencyKeys.sha256(
+                        IdempotencyKeys.bytes("branch"),
+                        IdempotencyKeys.bytes(tenant.toString()),
+                        IdempotencyKeys.bytes(key));
+        TimelineId id = TimelineId.parse(HexFormat.of().formatHex(hash, 0, ID_BYTES));
+        TimelineId ancestor = request.timeline(text(body, "ancestor_timeline_id"));
+        try {
+            return new Answer(201, json(branch(tenant, id, ancestor, body, name)));
+        } catch (PageserverException e) {
+            if (e.code() != ErrorCode.CONFLICT) {
+                throw e;
+            }
+            TimelineInfo there = existing(tenant, id);
+            if (there == null) {
+                throw e;
+            }
+            boolean anyPoint =
+                    !body.hasNonNull("ancestor_start_lsn")
+                            && !body.hasNonNull("ancestor_start_time");
+            boolean same =
+                    anyPoint
+                            && ancestor.equals(there.ancestor())
+                            && (name == null || name.equals(there.said().name()));
+            return same ? new Answer(201, json(there)) : IdempotencyKeys.otherRequest();
+        }
+    }
+
+    private @Nullable TimelineInfo existing(TenantId tenant, TimelineId id) {
+        try {
+            return management.timeline(tenant, id);
+        } catch (PageserverException e) {
+            if (e.code() == ErrorCode.NOT_FOUND) {
+                return null;
+            }
+            throw e;
+        }
     }
 
     private TimelineInfo branch(

@@ -49,6 +49,7 @@ public final class ManagementServer implements AutoCloseable {
     /** Longer than the longest answer takes (an import of a large cluster). */
     private static final int IDLE_SECONDS = 6 * 3600;
 
+    private static final String IDEMPOTENCY_KEY = "Idempotency-Key";
     private static final String BEARER = "Bearer ";
 
     private static final Logger LOG = LoggerFactory.getLogger(ManagementServer.class);
@@ -226,24 +227,36 @@ public final class ManagementServer implements AutoCloseable {
             QueryStringDecoder uri = new QueryStringDecoder(request.uri());
             String path = uri.rawPath();
             String authorization = request.headers().get(HttpHeaderNames.AUTHORIZATION, "");
+            String key = request.headers().get(IDEMPOTENCY_KEY);
             tasks.spawn(
                     Tasks.Lane.LATENCY,
                     method + " " + path,
                     () -> {
-                        ManagementRoutes.Answer answer = answer(method, uri, authorization, body);
+                        ManagementRoutes.Answer answer =
+                                answer(method, uri, authorization, key, body);
                         LOG.debug("{} {}: {}", method, path, answer.status());
                         done.accept(answer);
                     });
         }
 
         private ManagementRoutes.Answer answer(
-                String method, QueryStringDecoder uri, String authorization, Request.Body body) {
+                String method,
+                QueryStringDecoder uri,
+                String authorization,
+                @Nullable String key,
+                Request.Body body) {
             try {
                 Access access =
                         routes.router().isOpen(uri.rawPath())
                                 ? Access.EVERYTHING
                                 : access(authorization);
-                return routes.answer(access, method, uri.rawPath(), uri.parameters(), body);
+                return routes.answer(
+                        access,
+                        method,
+                        uri.rawPath(),
+                        uri.parameters(),
+                        IdempotencyKeys.checked(key),
+                        body);
             } catch (PageserverException e) {
                 return ManagementRoutes.failure(e);
             } catch (IllegalArgumentException e) {

@@ -24,12 +24,14 @@ import org.jspecify.annotations.Nullable;
  * @param access what who asks may reach
  * @param branches which timeline a name means
  * @param path what the parts in braces of the route's template stand for
+ * @param key its Idempotency-Key, null if it has none
  */
 record Request(
         Access access,
         BiFunction<TenantId, Label, TimelineId> branches,
         Map<String, String> path,
         Map<String, List<String>> query,
+        @Nullable String key,
         Body content) {
     /**
      * What came with it.

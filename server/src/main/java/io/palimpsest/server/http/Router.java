@@ -63,6 +63,7 @@ final class Router {
 
     private final BiFunction<TenantId, Label, TimelineId> branches;
     private final List<Route> routes = new ArrayList<>();
+    private final IdempotencyKeys keys = new IdempotencyKeys();
 
     /**
      * @param branches which timeline of a tenant a name means
@@ -135,13 +136,14 @@ final class Router {
             String method,
             String path,
             Map<String, List<String>> query,
+            @Nullable String key,
             Request.Body body) {
         List<String> parts = parts(path);
         TreeSet<String> allowed = new TreeSet<>();
         for (Route route : routes) {
             Map<String, String> found = route.match(parts);
             if (found != null && route.method.equals(method)) {
-                return counted(route, new Request(access, branches, found, query, body));
+                return counted(route, new Request(access, branches, found, query, key, body));
             }
             if (found != null) {
                 allowed.add(route.method);
@@ -158,7 +160,7 @@ final class Router {
                                 + " is");
     }
 
-    private static Answer counted(Route route, Request request) {
+    private Answer counted(Route route, Request request) {
         boolean good = false;
         try {
             if (route.tenantField != null) {
@@ -166,12 +168,25 @@ final class Router {
             } else if (!route.open) {
                 request.checkAccess();
             }
-            Answer answer = route.handler.answer(request);
+            Answer answer = answer(route, request);
             good = answer.status() < 400;
             return answer;
         } finally {
             (good ? route.successes : route.failures).increment();
         }
+    }
+
+    private Answer answer(Route route, Request request) {
+        String key = request.key();
+        if (key == null || !route.method.equals("POST")) {
+            return route.handler.answer(request);
+        }
+        String what = route.template + " " + request.path() + " " + new TreeMap<>(request.query());
+        return keys.answer(
+                request.path().getOrDefault("tenant", ""),
+                key,
+                IdempotencyKeys.sha256(IdempotencyKeys.bytes(what), request.content().bytes()),
+                () -> route.handler.answer(request));
     }
 
     private static List<String> parts(String path) {

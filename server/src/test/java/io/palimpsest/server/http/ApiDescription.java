@@ -46,6 +46,16 @@ record ApiDescription(JsonNode document) {
         return security.isArray() && security.isEmpty();
     }
 
+    /** Does it take a key by which it is not done twice? */
+    boolean takesIdempotencyKey(String operation) {
+        for (JsonNode parameter : operation(operation).path("parameters")) {
+            if (resolved(parameter).path("name").asText().equals("Idempotency-Key")) {
+                return true;
+            }
+        }
+        return false;
+    }
+
     /** Ids are there once, every reference leads somewhere, the parts of paths are parameters. */
     void check() {
         TreeSet<String> ids = new TreeSet<>();

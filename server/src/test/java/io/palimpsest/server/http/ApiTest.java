@@ -66,6 +66,10 @@ class ApiTest {
             assertEquals(routes, description.operations());
             for (Router.Route route : server.router().routes()) {
                 assertEquals(route.open(), description.isOpen(name(route)), name(route));
+                assertEquals(
+                        route.method().equals("POST"),
+                        description.takesIdempotencyKey(name(route)),
+                        name(route));
             }
         }
         description.check();

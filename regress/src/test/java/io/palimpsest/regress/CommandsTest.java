@@ -56,8 +56,6 @@ class CommandsTest {
                             store,
                             "$TIMELINE",
                             timeline.toString(),
-                            "$LAYER",
-                            layer(timeline).toString(),
                             "$KEY",
                             new KeyFiles().privateKey(home.resolve("key")).toString(),
                             "$COPIES",
@@ -117,7 +115,11 @@ class CommandsTest {
             throws Exception {
         List<String> arguments = new ArrayList<>();
         for (int i = 1; i < words.length; i++) {
-            arguments.add(names.getOrDefault(words[i], words[i]));
+            // Not before: compaction goes on, and takes layers away.
+            arguments.add(
+                    words[i].equals("$LAYER")
+                            ? layer(Path.of(names.get("$TIMELINE"))).toString()
+                            : names.getOrDefault(words[i], words[i]));
         }
         CommandLineRun run = CommandLineRun.of(environment, arguments.toArray(String[]::new));
         assertEquals(Integer.parseInt(words[0]), run.status(), arguments + "\n" + run.all());

@@ -3,7 +3,6 @@ package io.palimpsest.server.cli;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.Lsn;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.server.cli.Branches.Branch;
@@ -67,7 +66,7 @@ final class BranchLog implements Callable<Integer> {
             }
             events = new ArrayList<>();
             for (Event event : all.subList(0, Math.min(limit, all.size()))) {
-                Instant commit = time(api, branches.path(branch), event.lsn);
+                Instant commit = BranchPoint.timeIfKept(api, branches.path(branch), event.lsn);
                 events.add(new Event(event.lsn, event.kind, event.what, commit));
             }
         }
@@ -119,18 +118,5 @@ final class BranchLog implements Callable<Integer> {
 
     private static void add(List<Event> events, String lsn, String kind, String what) {
         events.add(new Event(Lsn.parse(lsn), kind, what, null));
-    }
-
-    /** Null if none is known, or that is not readable any more. */
-    private static @Nullable Instant time(ServerApi api, String path, Lsn lsn)
-            throws InterruptedException {
-        try {
-            return BranchPoint.time(api, path, lsn);
-        } catch (PageserverException e) {
-            if (e.code() == ErrorCode.LSN_OUT_OF_RANGE) {
-                return null;
-            }
-            throw e;
-        }
     }
 }

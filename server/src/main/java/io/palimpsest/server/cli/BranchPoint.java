@@ -187,6 +187,19 @@ record BranchPoint(
         }
     }
 
+    /** The same; null also if that history is not kept any more. */
+    static @Nullable Instant timeIfKept(ServerApi api, String path, Lsn lsn)
+            throws InterruptedException {
+        try {
+            return time(api, path, lsn);
+        } catch (PageserverException e) {
+            if (e.code() == ErrorCode.LSN_OUT_OF_RANGE) {
+                return null;
+            }
+            throw e;
+        }
+    }
+
     private static BranchPoint of(
             Branches branches,
             Branch branch,

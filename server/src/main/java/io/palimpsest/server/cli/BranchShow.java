@@ -3,7 +3,6 @@ package io.palimpsest.server.cli;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.palimpsest.base.Lsn;
-import io.palimpsest.base.PageserverException;
 import io.palimpsest.server.cli.Branches.Branch;
 import java.io.PrintWriter;
 import java.time.Instant;
@@ -33,8 +32,9 @@ final class BranchShow implements Callable<Integer> {
         try (ServerApi api = server.open()) {
             Branches branches = Branches.of(api, server.tenant(api));
             Branch branch = branches.find(name);
-            Instant oldest = time(api, branches, branch, branch.oldest());
-            Instant latest = time(api, branches, branch, branch.latest());
+            String path = branches.path(branch);
+            Instant oldest = BranchPoint.timeIfKept(api, path, Lsn.parse(branch.oldest()));
+            Instant latest = BranchPoint.timeIfKept(api, path, Lsn.parse(branch.latest()));
             if (server.json()) {
                 ObjectNode o = Output.object();
                 ObjectNode described = branches.describe(branch);
@@ -59,17 +59,6 @@ final class BranchShow implements Callable<Integer> {
     private static void put(ObjectNode o, String member, @Nullable Instant moment) {
         if (moment != null) {
             o.put(member, moment.toString());
-        }
-    }
-
-    /** Null if nobody can say: no commit is known there, or it cannot be read. */
-    private static @Nullable Instant time(
-            ServerApi api, Branches branches, Branch branch, String lsn)
-            throws InterruptedException {
-        try {
-            return BranchPoint.time(api, branches.path(branch), Lsn.parse(lsn));
-        } catch (PageserverException e) {
-            return null;
         }
     }
 

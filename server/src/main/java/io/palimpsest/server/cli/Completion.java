@@ -14,7 +14,7 @@ import picocli.CommandLine.Spec;
         name = "completion",
         mixinStandardHelpOptions = true,
         description = {
-            "Prints a script that makes a shell complete commands and options.",
+            "Prints a script that makes a shell complete commands and options, and names of branches, points and sources, for which it asks the server.",
             "bash, zsh:  source <(palimpsest completion bash)",
             "fish:       palimpsest completion fish | source"
         })
@@ -38,7 +38,8 @@ final class Completion implements Callable<Integer> {
         out.println(
                 switch (shell) {
                     // One script for both: in zsh it starts zsh's own emulation of bash.
-                    case bash, zsh -> AutoComplete.bash(root.getCommandName(), root);
+                    case bash, zsh ->
+                            AutoComplete.bash(root.getCommandName(), root) + NamedWords.bash(root);
                     case fish -> FishCompletion.script(root);
                 });
         return Palimpsest.DONE;

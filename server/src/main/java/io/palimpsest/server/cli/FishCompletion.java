@@ -5,6 +5,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
 import picocli.CommandLine.Model.ArgSpec;
 import picocli.CommandLine.Model.OptionSpec;
@@ -86,6 +87,9 @@ final class FishCompletion {
             } else if (isFile(parameter)) {
                 line(path);
                 script.append(" -F\n");
+            } else if (NamedWords.kind(parameter) != null) {
+                line(path);
+                script.append(" -a ").append(names(NamedWords.kind(parameter))).append('\n');
             }
         }
     }
@@ -104,7 +108,14 @@ final class FishCompletion {
         script.append(isFile(option) ? " -rF" : " -x");
         if (option.completionCandidates() != null) {
             script.append(" -a ").append(quoted(String.join(" ", option.completionCandidates())));
+        } else if (NamedWords.kind(option) != null) {
+            script.append(" -a ").append(names(NamedWords.kind(option)));
         }
+    }
+
+    /** The server says them when they are wanted. */
+    private String names(Names.@Nullable Kind kind) {
+        return quoted("(" + name + " names " + kind + " (commandline -ct) 2>/dev/null)");
     }
 
     private static boolean isFile(ArgSpec argument) {

@@ -49,6 +49,7 @@ public final class Palimpsest {
                     "connect",
                     "export",
                     "import",
+                    "names",
                     "ready");
 
     static final int DONE = 0;
@@ -227,6 +228,7 @@ public final class Palimpsest {
             case "connect" -> Connect.class;
             case "export" -> Export.class;
             case "import" -> Import.class;
+            case "names" -> Names.class;
             case "ready" -> Ready.class;
             default -> throw new IllegalArgumentException(name);
         };

@@ -79,6 +79,48 @@ class CompletionTest {
                 offered.stream().allMatch(o -> o.startsWith(words.getLast())), offered.toString());
     }
 
+    /** What bash makes of a line, with a server that has these names. */
+    private Set<String> names(String typed) throws Exception {
+        List<String> words = List.of(typed.replaceAll("([@:])", " $1 ").split(" +", -1));
+        return run(
+                "bash",
+                "-c",
+                "source '"
+                        + script("bash")
+                        + "'; palimpsest() { echo \"$*\" >>"
+                        + directory.resolve("asked")
+                        + "; printf 'main\\nmain@first\\nmore\\n'; }; COMP_LINE='"
+                        + typed
+                        + "'; COMP_POINT="
+                        + typed.length()
+                        + "; COMP_WORDS=('"
+                        + String.join("' '", words)
+                        + "'); COMP_CWORD="
+                        + (words.size() - 1)
+                        + "; _complete_palimpsest_names 2>/dev/null; echo \"${COMPREPLY[@]}\"");
+    }
+
+    @Test
+    void namesAreThoseOfTheServer() throws Exception {
+        assumeTrue(installed("bash"), "there is no bash on this machine");
+        assertTrue(names("palimpsest branch show m").containsAll(Set.of("main", "more")));
+        assertEquals("names branches m\n", Files.readString(directory.resolve("asked")));
+        assertTrue(names("palimpsest point pin main@fi").contains("first"));
+        assertTrue(names("palimpsest branch create x --from ma").contains("main"));
+        assertTrue(names("palimpsest connect mo").contains("more"));
+        assertTrue(names("palimpsest source status ma").contains("main"));
+        String asked = Files.readString(directory.resolve("asked"));
+        assertTrue(asked.endsWith("names sources ma\n"), asked);
+        Set<String> _ = names("palimpsest branch expire x --ttl m");
+        Set<String> _ = names("palimpsest store du m");
+        Set<String> _ = names("palimpsest branch show --j");
+        assertEquals(asked, Files.readString(directory.resolve("asked")), "asked for no name");
+        String fish = Files.readString(script("fish"));
+        assertTrue(
+                fish.contains("-a '(palimpsest names branches (commandline -ct) 2>/dev/null)'"),
+                fish);
+    }
+
     @Test
     void zshTakesTheScript() throws Exception {
         assertTrue(Files.readString(script("zsh")).contains("bashcompinit"));

@@ -114,7 +114,7 @@ class IdempotencyKeysTest {
                 "{\"ancestor_timeline_id\": \"" + RunningServer.ROOT + "\", \"name\": \"dev\"}";
         JsonNode made;
         JsonNode lease;
-        String at = "{\"lsn\": \"0/3000128\"}";
+        String at = "{\"lsn\": \"0/3000120\"}";
         try (RunningServer server = new RunningServer(directory, null)) {
             made = post(server, 201, "k1", "", body);
             assertEquals(made, post(server, 201, "k1", "", body));

@@ -36,6 +36,8 @@ import java.util.function.UnaryOperator;
  *
  * <p>The source keeps only what was not acknowledged, so acknowledging too early shows as WAL that
  * is gone.
+ *
+ * <p>How often what happens is data: a {@link PowerLossProfile}, read from a file.
  */
 public final class PowerLossScenario implements Scenario {
     private static final long MILLIS = 1_000_000L;
@@ -45,31 +47,42 @@ public final class PowerLossScenario implements Scenario {
     private static final long START_LSN = 0x0200_0028L;
     private static final long CATCH_UP_NANOS = 600 * SECOND;
 
+    private final PowerLossProfile profile;
     private final UnaryOperator<Disk> diskSeen;
 
-    public PowerLossScenario() {
-        this(disk -> disk);
+    private PowerLossScenario(PowerLossProfile profile, UnaryOperator<Disk> diskSeen) {
+        this.profile = profile;
+        this.diskSeen = diskSeen;
+    }
+
+    /** One of those that come with the simulator. */
+    public static PowerLossScenario named(String name) {
+        return new PowerLossScenario(PowerLossProfile.builtIn(name), disk -> disk);
+    }
+
+    /** That of a file; an IllegalArgumentException says what is wrong with it. */
+    static PowerLossScenario of(String path, ScenarioFile file) {
+        return new PowerLossScenario(PowerLossProfile.read(path, file), disk -> disk);
     }
 
     /** The page server sees the disk through {@code diskSeen}: a way to plant bugs. */
-    PowerLossScenario(UnaryOperator<Disk> diskSeen) {
-        this.diskSeen = diskSeen;
+    static PowerLossScenario planted(UnaryOperator<Disk> diskSeen) {
+        return new PowerLossScenario(PowerLossProfile.builtIn("power-loss"), diskSeen);
     }
 
     @Override
     public String name() {
-        return "power-loss";
+        return profile.name();
     }
 
     @Override
     public List<String> mustReach() {
-        return List.of("orphan-deleted", "l0-merged", "images-created", "walreceiver-waiting");
+        return profile.mustReach();
     }
 
     @Override
     public List<String> mustReachInMany() {
-        return List.of(
-                "import-again", "import-unfinished", "unfinished-creation-deleted", "read-retried");
+        return profile.mustReachInMany();
     }
 
     @Override
@@ -84,20 +97,20 @@ public final class PowerLossScenario implements Scenario {
                         new Machine(net, "pageserver", plan));
         run.source.start("postmaster", run.postgres::serve);
         run.source.start("workload", run::write);
-        for (int i = random.nextInt(5); i >= 0; i--) {
-            if (random.nextBoolean()) {
-                long n = 1L + random.nextInt(1 + random.nextInt(400));
+        for (int i = random.nextInt(profile.mostLives()); i >= 0; i--) {
+            if (!profile.byTime().strikes(random)) {
+                long n = 1L + random.nextInt(1 + random.nextInt(profile.operations()));
                 long at = run.server.disk().operations() + n;
                 run.server
                         .disk()
                         .plan(
-                                random.nextBoolean()
-                                        ? plan.withPowerLossAt(at)
-                                        : plan.withPowerLossAtNames(at));
+                                profile.atNames().strikes(random)
+                                        ? plan.withPowerLossAtNames(at)
+                                        : plan.withPowerLossAt(at));
             }
             Tasks.Task server = run.server.start("pageserver", run::serve);
             s.after(
-                    random.nextLong(1 + random.nextLong(2 * SECOND)),
+                    random.nextLong(1 + random.nextLong(profile.lifeNanos())),
                     run.server.node(),
                     run.server::losePower);
             server.join();
@@ -133,8 +146,8 @@ public final class PowerLossScenario implements Scenario {
             this.server = server;
             version = PgVersion.ofMajor(14 + random.nextInt(5));
             limits = hostileLimits();
-            records = 50 + random.nextInt(300);
-            pauseNanos = 1L + random.nextInt(10_000_000);
+            records = profile.fewestRecords() + random.nextInt(profile.moreRecords());
+            pauseNanos = 1L + random.nextInt(profile.pauseNanos());
             workload =
                     new WalWorkload(
                             random.split("records"),

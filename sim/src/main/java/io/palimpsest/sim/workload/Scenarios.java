@@ -9,7 +9,7 @@ public final class Scenarios {
     private static final List<Scenario> ALL =
             List.of(
                     new GroupCommitScenario(),
-                    new PowerLossScenario(),
+                    PowerLossScenario.named("power-loss"),
                     FailoverScenario.named("failover"),
                     StorageScenario.named("storage"),
                     StorageScenario.named("bit-rot"),
@@ -45,8 +45,11 @@ public final class Scenarios {
             case "storage" -> StorageScenario.of(path, file);
             case "backup" -> BackupScenario.of(path, file);
             case "failover" -> FailoverScenario.of(path, file);
+            case "power-loss" -> PowerLossScenario.of(path, file);
             default ->
-                    throw file.wrong(ScenarioFile.KIND, "\"backup\", \"failover\" or \"storage\"");
+                    throw file.wrong(
+                            ScenarioFile.KIND,
+                            "\"backup\", \"failover\", \"power-loss\" or \"storage\"");
         };
     }
 

@@ -17,7 +17,7 @@ class PowerLossTest {
         long steps = 0;
         double hours = 0;
         for (long seed = 0; seed < SEEDS; seed++) {
-            Outcome o = Simulation.run(new PowerLossScenario(), seed);
+            Outcome o = Simulation.run(PowerLossScenario.named("power-loss"), seed);
             o.check();
             steps += o.steps();
             hours += o.nanos() / 3.6e12;
@@ -31,7 +31,7 @@ class PowerLossTest {
     @ParameterizedTest
     @EnumSource(mode = EnumSource.Mode.EXCLUDE, names = "LAYER_NOT_DELETED")
     void everyPlantedBugIsFound(BuggyDisk.Bug bug) {
-        PowerLossScenario buggy = new PowerLossScenario(disk -> new BuggyDisk(disk, bug));
+        PowerLossScenario buggy = PowerLossScenario.planted(disk -> new BuggyDisk(disk, bug));
         for (long seed = 0; seed < SEEDS; seed++) {
             Outcome.Failure f = Simulation.run(buggy, seed).failure();
             if (f != null) {

@@ -108,7 +108,10 @@ class ScenarioFileTest {
                 "kind = 'storage'; [clients]; read = 0 | clients that never read",
                 "kind = 'storage'; [lives]; most = 0 | no time for a life",
                 "kind = 'storage'; [servers]; most = 1 | found 1",
-                "kind = 'walking' | expected \"backup\", \"failover\" or \"storage\"",
+                "kind = 'power-loss'; [lives]; operations = 0 | no life whose power is lost",
+                "kind = 'power-loss'; [wal]; more = 0 | no WAL",
+                "kind = 'power-loss'; [lives]; by_time = 1 | expected a chance like",
+                "kind = 'walking' | expected \"backup\", \"failover\", \"power-loss\" or \"storage\"",
                 "rot = | mine.toml"
             })
     void whatIsWrongIsTold(String text, String told) throws IOException {

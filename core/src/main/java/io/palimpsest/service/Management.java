@@ -575,29 +575,7 @@ public final class Management {
      */
     public TimelineInfo rewind(
             TenantId tenant, TimelineId timeline, TimelineId newId, @Nullable Label preserveUnder) {
-        Timeline former = tenants.timeline(tenant, timeline);
-        Label name = tenants.names().of(former);
-        if (name != null && former.properties().isProtected()) {
-            throw PageserverException.of(
-                    ErrorCode.PRECONDITION_FAILED,
-                    "branch %s is protected and keeps its name; unprotect it first",
-                    name);
-        }
-        if (preserveUnder != null) {
-            Timeline holder = tenants.names().find(tenant, preserveUnder);
-            if (holder != null && !holder.equals(former)) {
-                throw PageserverException.of(
-                        ErrorCode.CONFLICT,
-                        "the name %s is taken by timeline %s",
-                        preserveUnder,
-                        holder.id());
-            }
-        }
-        Timeline branch = tenants.rewind(tenant, timeline, newId);
-        if (name != null && tenants.names().of(branch) == null) {
-            tenants.names().take(branch, name, preserveUnder);
-        }
-        return info(tenant, branch);
+        return info(tenant, Rewinding.run(tenants, tenant, timeline, newId, preserveUnder));
     }
 
     /** Makes durable what has arrived; returns when it is. */

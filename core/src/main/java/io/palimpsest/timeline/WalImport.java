@@ -1,18 +1,23 @@
 package io.palimpsest.timeline;
 
+import io.palimpsest.base.ByteSink;
 import io.palimpsest.base.Bytes;
 import io.palimpsest.base.Limits;
 import io.palimpsest.base.Lsn;
 import io.palimpsest.base.PageserverException;
+import io.palimpsest.pg.WalHistory;
 import io.palimpsest.port.Environment;
 import io.palimpsest.protocol.TarEntry;
 import io.palimpsest.protocol.TarReader;
 import io.palimpsest.wal.WalPage;
+import java.nio.charset.StandardCharsets;
+import java.util.regex.Pattern;
 
 /**
  * Takes WAL segments that somebody sends as a tar archive into a timeline that nothing else feeds,
  * from its last record on. Segments come in their order; what the timeline has already is passed
- * over, so what was broken off is begun again with the same archive.
+ * over, so what was broken off is begun again with the same archive. Segments of more than one WAL
+ * timeline come with the history of the last one before them ({@code 00000002.history}).
  *
  * <p>What arrived before a failure stays, and is durable.
  */
@@ -24,6 +29,8 @@ public final class WalImport implements TarReader.Visitor {
     private static final int SYSTEM_ID = 24;
 
     private static final int PAGE_LSN = 8;
+    private static final Pattern HISTORY = Pattern.compile("[0-9A-F]{8}\\.history");
+    private static final int LONGEST_HISTORY = 1 << 20;
 
     private final Timeline timeline;
     private final Operation operation;
@@ -31,7 +38,9 @@ public final class WalImport implements TarReader.Visitor {
     private final int segmentSize;
     private final WalWriting writing;
     private final byte[] header = new byte[WalPage.LONG_HEADER];
+    private final ByteSink historyText = new ByteSink(64);
     private boolean inSegment;
+    private boolean inHistory;
     private String name = "";
 
     /** LSN of the segment's next byte. */
@@ -109,6 +118,7 @@ public final class WalImport implements TarReader.Visitor {
     @Override
     public void entry(TarEntry entry) {
         inSegment = false;
+        inHistory = false;
         if (entry.type() == TarEntry.Type.DIRECTORY) {
             return;
         }
@@ -117,19 +127,28 @@ public final class WalImport implements TarReader.Visitor {
                     "%s: found a link, expected WAL segments", entry.name());
         }
         String path = entry.name().startsWith("pg_wal/") ? entry.name().substring(7) : entry.name();
-        if (!WalPage.isSegmentName(path)) {
-            // History files, marks of archiving, partial segments.
+        name = path;
+        if (HISTORY.matcher(path).matches()) {
+            if (entry.size() > LONGEST_HISTORY) {
+                throw PageserverException.badRequest(
+                        "%s of %d bytes is no history of a WAL timeline", name, entry.size());
+            }
+            inHistory = true;
+            historyText.clear();
             return;
         }
-        name = path;
-        if (WalPage.timelineId(name) != timeline.walTimeline()) {
-            throw PageserverException.badRequest(
-                    "WAL segment %s is of WAL timeline %s, this branch of %s: what comes after a promotion is another history",
-                    name,
-                    Integer.toUnsignedString(WalPage.timelineId(name)),
-                    Integer.toUnsignedString(timeline.walTimeline()));
+        if (!WalPage.isSegmentName(path)) {
+            // Marks of archiving, partial segments.
+            return;
         }
-        long number = WalPage.segmentNumber(name, timeline.walTimeline(), segmentSize);
+        int of = WalPage.timelineId(name);
+        long number = WalPage.segmentNumber(name, of, segmentSize);
+        int wanted = timeline.walHistory().from((number + 1) * segmentSize - 1).timelineId();
+        if (number >= 0 && of != wanted) {
+            throw PageserverException.badRequest(
+                    "WAL segment %s is of WAL timeline %s, and this branch is on %s there: what a promotion has ended goes on with the history of the next one, %08X.history before its segments",
+                    name, Integer.toUnsignedString(of), Integer.toUnsignedString(wanted), of);
+        }
         if (number < 0 || entry.size() > segmentSize) {
             throw PageserverException.badRequest(
                     "WAL segment %s of %d bytes: this cluster's segments have %d",
@@ -148,6 +167,9 @@ public final class WalImport implements TarReader.Visitor {
 
     @Override
     public void content(byte[] bytes, int offset, int length) {
+        if (inHistory) {
+            historyText.bytes(bytes, offset, length);
+        }
         if (!inSegment) {
             return;
         }
@@ -194,8 +216,37 @@ public final class WalImport implements TarReader.Visitor {
         }
     }
 
+    /** Of a later WAL timeline than ours, it must go on from all we have. */
+    private void takeHistory() {
+        WalHistory theirs =
+                WalHistory.parse(
+                        Integer.parseUnsignedInt(name, 0, 8, 16),
+                        new String(historyText.toByteArray(), StandardCharsets.UTF_8));
+        WalHistory ours = timeline.walHistory();
+        if (Integer.compareUnsigned(theirs.timelineId(), ours.timelineId()) < 0) {
+            return;
+        }
+        long last = timeline.lastRecordLsn();
+        long common = theirs.common(ours.upTo(last));
+        if (Long.compareUnsigned(common, last) < 0) {
+            throw PageserverException.badRequest(
+                    "%s: WAL timeline %s went on from %s, and this branch has WAL of %s up to %s: that is another history; make a branch at %s and go on with that",
+                    name,
+                    Integer.toUnsignedString(theirs.timelineId()),
+                    Lsn.toString(common),
+                    Integer.toUnsignedString(ours.timelineId()),
+                    Lsn.toString(last),
+                    Lsn.toString(common));
+        }
+        timeline.continueWal(theirs);
+    }
+
     @Override
     public void entryEnd() {
+        if (inHistory) {
+            inHistory = false;
+            takeHistory();
+        }
         if (inSegment && at < Math.min(segmentEnd, endLsn) && writing.position() <= at) {
             throw PageserverException.badRequest(
                     "WAL segment %s ends at %s, which is before both its end and end_lsn %s",

@@ -40,7 +40,6 @@ public final class WalWriting {
                         timeline.segmentSize(),
                         timeline.systemIdentifier(),
                         limits.recordBytes());
-        decoder.within(timeline.walTimeline());
         long previous = timeline.prevRecordLsn();
         if (previous != 0) {
             decoder.follow(previous);
@@ -69,6 +68,7 @@ public final class WalWriting {
                     Lsn.toString(decoder.position()),
                     Lsn.toString(lsn));
         }
+        decoder.within(timeline.walTimeline());
         decoder.feed(b, offset, length);
         while (decoder.next(record)) {
             if (record.rmid() == Rmgr.DBASE && records > 0) {

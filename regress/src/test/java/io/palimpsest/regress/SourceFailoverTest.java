@@ -35,8 +35,15 @@ class SourceFailoverTest {
     private static final Duration LIMIT = Duration.ofSeconds(60);
     private static final TenantId TENANT = TenantId.parse("00112233445566778899aabbccddeeff");
 
-    private static final Map<String, String> SETTINGS =
+    private final Path home = EmbeddedPostgres.temporaryDirectory("palimpsest-failover-");
+    private final Path archive = home.resolve("first/archive");
+
+    private final Map<String, String> settings =
             Map.of(
+                    "archive_mode",
+                    "on",
+                    "archive_command",
+                    "cp %p " + archive + "/%f",
                     "wal_keep_size",
                     "1GB",
                     "max_slot_wal_keep_size",
@@ -44,7 +51,6 @@ class SourceFailoverTest {
                     "wal_retrieve_retry_interval",
                     "100ms");
 
-    private final Path home = EmbeddedPostgres.temporaryDirectory("palimpsest-failover-");
     private final List<EmbeddedPostgres> servers = new ArrayList<>();
     private final ServerProcess server = new ServerProcess(home);
 
@@ -63,10 +69,12 @@ class SourceFailoverTest {
     private void run() throws Exception {
         EmbeddedPostgres first =
                 EmbeddedPostgres.create(
-                        PostgresBinaries.fetch(MAJOR), home.resolve("first"), SETTINGS);
+                        PostgresBinaries.fetch(MAJOR), home.resolve("first"), settings);
         servers.add(first);
+        Path _ = first.writableDirectory("archive");
         first.start();
         prepare(first);
+        TakenBackup taken = TakenBackup.take(first, home.resolve("taken"));
         first.stop(LIMIT);
         EmbeddedPostgres second = standby(first, "second");
         EmbeddedPostgres third = standby(first, "third");
@@ -112,7 +120,12 @@ class SourceFailoverTest {
         CommandLineRun again = palimpsest(third, 4, "rewind", "shop");
         assertTrue(again.err().contains("nothing to rewind"), again.all());
         importsAPromotedServer(third);
-        comparesAllPages(third, next, atFirst);
+        Catalog catalog = Catalog.read(third::jdbcUrl);
+        third.stop(LIMIT);
+        DataDirectory stopped = DataDirectory.copy(third.data(), home.resolve("stopped"));
+        awaitArrival(third, next, stopped.lsn());
+        comparesAllPages(stopped, catalog, next, atFirst);
+        importsArchivesOfAllTimelines(taken, third, stopped, catalog);
         keepsTheLostTable(branch, rewound, lost);
         anExportHasAStandby(third, next);
     }
@@ -284,11 +297,44 @@ class SourceFailoverTest {
         return lost;
     }
 
-    private void comparesAllPages(EmbeddedPostgres of, TimelineId id, long from) throws Exception {
-        Catalog catalog = Catalog.read(of::jdbcUrl);
-        of.stop(LIMIT);
-        DataDirectory stopped = DataDirectory.copy(of.data(), home.resolve("stopped"));
-        awaitArrival(of, id, stopped.lsn());
+    /** The backup is of the first server, its WAL of three. */
+    private void importsArchivesOfAllTimelines(
+            TakenBackup taken, EmbeddedPostgres last, DataDirectory stopped, Catalog catalog)
+            throws Exception {
+        TimelineId id = TimelineId.parse("0000000000000000000000000000a2c1");
+        CommandLineRun run =
+                CommandLineRun.of(
+                        Map.of(),
+                        "import",
+                        taken.directory().toString(),
+                        "--wal",
+                        archive.toString(),
+                        "--wal",
+                        last.data().resolve("pg_wal").toString(),
+                        "--until",
+                        Lsn.toString(stopped.lsn()),
+                        "--timeline",
+                        id.toString(),
+                        "--tenant",
+                        TENANT.toString(),
+                        "--server",
+                        "http://127.0.0.1:" + server.management().getPort(),
+                        "--json");
+        assertEquals(0, run.status(), run.all());
+        assertTrue(run.err().contains("WAL timeline 2 ends at"), run.all());
+        assertEquals(
+                Lsn.toString(stopped.lsn()),
+                run.json().path("last_record_lsn").asText(),
+                run.all());
+        comparesAllPages(
+                stopped,
+                catalog,
+                id,
+                Lsn.parse(run.json().path("min_readable_lsn").asText()).value());
+    }
+
+    private void comparesAllPages(
+            DataDirectory stopped, Catalog catalog, TimelineId id, long from) {
         try (PageserverClient client =
                 PageserverClient.connect(server.pageService(), TENANT, id, 3)) {
             ComparisonReport report =

@@ -1,7 +1,9 @@
 package io.palimpsest.server.backup;
 
+import io.palimpsest.pg.WalHistory;
 import io.palimpsest.protocol.TarWriter;
 import java.nio.charset.StandardCharsets;
+import java.util.Locale;
 
 /** What a page server is sent: a backup's files as one archive, and its WAL as another. */
 public final class BackupTar {
@@ -57,10 +59,19 @@ public final class BackupTar {
         tar.finish();
     }
 
-    /** The segments that have WAL from {@code startLsn} to {@code endLsn}, whole. */
+    /**
+     * The segments that have WAL from {@code startLsn} to {@code endLsn}, whole; before them, if it
+     * is of more than one WAL timeline, the history of the last one.
+     */
     public static void wal(
             WalTrail trail, BackupFacts facts, long startLsn, long endLsn, TarWriter.Sink to) {
         TarWriter tar = new TarWriter(to, 0);
+        WalHistory timelines = trail.timelines();
+        if (!timelines.past().isEmpty()) {
+            tar.file(
+                    String.format(Locale.ROOT, "%08X.history", timelines.timelineId()),
+                    timelines.text().getBytes(StandardCharsets.US_ASCII));
+        }
         trail.walk(
                 new WalTrail.Visitor() {
                     private long left;

@@ -4,19 +4,25 @@ import io.palimpsest.base.Bytes;
 import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.Lsn;
 import io.palimpsest.base.PageserverException;
+import io.palimpsest.pg.WalHistory;
 import io.palimpsest.wal.WalPage;
 import java.io.IOException;
 import java.io.InputStream;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
  * The WAL that follows on a base backup's start, one segment after the other: from an archive
  * directory, else from what the backup has itself. Segments that only have a place kept for them,
  * as in the pg_wal of a server, do not count.
+ *
+ * <p>Where an archive has the history of a later WAL timeline than the backup's, which went on from
+ * that, its segments are taken from where it began, as PostgreSQL's recovery does: the newest one.
  */
 public final class WalTrail {
     /** Receives the segments in their order, the first whole although the WAL begins within it. */
@@ -35,11 +41,13 @@ public final class WalTrail {
     private static final int PIECE = 128 << 10;
     private static final int SYSTEM_ID = 24;
     private static final int PAGE_LSN = 8;
+    private static final int LONGEST_HISTORY = 1 << 20;
 
     private final StoredBackup backup;
     private final BackupFacts facts;
     private final List<Path> directories = new ArrayList<>();
     private final long first;
+    private final WalHistory history;
 
     /**
      * @param archives where more segments are than the backup has, by their names, plain or with
@@ -61,6 +69,61 @@ public final class WalTrail {
         if (own != null) {
             directories.add(own);
         }
+        history = history();
+    }
+
+    /** On which WAL timelines the WAL is. */
+    public WalHistory timelines() {
+        return history;
+    }
+
+    /** The newest one that goes on from the backup's start. */
+    private WalHistory history() {
+        WalHistory best = WalHistory.on(facts.walTimeline());
+        for (Path directory : directories) {
+            try (Stream<Path> files = Files.list(directory)) {
+                for (Path file : files.sorted().toList()) {
+                    WalHistory found = history(file);
+                    if (found != null
+                            && Integer.compareUnsigned(found.timelineId(), best.timelineId()) > 0
+                            && continues(found)) {
+                        best = found;
+                    }
+                }
+            } catch (IOException e) {
+                throw new PageserverException(
+                        ErrorCode.IO, directory + " cannot be listed: " + e.getMessage(), e);
+            }
+        }
+        return best;
+    }
+
+    private boolean continues(WalHistory later) {
+        long common = later.common(WalHistory.on(facts.walTimeline()));
+        return Long.compareUnsigned(common, facts.startLsn()) >= 0;
+    }
+
+    /** Null if the file is none of a WAL timeline. */
+    private static @Nullable WalHistory history(Path file) {
+        String name = file.getFileName().toString();
+        if (!name.matches("[0-9A-F]{8}\\.history(\\.gz)?")) {
+            return null;
+        }
+        try (InputStream in = ArchiveFile.open(file)) {
+            return WalHistory.parse(
+                    Integer.parseUnsignedInt(name, 0, 8, 16),
+                    new String(in.readNBytes(LONGEST_HISTORY), StandardCharsets.UTF_8));
+        } catch (PageserverException e) {
+            throw new PageserverException(e.code(), file + ": " + e.getMessage(), e);
+        } catch (IOException e) {
+            throw new PageserverException(
+                    ErrorCode.IO, file + " cannot be read to its end: " + e.getMessage(), e);
+        }
+    }
+
+    /** Of whose files a segment is: the newest that begins before its end has all of it. */
+    private int timelineOf(long number) {
+        return history.from((number + 1) * facts.segmentSize() - 1).timelineId();
     }
 
     /** Gives all there are, up to the first one that is missing. */
@@ -91,13 +154,23 @@ public final class WalTrail {
 
         @Override
         public boolean file(String segment, long size) {
-            long number = WalPage.segmentNumber(segment, facts.walTimeline(), facts.segmentSize());
+            long number = number(segment);
             while (number >= next && !to.enough() && fromDirectory()) {
                 next++;
             }
             name = segment;
             headerBytes = 0;
             return number == next && !to.enough();
+        }
+
+        /** -1 if it is none, or of a timeline that had been left by then. */
+        private long number(String segment) {
+            if (!WalPage.isSegmentName(segment)) {
+                return -1;
+            }
+            int timeline = WalPage.timelineId(segment);
+            long number = WalPage.segmentNumber(segment, timeline, facts.segmentSize());
+            return number >= 0 && timelineOf(number) == timeline ? number : -1;
         }
 
         /** Nothing is passed on before the header has told that it is that segment. */
@@ -151,7 +224,7 @@ public final class WalTrail {
         }
 
         private boolean fromDirectory() {
-            String segment = WalPage.segmentName(facts.walTimeline(), next, facts.segmentSize());
+            String segment = WalPage.segmentName(timelineOf(next), next, facts.segmentSize());
             for (Path directory : directories) {
                 Path path = find(directory, segment);
                 if (path != null && give(path, segment)) {
@@ -194,7 +267,7 @@ public final class WalTrail {
 
     /** Where the row begins, for messages. */
     String beginning() {
-        return WalPage.segmentName(facts.walTimeline(), first, facts.segmentSize())
+        return WalPage.segmentName(timelineOf(first), first, facts.segmentSize())
                 + " at "
                 + Lsn.toString(facts.startLsn());
     }

@@ -7,6 +7,7 @@ import io.palimpsest.base.Lsn;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.base.TenantId;
 import io.palimpsest.base.TimelineId;
+import io.palimpsest.pg.WalHistory;
 import io.palimpsest.protocol.TarWriter;
 import io.palimpsest.server.backup.BackupFacts;
 import io.palimpsest.server.backup.BackupTar;
@@ -123,6 +124,13 @@ final class Import implements Callable<Integer> {
         WalTrail trail = new WalTrail(backup, facts, wal);
         WalScan.Found found =
                 WalScan.read(trail, facts, until == null ? -1 : Lsn.parse(until).value());
+        for (WalHistory.Ended ended : trail.timelines().past()) {
+            if (ended.timelineId() >= facts.walTimeline()) {
+                say(
+                        "promotion  WAL timeline %s ends at %s",
+                        Integer.toUnsignedString(ended.timelineId()), Lsn.toString(ended.lsn()));
+            }
+        }
         long backupEnd = backupEnd(backup, facts, found);
         requireConsistent(found, backupEnd);
         say(

@@ -17,7 +17,8 @@ public final class PageService {
     /** One that has not even come in is given less. */
     static final long START_NANOS = 60_000_000_000L;
 
-    private static final int READ_BYTES = 16 << 10;
+    /** Some 80 requests, which is more than are answered in one piece; each client has as much. */
+    private static final int READ_BYTES = 4 << 10;
 
     private final PageSource.Directory directory;
     private final Authentication authentication;

@@ -67,6 +67,13 @@ bench-sim: jdk ## How fast the simulator is, beside its bare scheduler and real 
 	@$(PACKAGE) -pl sim -am
 	@$(SIM_JAVA) measures --rounds $(ROUNDS)
 
+.PHONY: jcstress
+STRESS ?= -m quick
+jcstress: jdk ## Races of the classes that take no lock, as the memory model allows them: [STRESS="-m default -t SizeChanges"]
+	@$(PACKAGE) -Pjcstress -pl stress -am
+	@mkdir -p stress/target/jcstress
+	@cd stress/target/jcstress && $(JAVA) -cp '../palimpsest-stress-0.1.0-SNAPSHOT.jar:../lib/*' org.openjdk.jcstress.Main $(STRESS) -r results
+
 .PHONY: sim-mutants
 ROWS ?= 3
 sim-mutants: jdk ## Plant bugs and see that the simulator finds each: [JOBS=2] [ROWS=3] [MUTANT=index-before-layer]

@@ -32,8 +32,8 @@ import java.util.function.LongSupplier;
  * segments, which are small.
  */
 public final class WalWorkload {
-    // Why this file is long: each kind of record has a method that writes it and tells what it does;
-    // all of them share one cluster.
+    // Why this file is long: each kind of record has a method that writes it and tells what it
+    // does; all of them share one cluster.
     private static final int DATABASE = 5;
     private static final int RELATIONS = 12;
     private static final int XLOG_NOOP = 0x20;

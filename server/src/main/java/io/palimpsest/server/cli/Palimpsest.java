@@ -4,6 +4,7 @@ import io.palimpsest.base.PageserverException;
 import java.io.Console;
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
 import java.util.List;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -67,30 +68,14 @@ public final class Palimpsest {
             name = "branch",
             mixinStandardHelpOptions = true,
             description =
-                    "Branches of a running server: create, list, show, log, diff, rename, reset, restore, promote, protect, unprotect, expire, delete.",
-            subcommands = {
-                BranchCreate.class,
-                BranchList.class,
-                BranchShow.class,
-                BranchLog.class,
-                BranchDiff.class,
-                BranchRename.class,
-                BranchReset.class,
-                BranchRestore.class,
-                BranchPromote.class,
-                BranchProtect.class,
-                BranchUnprotect.class,
-                BranchExpire.class,
-                BranchDelete.class
-            })
+                    "Branches of a running server: create, list, show, log, diff, rename, reset, restore, promote, protect, unprotect, expire, delete.")
     static final class Branch {}
 
     /** Garbage collection of a running server. */
     @Command(
             name = "gc",
             mixinStandardHelpOptions = true,
-            description = "Garbage collection of a running server: plan.",
-            subcommands = GcPlan.class)
+            description = "Garbage collection of a running server: plan.")
     static final class Gc {}
 
     /** Points of the history of branches. */
@@ -98,53 +83,32 @@ public final class Palimpsest {
             name = "point",
             mixinStandardHelpOptions = true,
             description =
-                    "Points of the history of branches: resolve, list, create, pin, unpin, delete.",
-            subcommands = {
-                PointResolve.class,
-                PointList.class,
-                PointCreate.class,
-                PointPin.class,
-                PointUnpin.class,
-                PointDelete.class
-            })
+                    "Points of the history of branches: resolve, list, create, pin, unpin, delete.")
     static final class Points {}
 
     /** Layer files. */
     @Command(
             name = "layer",
             mixinStandardHelpOptions = true,
-            description = "Layer files: check, dump, map.",
-            subcommands = {LayerCheck.class, LayerDump.class, LayerMap.class})
+            description = "Layer files: check, dump, map.")
     static final class Layer {}
 
     /** What a running server does that takes long. */
     @Command(
             name = "operation",
             mixinStandardHelpOptions = true,
-            description = "What a running server does that takes long: list, watch.",
-            subcommands = {OperationList.class, OperationWatch.class})
+            description = "What a running server does that takes long: list, watch.")
     static final class Operation {}
 
     /** Pages. */
-    @Command(
-            name = "page",
-            mixinStandardHelpOptions = true,
-            description = "Pages: explain.",
-            subcommands = PageExplain.class)
+    @Command(name = "page", mixinStandardHelpOptions = true, description = "Pages: explain.")
     static final class Page {}
 
     /** Object stores. */
     @Command(
             name = "store",
             mixinStandardHelpOptions = true,
-            description = "Object stores: check, du, restore, scrub, verify.",
-            subcommands = {
-                StoreCheck.class,
-                StoreDu.class,
-                StoreRestore.class,
-                StoreScrub.class,
-                StoreVerify.class
-            })
+            description = "Object stores: check, du, restore, scrub, verify.")
     static final class Store {}
 
     /** PostgreSQLs that are followed. */
@@ -152,32 +116,21 @@ public final class Palimpsest {
             name = "source",
             mixinStandardHelpOptions = true,
             description =
-                    "PostgreSQLs that a running server follows: add, check, drop, list, status.",
-            subcommands = {
-                SourceAdd.class,
-                SourceCheck.class,
-                SourceMove.class,
-                SourceRewind.class,
-                SourceDrop.class,
-                SourceList.class,
-                SourceStatus.class
-            })
+                    "PostgreSQLs that a running server follows: add, check, drop, list, status.")
     static final class Source {}
 
     /** Tenants of a running server. */
     @Command(
             name = "tenant",
             mixinStandardHelpOptions = true,
-            description = "Tenants of a running server: attach, config, locate.",
-            subcommands = {TenantAttach.class, TenantConfigure.class, TenantLocate.class})
+            description = "Tenants of a running server: attach, config, locate.")
     static final class Tenant {}
 
     /** Tokens. */
     @Command(
             name = "token",
             mixinStandardHelpOptions = true,
-            description = "Tokens that a server asks for: create.",
-            subcommands = TokenCreate.class)
+            description = "Tokens that a server asks for: create.")
     static final class Token {}
 
     private Palimpsest() {}
@@ -198,15 +151,23 @@ public final class Palimpsest {
 
     /** All commands. */
     static CommandLine commandLine() {
-        return commandLine("");
+        return commandLine("", "");
     }
 
-    /** The command that is named, for each costs time; all of them if it is none. */
-    private static CommandLine commandLine(String named) {
+    /** The command that is named, for each costs time; all of them where it is none. */
+    private static CommandLine commandLine(String noun, String verb) {
         CommandLine line = new CommandLine(new Palimpsest());
-        boolean one = COMMANDS.contains(named) && !named.equals("completion");
-        for (String name : one ? List.of(named) : COMMANDS) {
-            line.addSubcommand(name, command(name));
+        boolean one = COMMANDS.contains(noun) && !noun.equals("completion");
+        for (String name : one ? List.of(noun) : COMMANDS) {
+            CommandLine command = new CommandLine(command(name));
+            List<Verb> verbs = verbs(name);
+            for (Verb known : verbs) {
+                if (known.is(verb)) {
+                    verbs = List.of(known);
+                }
+            }
+            verbs.forEach(below -> command.addSubcommand(below.type));
+            line.addSubcommand(name, command);
         }
         return line;
     }
@@ -235,20 +196,89 @@ public final class Palimpsest {
     }
 
     /**
+     * A command below a noun, told by its names without looking at its class, which costs time.
+     *
+     * @param names those of its annotation: a test compares them
+     */
+    record Verb(Class<?> type, String... names) {
+        boolean is(String name) {
+            return Arrays.asList(names).contains(name);
+        }
+    }
+
+    /** What is below a noun, in the order of the help; empty if that is a command itself. */
+    static List<Verb> verbs(String noun) {
+        return switch (noun) {
+            case "branch" ->
+                    List.of(
+                            new Verb(BranchCreate.class, "create"),
+                            new Verb(BranchList.class, "list", "ls"),
+                            new Verb(BranchShow.class, "show"),
+                            new Verb(BranchLog.class, "log"),
+                            new Verb(BranchDiff.class, "diff"),
+                            new Verb(BranchRename.class, "rename"),
+                            new Verb(BranchReset.class, "reset"),
+                            new Verb(BranchRestore.class, "restore"),
+                            new Verb(BranchPromote.class, "promote"),
+                            new Verb(BranchProtect.class, "protect"),
+                            new Verb(BranchUnprotect.class, "unprotect"),
+                            new Verb(BranchExpire.class, "expire"),
+                            new Verb(BranchDelete.class, "delete", "rm"));
+            case "gc" -> List.of(new Verb(GcPlan.class, "plan"));
+            case "point" ->
+                    List.of(
+                            new Verb(PointResolve.class, "resolve"),
+                            new Verb(PointList.class, "list", "ls"),
+                            new Verb(PointCreate.class, "create"),
+                            new Verb(PointPin.class, "pin", "keep"),
+                            new Verb(PointUnpin.class, "unpin"),
+                            new Verb(PointDelete.class, "delete", "rm"));
+            case "layer" ->
+                    List.of(
+                            new Verb(LayerCheck.class, "check"),
+                            new Verb(LayerDump.class, "dump"),
+                            new Verb(LayerMap.class, "map"));
+            case "operation" ->
+                    List.of(
+                            new Verb(OperationList.class, "list"),
+                            new Verb(OperationWatch.class, "watch"));
+            case "page" -> List.of(new Verb(PageExplain.class, "explain"));
+            case "store" ->
+                    List.of(
+                            new Verb(StoreCheck.class, "check"),
+                            new Verb(StoreDu.class, "du"),
+                            new Verb(StoreRestore.class, "restore"),
+                            new Verb(StoreScrub.class, "scrub"),
+                            new Verb(StoreVerify.class, "verify"));
+            case "source" ->
+                    List.of(
+                            new Verb(SourceAdd.class, "add"),
+                            new Verb(SourceCheck.class, "check"),
+                            new Verb(SourceMove.class, "move"),
+                            new Verb(SourceRewind.class, "rewind"),
+                            new Verb(SourceDrop.class, "drop", "rm"),
+                            new Verb(SourceList.class, "list", "ls"),
+                            new Verb(SourceStatus.class, "status"));
+            case "tenant" ->
+                    List.of(
+                            new Verb(TenantAttach.class, "attach"),
+                            new Verb(TenantConfigure.class, "config"),
+                            new Verb(TenantLocate.class, "locate"));
+            case "token" -> List.of(new Verb(TokenCreate.class, "create"));
+            default -> List.of();
+        };
+    }
+
+    /**
      * @param terminal does a person watch the standard error?
      * @return the exit status
      */
     static int run(PrintWriter out, PrintWriter err, boolean terminal, String... args) {
-        CommandLine line = commandLine(args.length == 0 ? "" : args[0]);
+        CommandLine line =
+                commandLine(args.length == 0 ? "" : args[0], args.length < 2 ? "" : args[1]);
         line.setOut(out);
         line.setErr(err);
-        line.setExecutionExceptionHandler((e, command, parsed) -> {
-            if (!(e instanceof PageserverException wrong)) {
-                throw e;
-            }
-            command.getErr().println("palimpsest: " + e.getMessage());
-            return status(wrong);
-        });
+        line.setExecutionExceptionHandler(new Failures());
         for (CommandLine noun : line.getSubcommands().values()) {
             for (CommandLine verb : noun.getSubcommands().values()) {
                 if (verb.getCommand() instanceof LayerCheck check) {
@@ -260,6 +290,19 @@ public final class Palimpsest {
         out.flush();
         err.flush();
         return status;
+    }
+
+    /** A class rather than a lambda: what Java makes for its first lambda costs time to start. */
+    private static final class Failures implements CommandLine.IExecutionExceptionHandler {
+        @Override
+        public int handleExecutionException(
+                Exception e, CommandLine command, CommandLine.ParseResult parsed) throws Exception {
+            if (!(e instanceof PageserverException wrong)) {
+                throw e;
+            }
+            command.getErr().println("palimpsest: " + e.getMessage());
+            return status(wrong);
+        }
     }
 
     private static int status(PageserverException e) {

@@ -1,8 +1,6 @@
 package io.palimpsest.server.cli;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.protocol.TarWriter;
@@ -25,7 +23,6 @@ import org.jspecify.annotations.Nullable;
 
 /** The management API of a running page server, as the command line uses it. */
 final class ServerApi implements AutoCloseable {
-    private static final ObjectMapper JSON = new ObjectMapper();
     private static final Duration LIMIT = Duration.ofMinutes(10);
 
     private static final Duration CONNECT = Duration.ofSeconds(10);
@@ -170,8 +167,8 @@ final class ServerApi implements AutoCloseable {
 
     private JsonNode json(String body) {
         try {
-            return JSON.readTree(body.isEmpty() ? "null" : body);
-        } catch (JsonProcessingException e) {
+            return JsonText.read(body);
+        } catch (IOException e) {
             throw new PageserverException(
                     ErrorCode.IO, "%s is no page server: %s".formatted(server, e.getMessage()), e);
         }

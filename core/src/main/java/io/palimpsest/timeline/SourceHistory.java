@@ -107,7 +107,7 @@ public final class SourceHistory {
                                 && timeline.segmentSize() == follower.segmentSize()
                                 && timeline.version() == follower.version();
                 Shared found = same ? shared(timeline, its) : best;
-                if (Long.compareUnsigned(found.lsn, best.lsn) > 0 && timeline.readable(found.lsn)) {
+                if (Long.compareUnsigned(found.lsn, best.lsn) > 0 && reaches(timeline, found.lsn)) {
                     best = found;
                 }
             }
@@ -124,6 +124,16 @@ public final class SourceHistory {
         return new Shared(timeline, Long.compareUnsigned(common, last) < 0 ? common : last);
     }
 
+    /** May a branch be made there, of the timeline or of what it branched off? */
+    private static boolean reaches(Timeline timeline, long lsn) {
+        for (Timeline t = timeline; t != null; t = t.ancestor()) {
+            if (t.readable(lsn)) {
+                return true;
+            }
+        }
+        return false;
+    }
+
     private static void check(Shared best, Timeline follower, WalSource source) {
         if (best.timeline.equals(follower) && best.lsn == follower.lastRecordLsn()) {
             throw PageserverException.of(
@@ -132,7 +142,7 @@ public final class SourceHistory {
                     follower.id(),
                     Lsn.toString(best.lsn));
         }
-        if (!best.timeline.readable(best.lsn)) {
+        if (!reaches(best.timeline, best.lsn)) {
             throw PageserverException.of(
                     ErrorCode.LSN_OUT_OF_RANGE,
                     "the source's WAL is another one from %s on, and history up to there is not kept any more: the oldest is %s; %s",
@@ -163,7 +173,7 @@ public final class SourceHistory {
     private static PageserverException parted(
             Timeline timeline, WalSource source, WalHistory ours, WalHistory its, long common) {
         String advice =
-                timeline.readable(common)
+                reaches(timeline, common)
                         ? "everything up to "
                                 + Lsn.toString(timeline.lastRecordLsn())
                                 + " stays readable here; `palimpsest source rewind` makes a branch of what both have, which follows the source from there, and keeps the rest under another name"

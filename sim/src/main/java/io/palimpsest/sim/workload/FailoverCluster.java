@@ -71,7 +71,8 @@ final class FailoverCluster {
         this.random = random;
         this.net = net;
         version = PgVersion.ofMajor(14 + random.nextInt(5));
-        pauseNanos = 1L + random.nextLong(300 * MILLIS);
+        // The reference keeps each version of each page, and a failover takes minutes.
+        pauseNanos = 50 * MILLIS + random.nextLong(250 * MILLIS);
         records = 60 + random.nextInt(250);
         failovers = 1 + random.nextInt(profile.mostFailovers());
         Machine machine = new Machine(net, "postgres0", FaultPlan.quiet());

@@ -4,6 +4,7 @@ import io.palimpsest.base.Check;
 import io.palimpsest.base.Prng;
 import io.palimpsest.port.Tasks;
 import io.palimpsest.remote.RemoteKey;
+import io.palimpsest.remote.TenantManifest;
 import io.palimpsest.sim.fault.Damage;
 import io.palimpsest.sim.fault.SimObjectStore;
 import java.util.ArrayList;
@@ -19,8 +20,9 @@ import org.jspecify.annotations.Nullable;
  * indexes are damaged as often as layers are, though there are fewer, and the newest of them more
  * often than those that nobody reads any more.
  *
- * <p>A manifest vanishes only while there is a newer one, and no other server at work: that a
- * generation was claimed is what fences its predecessor, and nothing else says so.
+ * <p>A manifest vanishes only while there is a newer one that is complete, and no other server at
+ * work: that a generation was claimed is what fences its predecessor, and nothing else says so; and
+ * until a claim is complete nothing else says what the tenant has.
  */
 final class StoreVandal {
     private static final List<Damage> KINDS = List.of(Damage.values());
@@ -99,15 +101,25 @@ final class StoreVandal {
             }
         }
         if (kind == Damage.VANISHED) {
-            String newest =
-                    store.keys().stream()
-                            .filter(key -> RemoteKey.of(key) instanceof RemoteKey.Manifest)
-                            .reduce((a, b) -> b)
-                            .orElse("");
-            found.remove(newest);
+            String newest = newestComplete();
+            found.removeIf(key -> key.compareTo(newest) >= 0);
             return manifestsVanish ? any(found) : null;
         }
         return newestOrAny(found);
+    }
+
+    /** What the tenant has is said by this one; empty if it is damaged, or there is none. */
+    private String newestComplete() {
+        List<String> damaged = store.damaged();
+        String newest = "";
+        for (String key : store.keys()) {
+            if (RemoteKey.of(key) instanceof RemoteKey.Manifest
+                    && !damaged.contains(key)
+                    && TenantManifest.decode(store.content(key), key).complete()) {
+                newest = key;
+            }
+        }
+        return newest;
     }
 
     /** Of any timeline. */

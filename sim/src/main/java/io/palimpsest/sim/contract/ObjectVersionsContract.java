@@ -18,6 +18,7 @@ import java.io.ByteArrayOutputStream;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 import java.util.TreeSet;
 import java.util.function.BiConsumer;
 import org.junit.jupiter.api.Test;
@@ -96,7 +97,7 @@ public abstract class ObjectVersionsContract {
     void manyComeInPages() {
         withStore((store, versions) -> {
             for (int i = 0; i < 25; i++) {
-                put(store, "k%02d".formatted(i / 3), 1 + i, 1);
+                put(store, String.format(Locale.ROOT, "k%02d", i / 3), 1 + i, 1);
             }
             List<Version> all = all(versions, "k");
             assertEquals(25, all.size());

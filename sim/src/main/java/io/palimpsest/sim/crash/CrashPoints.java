@@ -146,12 +146,14 @@ public final class CrashPoints implements Scenario {
             StoreStep step = steps.get(i);
             boolean onDisk = step.request() == null && i < operations;
             where.addLast(
-                    "power lost before step %d of %d, %s, not durable: %s"
-                            .formatted(
-                                    i,
-                                    operations,
-                                    onDisk ? journal.get(operation) : step.request(),
-                                    crash.pending()));
+                    "power lost before step "
+                            + i
+                            + " of "
+                            + operations
+                            + ", "
+                            + (onDisk ? journal.get(operation) : step.request())
+                            + ", not durable: "
+                            + crash.pending());
             if (!recoverFromStore(step, recovery)
                     || !crash.forEach(state ->
                             recovered(

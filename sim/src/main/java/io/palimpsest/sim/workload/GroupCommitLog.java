@@ -6,6 +6,7 @@ import io.palimpsest.port.Disk;
 import io.palimpsest.port.Tasks;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.zip.CRC32C;
 import org.jspecify.annotations.Nullable;
 
@@ -64,7 +65,8 @@ final class GroupCommitLog {
         for (String name : segments) {
             recover(DIRECTORY + "/" + name);
         }
-        segment = disk.create(DIRECTORY + "/" + String.format("%08d", segments.size()));
+        segment =
+                disk.create(DIRECTORY + "/" + String.format(Locale.ROOT, "%08d", segments.size()));
         if (bug != Bug.DIRECTORY_NOT_SYNCED) {
             disk.syncDirectory(DIRECTORY);
         }

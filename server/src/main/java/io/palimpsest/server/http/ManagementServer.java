@@ -35,6 +35,7 @@ import io.palimpsest.service.Authentication;
 import io.palimpsest.service.Management;
 import java.net.InetSocketAddress;
 import java.time.Instant;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
@@ -282,9 +283,27 @@ public final class ManagementServer implements AutoCloseable {
             var _ = ctx.close();
         }
 
+        /**
+         * On the event loop: reading goes on after the answer, and not while that is passing on
+         * what has arrived, or two requests would be under way at once.
+         */
         private void send(
                 ChannelHandlerContext ctx, ManagementRoutes.Answer answer, boolean keepAlive) {
-            ChannelFuture sent = ctx.writeAndFlush(response(answer, keepAlive));
+            DefaultFullHttpResponse response = response(answer, keepAlive);
+            if (ctx.executor().inEventLoop()) {
+                send(ctx, response, keepAlive);
+                return;
+            }
+            try {
+                ctx.executor().execute(() -> send(ctx, response, keepAlive));
+            } catch (RejectedExecutionException e) {
+                LOG.debug("the server has stopped, and nobody hears this answer", e);
+            }
+        }
+
+        private void send(
+                ChannelHandlerContext ctx, DefaultFullHttpResponse response, boolean keepAlive) {
+            ChannelFuture sent = ctx.writeAndFlush(response);
             if (keepAlive) {
                 ctx.channel().config().setAutoRead(true);
             } else {

@@ -125,6 +125,25 @@ class ManagementServerTest {
         return "{\"new_timeline_id\":\"" + TIMELINE + "\"" + more + "}";
     }
 
+    /** Whoever answers first, and however far the connection's thread is then. */
+    @Test
+    void pipelinedRequestsAreAnsweredOneAfterTheOther() throws IOException {
+        for (int round = 0; round < 150; round++) {
+            StringBuilder requests = new StringBuilder();
+            for (int i = 0; i < 12; i++) {
+                requests.append("GET /nothing-")
+                        .append(i)
+                        .append(" HTTP/1.1\r\nHost: localhost\r\n");
+                requests.append(i < 11 ? "\r\n" : "Connection: close\r\n\r\n");
+            }
+            String text = raw(requests.toString());
+            for (int i = 1; i < 12; i++) {
+                int before = text.indexOf("no path /nothing-" + (i - 1));
+                assertTrue(before >= 0 && before < text.indexOf("no path /nothing-" + i), text);
+            }
+        }
+    }
+
     @Test
     void answersPipelinedRequestsInOrderAndGarbageNotAtAll() throws IOException {
         try (Socket socket = new Socket("127.0.0.1", server.address().getPort())) {

@@ -169,7 +169,7 @@ public final class BaseBackup {
         WalHistory history = timeline.walHistory().upTo(lsn);
         if (!history.past().isEmpty() && history.timelineId() == checkPoint.timeline()) {
             tar.file(
-                    String.format(Locale.ROOT, "pg_wal/%08X.history", history.timelineId()),
+                    "pg_wal/" + history.fileName(),
                     history.text().getBytes(StandardCharsets.US_ASCII));
         }
         for (int i = 0; i < wal.segments(); i++) {

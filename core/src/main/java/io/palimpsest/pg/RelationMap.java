@@ -25,15 +25,4 @@ public record RelationMap(byte[] content) {
         }
         return 0;
     }
-
-    /** The catalogue that lies in a file; 0 if none does. */
-    public int oidOf(int relfilenumber) {
-        int n = content.length < HEADER ? 0 : Bytes.i32(content, 4);
-        for (int i = 0; i < n && HEADER + (i + 1) * ENTRY <= content.length; i++) {
-            if (Bytes.i32(content, HEADER + i * ENTRY + 4) == relfilenumber) {
-                return Bytes.i32(content, HEADER + i * ENTRY);
-            }
-        }
-        return 0;
-    }
 }

@@ -64,6 +64,12 @@ public enum Slru {
         return Integer.divideUnsigned(xid, XACTS_PER_PAGE);
     }
 
+    /** A transaction's status on its page of the clog: two bits each, the first one lowest. */
+    public static int xactStatus(byte[] page, int xid) {
+        int index = Integer.remainderUnsigned(xid, XACTS_PER_PAGE);
+        return page[index / 4] >> 2 * (index % 4) & 3;
+    }
+
     public static int offsetsPage(int multi) {
         return Integer.divideUnsigned(multi, OFFSETS_PER_PAGE);
     }

@@ -5,6 +5,8 @@ import io.palimpsest.base.Lsn;
 import io.palimpsest.base.PageserverException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -26,34 +28,49 @@ import org.jspecify.annotations.Nullable;
  * @param past the ended ones, oldest first; what is before the first is not known
  */
 public record WalHistory(int timelineId, List<Ended> past) {
+    /** A longer file is none of it. */
+    public static final int LONGEST_FILE = 1 << 20;
+
     private static final int MAX_LINES = 100_000;
+    private static final Pattern FILE = Pattern.compile("[0-9A-F]{8}\\.history");
 
     /**
      * A timeline that was left.
      *
      * @param lsn where the next one goes on: the end of the last record on this one
      */
-    public record Ended(int timelineId, long lsn) {}
+    public record Ended(int timelineId, long lsn) {
+        private static final Ended NONE = new Ended(0, 0);
+
+        /** May it come after that one, and before the timeline that the WAL is on? */
+        private boolean isBetween(Ended before, int newest) {
+            return Integer.compareUnsigned(before.timelineId, timelineId) < 0
+                    && Integer.compareUnsigned(timelineId, newest) < 0
+                    && Long.compareUnsigned(before.lsn, lsn) <= 0;
+        }
+    }
 
     public WalHistory {
         past = List.copyOf(past);
-        int before = 0;
-        long end = 0;
-        for (Ended e : past) {
+        if (!isHistory(timelineId, past)) {
             Check.that(
-                    Integer.compareUnsigned(e.timelineId, before) > 0
-                            && Long.compareUnsigned(e.lsn, end) >= 0,
-                    "WAL timeline %s ends at %s",
-                    Integer.toUnsignedString(e.timelineId),
-                    Lsn.toString(e.lsn));
-            before = e.timelineId;
-            end = e.lsn;
+                    false,
+                    "WAL timeline %s after %s",
+                    Integer.toUnsignedString(timelineId),
+                    past.toString());
         }
-        Check.that(
-                past.isEmpty() || Integer.compareUnsigned(timelineId, before) > 0,
-                "WAL timeline %s after %s",
-                Integer.toUnsignedString(timelineId),
-                Integer.toUnsignedString(before));
+    }
+
+    /** Do these follow one another, up to that timeline? */
+    public static boolean isHistory(int timelineId, List<Ended> past) {
+        Ended last = Ended.NONE;
+        for (Ended e : past) {
+            if (!e.isBetween(last, timelineId)) {
+                return false;
+            }
+            last = e;
+        }
+        return true;
     }
 
     /** Of a cluster of which no more is known. */
@@ -77,11 +94,8 @@ public record WalHistory(int timelineId, List<Ended> past) {
             }
             String[] words = text.split("\\s+", 3);
             Ended ended = words.length < 2 ? null : ended(words[0], words[1]);
-            Ended last = past.isEmpty() ? new Ended(0, 0) : past.getLast();
-            if (ended == null
-                    || Integer.compareUnsigned(ended.timelineId, last.timelineId) <= 0
-                    || Integer.compareUnsigned(ended.timelineId, timelineId) >= 0
-                    || Long.compareUnsigned(ended.lsn, last.lsn) < 0) {
+            Ended last = past.isEmpty() ? Ended.NONE : past.getLast();
+            if (ended == null || !ended.isBetween(last, timelineId)) {
                 throw PageserverException.corruption(
                         "history of WAL timeline %s, line %d: expected a timeline and the LSN it ended at, both ascending, found '%.60s'",
                         Integer.toUnsignedString(timelineId), number, text);
@@ -114,6 +128,33 @@ public record WalHistory(int timelineId, List<Ended> past) {
             }
         }
         return -1;
+    }
+
+    /** What the file is called that a server has of it. */
+    public String fileName() {
+        return fileName(timelineId);
+    }
+
+    /** The same of any timeline. */
+    public static String fileName(int timelineId) {
+        return String.format(Locale.ROOT, "%08X.history", timelineId);
+    }
+
+    /** Is a file called so? */
+    public static boolean isFileName(String name) {
+        return FILE.matcher(name).matches();
+    }
+
+    /** Of which timeline a file of that name is the history. */
+    public static int timelineOf(String fileName) {
+        return Integer.parseUnsignedInt(fileName, 0, 8, 16);
+    }
+
+    /**
+     * Of whose files a segment is: the newest timeline that begins before its end has all of it.
+     */
+    public int timelineOfSegment(long number, int segmentSize) {
+        return from((number + 1) * segmentSize - 1).timelineId;
     }
 
     /** What a server would have in its file. */

@@ -8,7 +8,6 @@ import io.palimpsest.pg.Slru;
 import io.palimpsest.pg.Xid;
 import io.palimpsest.timeline.PageBatch;
 import io.palimpsest.timeline.Timeline;
-import io.palimpsest.value.Keys;
 import java.nio.charset.StandardCharsets;
 import java.util.HashMap;
 import java.util.Map;
@@ -104,8 +103,7 @@ final class CatalogueRows {
             return xid != 0;
         }
         byte[] page = statusPages.computeIfAbsent(Slru.clogPage(xid), this::statusPage);
-        int index = Integer.remainderUnsigned(xid, Slru.XACTS_PER_PAGE);
-        return (page[index / 4] >> 2 * (index % 4) & 3) == Slru.XACT_COMMITTED;
+        return Slru.xactStatus(page, xid) == Slru.XACT_COMMITTED;
     }
 
     /** Zeros if there is none: what is there then is of ids that nobody has. */
@@ -113,8 +111,7 @@ final class CatalogueRows {
         byte[] page = new byte[Page.SIZE];
         int segment = number >>> 5;
         int index = number & Slru.PAGES_PER_SEGMENT - 1;
-        byte[] size = timeline.viewAt(lsn).image(Keys.slruSize(Slru.CLOG, segment));
-        if (size != null && size.length == 4 && index < Bytes.i32(size, 0)) {
+        if (index < timeline.slruBlocks(Slru.CLOG, segment, lsn)) {
             timeline.readSlruPage(Slru.CLOG, segment, index, lsn, page, 0);
         }
         return page;

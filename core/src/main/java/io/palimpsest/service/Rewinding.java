@@ -1,8 +1,6 @@
 package io.palimpsest.service;
 
-import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.Label;
-import io.palimpsest.base.PageserverException;
 import io.palimpsest.base.TenantId;
 import io.palimpsest.base.TimelineId;
 import io.palimpsest.tenant.Tenants;
@@ -25,22 +23,9 @@ final class Rewinding {
             @Nullable Label preserveUnder) {
         Timeline former = tenants.timeline(tenant, timeline);
         Label name = tenants.names().of(former);
-        if (name != null && former.properties().isProtected()) {
-            throw PageserverException.of(
-                    ErrorCode.PRECONDITION_FAILED,
-                    "branch %s is protected and keeps its name; unprotect it first",
-                    name);
-        }
-        if (preserveUnder != null) {
-            Timeline holder = tenants.names().find(tenant, preserveUnder);
-            if (holder != null && !holder.equals(former)) {
-                throw PageserverException.of(
-                        ErrorCode.CONFLICT,
-                        "the name %s is taken by timeline %s",
-                        preserveUnder,
-                        holder.id());
-            }
-        }
+        // If it is called so by now, it has given its name away before.
+        boolean again = preserveUnder != null && preserveUnder.equals(name);
+        tenants.names().checkGives(former, again ? null : preserveUnder);
         Timeline branch = tenants.rewind(tenant, timeline, newId);
         if (name != null && tenants.names().of(branch) == null) {
             tenants.names().take(branch, name, preserveUnder);

@@ -255,10 +255,7 @@ public final class BranchNames {
             }
             boolean mine = holder.equals(timeline);
             if (!mine) {
-                BranchProperties _ = unprotected(holder, holder.properties());
-                if (preserveUnder != null) {
-                    checkFree(tenant, preserveUnder);
-                }
+                requireGives(holder, preserveUnder);
                 Title title = next(tenant, name);
                 tree.change(timeline, p -> unprotected(timeline, p).as(title));
             }
@@ -278,6 +275,28 @@ public final class BranchNames {
         }
         tree.awaitPropertiesStored(timeline);
         before.forEach(tree::awaitPropertiesStored);
+    }
+
+    /**
+     * May a timeline give its name away, and be called so afterwards?
+     *
+     * @throws PageserverException as {@link #take} would
+     */
+    public void checkGives(Timeline holder, @Nullable Label preserveUnder) {
+        naming.lock();
+        try {
+            checkOpened(holder.tenant().tenant());
+            requireGives(holder, preserveUnder);
+        } finally {
+            naming.unlock();
+        }
+    }
+
+    private void requireGives(Timeline holder, @Nullable Label preserveUnder) {
+        BranchProperties _ = unprotected(holder, holder.properties());
+        if (preserveUnder != null) {
+            checkFree(holder.tenant().tenant(), preserveUnder);
+        }
     }
 
     private static BranchProperties unprotected(Timeline timeline, BranchProperties properties) {

@@ -667,18 +667,12 @@ public final class Tenants {
             @Nullable Label label) {
         Timeline named = timeline(tenant, ancestorId);
         long lsn = atLsn == 0 ? named.lastRecordLsn() : Lsn.align(atLsn);
-        Timeline ancestor = named;
-        for (Timeline up = named.ancestor();
-                up != null && Long.compareUnsigned(lsn, ancestor.ancestorLsn()) < 0;
-                up = ancestor.ancestor()) {
-            ancestor = up;
-        }
+        Timeline ancestor = named.holderOf(lsn);
         ancestor.effectiveLsn(lsn, lsn);
         ancestor.flushUpTo(lsn);
         Name name = new Name(tenant, newId);
-        Timeline hangsOn = ancestor;
         Entry existing = table.get(name);
-        if (existing != null && isBranch(existing, hangsOn, lsn, label)) {
+        if (existing != null && isBranch(existing, ancestor, lsn, label)) {
             return timeline(tenant, newId, existing);
         }
         table.reserve(
@@ -697,7 +691,7 @@ public final class Tenants {
         try {
             BranchProperties.Title title = names.reserve(tenant, label);
             reserved = label;
-            branch = store.createBranch(hangsOn, newId, lsn, BranchProperties.titled(title));
+            branch = store.createBranch(ancestor, newId, lsn, BranchProperties.titled(title));
             return branch;
         } finally {
             table.putBack(name, branch == null ? null : Entry.of(branch, null));

@@ -126,12 +126,7 @@ public final class SourceHistory {
 
     /** May a branch be made there, of the timeline or of what it branched off? */
     private static boolean reaches(Timeline timeline, long lsn) {
-        for (Timeline t = timeline; t != null; t = t.ancestor()) {
-            if (t.readable(lsn)) {
-                return true;
-            }
-        }
-        return false;
+        return timeline.holderOf(lsn).readable(lsn);
     }
 
     private static void check(Shared best, Timeline follower, WalSource source) {
@@ -164,10 +159,10 @@ public final class SourceHistory {
         }
         throw PageserverException.of(
                 ErrorCode.SOURCE_BROKEN,
-                "the source is on WAL timeline %1$s, this timeline on %2$s, and the source has lost pg_wal/%3$08X.history, which says where it left that; put the file back there from an archive or another server of the cluster",
+                "the source is on WAL timeline %1$s, this timeline on %2$s, and the source has lost pg_wal/%3$s, which says where it left that; put the file back there from an archive or another server of the cluster",
                 Integer.toUnsignedString(identity.timelineId()),
                 Integer.toUnsignedString(ours.timelineId()),
-                identity.timelineId());
+                WalHistory.fileName(identity.timelineId()));
     }
 
     private static PageserverException parted(

@@ -607,7 +607,9 @@ public final class Timeline {
     /** Whose history an LSN is: its own, or an ancestor's if it is below the branch point. */
     public Timeline holderOf(long lsn) {
         Timeline t = this;
-        for (Timeline up = t.ancestor(); up != null && lsn < t.ancestorLsn(); up = t.ancestor()) {
+        for (Timeline up = t.ancestor();
+                up != null && Long.compareUnsigned(lsn, t.ancestorLsn()) < 0;
+                up = t.ancestor()) {
             t = up;
         }
         return t;

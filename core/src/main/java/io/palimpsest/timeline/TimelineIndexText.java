@@ -287,21 +287,15 @@ final class TimelineIndexText {
         WalHistory walHistory() {
             int current = Integer.parseUnsignedInt(value("wal_timeline"));
             List<WalHistory.Ended> past = new ArrayList<>(0);
-            WalHistory.Ended last = new WalHistory.Ended(0, 0);
             while (more("wal_timeline_ended")) {
                 String value = value("wal_timeline_ended");
                 String[] e = value.split(" ");
-                int id = Integer.parseUnsignedInt(e[0]);
-                long lsn = Lsn.parse(e[1]).value();
-                boolean inOrder =
-                        Integer.compareUnsigned(last.timelineId(), id) < 0
-                                && Long.compareUnsigned(last.lsn(), lsn) <= 0
-                                && Integer.compareUnsigned(id, current) < 0;
-                if (e.length != 2 || !inOrder) {
+                past.add(
+                        new WalHistory.Ended(
+                                Integer.parseUnsignedInt(e[0]), Lsn.parse(e[1]).value()));
+                if (e.length != 2 || !WalHistory.isHistory(current, past)) {
                     throw wrong("wal_timeline_ended <number> <LSN>, ascending", value);
                 }
-                last = new WalHistory.Ended(id, lsn);
-                past.add(last);
             }
             return new WalHistory(current, past);
         }

@@ -20,7 +20,6 @@ import org.jspecify.annotations.Nullable;
  */
 final class TransactionSearch {
     private static final long LOW = 0xFFFF_FFFFL;
-    private static final int PER_BYTE = 4;
 
     /** Where the xids of a change begin: after kind, status and time. */
     private static final int XIDS = 10;
@@ -104,7 +103,7 @@ final class TransactionSearch {
     private TransactionEnd byStatus(long full) {
         int xid = (int) full;
         byte[] page = statusPage(Slru.clogPage(xid));
-        int status = status(page, xid);
+        int status = Slru.xactStatus(page, xid);
         if (status == Slru.XACT_COMMITTED || status == Slru.XACT_ABORTED) {
             Kind kind = status == Slru.XACT_COMMITTED ? Kind.COMMITTED : Kind.ABORTED;
             return new TransactionEnd(full, kind, 0, 0, false, null, oldestCommit());
@@ -149,12 +148,6 @@ final class TransactionSearch {
         return page;
     }
 
-    /** Two bits a transaction, the first one lowest. */
-    private static int status(byte[] page, int xid) {
-        int index = Integer.remainderUnsigned(xid, Slru.XACTS_PER_PAGE);
-        return page[index / PER_BYTE] >> 2 * (index % PER_BYTE) & 3;
-    }
-
     /**
      * Ids are given out in their order. What comes next is known in steps that divide those of a
      * page: so of another page than that the next one is on, all were.
@@ -165,7 +158,7 @@ final class TransactionSearch {
         }
         int first = Integer.remainderUnsigned(xid, Slru.XACTS_PER_PAGE) + 1;
         for (int i = first; i < Slru.XACTS_PER_PAGE; i++) {
-            if (status(page, i) != Slru.XACT_IN_PROGRESS) {
+            if (Slru.xactStatus(page, i) != Slru.XACT_IN_PROGRESS) {
                 return true;
             }
         }

@@ -11,7 +11,6 @@ import io.palimpsest.protocol.TarEntry;
 import io.palimpsest.protocol.TarReader;
 import io.palimpsest.wal.WalPage;
 import java.nio.charset.StandardCharsets;
-import java.util.regex.Pattern;
 
 /**
  * Takes WAL segments that somebody sends as a tar archive into a timeline that nothing else feeds,
@@ -29,8 +28,6 @@ public final class WalImport implements TarReader.Visitor {
     private static final int SYSTEM_ID = 24;
 
     private static final int PAGE_LSN = 8;
-    private static final Pattern HISTORY = Pattern.compile("[0-9A-F]{8}\\.history");
-    private static final int LONGEST_HISTORY = 1 << 20;
 
     private final Timeline timeline;
     private final Operation operation;
@@ -128,8 +125,8 @@ public final class WalImport implements TarReader.Visitor {
         }
         String path = entry.name().startsWith("pg_wal/") ? entry.name().substring(7) : entry.name();
         name = path;
-        if (HISTORY.matcher(path).matches()) {
-            if (entry.size() > LONGEST_HISTORY) {
+        if (WalHistory.isFileName(path)) {
+            if (entry.size() > WalHistory.LONGEST_FILE) {
                 throw PageserverException.badRequest(
                         "%s of %d bytes is no history of a WAL timeline", name, entry.size());
             }
@@ -143,11 +140,14 @@ public final class WalImport implements TarReader.Visitor {
         }
         int of = WalPage.timelineId(name);
         long number = WalPage.segmentNumber(name, of, segmentSize);
-        int wanted = timeline.walHistory().from((number + 1) * segmentSize - 1).timelineId();
+        int wanted = timeline.walHistory().timelineOfSegment(number, segmentSize);
         if (number >= 0 && of != wanted) {
             throw PageserverException.badRequest(
-                    "WAL segment %s is of WAL timeline %s, and this branch is on %s there: what a promotion has ended goes on with the history of the next one, %08X.history before its segments",
-                    name, Integer.toUnsignedString(of), Integer.toUnsignedString(wanted), of);
+                    "WAL segment %s is of WAL timeline %s, and this branch is on %s there: what a promotion has ended goes on with the history of the next one, %s before its segments",
+                    name,
+                    Integer.toUnsignedString(of),
+                    Integer.toUnsignedString(wanted),
+                    WalHistory.fileName(of));
         }
         if (number < 0 || entry.size() > segmentSize) {
             throw PageserverException.badRequest(
@@ -220,7 +220,7 @@ public final class WalImport implements TarReader.Visitor {
     private void takeHistory() {
         WalHistory theirs =
                 WalHistory.parse(
-                        Integer.parseUnsignedInt(name, 0, 8, 16),
+                        WalHistory.timelineOf(name),
                         new String(historyText.toByteArray(), StandardCharsets.UTF_8));
         WalHistory ours = timeline.walHistory();
         if (Integer.compareUnsigned(theirs.timelineId(), ours.timelineId()) < 0) {

@@ -3,7 +3,6 @@ package io.palimpsest.server.backup;
 import io.palimpsest.pg.WalHistory;
 import io.palimpsest.protocol.TarWriter;
 import java.nio.charset.StandardCharsets;
-import java.util.Locale;
 
 /** What a page server is sent: a backup's files as one archive, and its WAL as another. */
 public final class BackupTar {
@@ -68,9 +67,7 @@ public final class BackupTar {
         TarWriter tar = new TarWriter(to, 0);
         WalHistory timelines = trail.timelines();
         if (!timelines.past().isEmpty()) {
-            tar.file(
-                    String.format(Locale.ROOT, "%08X.history", timelines.timelineId()),
-                    timelines.text().getBytes(StandardCharsets.US_ASCII));
+            tar.file(timelines.fileName(), timelines.text().getBytes(StandardCharsets.US_ASCII));
         }
         trail.walk(
                 new WalTrail.Visitor() {

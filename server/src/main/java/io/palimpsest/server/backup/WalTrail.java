@@ -41,7 +41,7 @@ public final class WalTrail {
     private static final int PIECE = 128 << 10;
     private static final int SYSTEM_ID = 24;
     private static final int PAGE_LSN = 8;
-    private static final int LONGEST_HISTORY = 1 << 20;
+    private static final String GZIP = ".gz";
 
     private final StoredBackup backup;
     private final BackupFacts facts;
@@ -106,13 +106,14 @@ public final class WalTrail {
     /** Null if the file is none of a WAL timeline. */
     private static @Nullable WalHistory history(Path file) {
         String name = file.getFileName().toString();
-        if (!name.matches("[0-9A-F]{8}\\.history(\\.gz)?")) {
+        if (!WalHistory.isFileName(
+                name.endsWith(GZIP) ? name.substring(0, name.length() - GZIP.length()) : name)) {
             return null;
         }
         try (InputStream in = ArchiveFile.open(file)) {
             return WalHistory.parse(
-                    Integer.parseUnsignedInt(name, 0, 8, 16),
-                    new String(in.readNBytes(LONGEST_HISTORY), StandardCharsets.UTF_8));
+                    WalHistory.timelineOf(name),
+                    new String(in.readNBytes(WalHistory.LONGEST_FILE), StandardCharsets.UTF_8));
         } catch (PageserverException e) {
             throw new PageserverException(e.code(), file + ": " + e.getMessage(), e);
         } catch (IOException e) {
@@ -123,7 +124,7 @@ public final class WalTrail {
 
     /** Of whose files a segment is: the newest that begins before its end has all of it. */
     private int timelineOf(long number) {
-        return history.from((number + 1) * facts.segmentSize() - 1).timelineId();
+        return history.timelineOfSegment(number, facts.segmentSize());
     }
 
     /** Gives all there are, up to the first one that is missing. */
@@ -256,7 +257,7 @@ public final class WalTrail {
     }
 
     private static @Nullable Path find(Path directory, String name) {
-        for (String suffix : List.of("", ".gz", ".zst", ".lz4")) {
+        for (String suffix : List.of("", GZIP, ".zst", ".lz4")) {
             Path path = directory.resolve(name + suffix);
             if (Files.isRegularFile(path)) {
                 return path;

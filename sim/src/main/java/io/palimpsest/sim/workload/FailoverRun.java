@@ -46,21 +46,7 @@ final class FailoverRun {
         this.cluster = cluster;
         this.random = random;
         this.server = server;
-        limits =
-                new Limits(
-                        8192L << random.nextInt(8),
-                        1L << 14 + random.nextInt(8),
-                        MILLIS << random.nextInt(12),
-                        1 + random.nextInt(100),
-                        1 << 10 + random.nextInt(8),
-                        256 << random.nextInt(8),
-                        Limits.DEFAULT.recordBytes(),
-                        10 * SECOND,
-                        random.nextInt(3) * 65_536L,
-                        1 << random.nextInt(10),
-                        1 + random.nextInt(8),
-                        random.nextInt(6),
-                        0);
+        limits = HostileLimits.of(random);
     }
 
     private Tenants load() {

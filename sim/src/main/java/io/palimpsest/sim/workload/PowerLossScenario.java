@@ -145,7 +145,7 @@ public final class PowerLossScenario implements Scenario {
             this.source = source;
             this.server = server;
             version = PgVersion.ofMajor(14 + random.nextInt(5));
-            limits = hostileLimits();
+            limits = HostileLimits.of(random);
             records = profile.fewestRecords() + random.nextInt(profile.moreRecords());
             pauseNanos = 1L + random.nextInt(profile.pauseNanos());
             workload =
@@ -158,23 +158,6 @@ public final class PowerLossScenario implements Scenario {
                             source.clock()::wallMillis);
             workload.init();
             postgres = new SimPostgres(source, version, wal, workload::backup);
-        }
-
-        private Limits hostileLimits() {
-            return new Limits(
-                    8192L << random.nextInt(8),
-                    1L << 14 + random.nextInt(8),
-                    MILLIS << random.nextInt(12),
-                    1 + random.nextInt(100),
-                    1 << 10 + random.nextInt(8),
-                    256 << random.nextInt(8),
-                    Limits.DEFAULT.recordBytes(),
-                    10 * SECOND,
-                    random.nextInt(3) * 65_536L,
-                    1 << random.nextInt(10),
-                    1 + random.nextInt(8),
-                    random.nextInt(6),
-                    0);
         }
 
         /** The source's clients. */

@@ -2,25 +2,14 @@ package io.palimpsest.port;
 
 /** What happened, for a log in production and for the trace (and its hash) in the simulator. */
 public interface Tracer {
-    enum Level {
-        DEBUG,
-        INFO,
-        WARN,
-        ERROR
-    }
+    /**
+     * @param subject whom it is about: not said again in the detail
+     * @param detail for people
+     */
+    void event(Event event, Subject subject, String detail);
 
-    /** {@code event} is a stable short code in kebab-case; {@code detail} is for people. */
-    void event(Level level, String event, String detail);
-
-    default void info(String event, String detail) {
-        event(Level.INFO, event, detail);
-    }
-
-    default void warn(String event, String detail) {
-        event(Level.WARN, event, detail);
-    }
-
-    default void error(String event, String detail) {
-        event(Level.ERROR, event, detail);
+    /** Of the server as a whole. */
+    default void event(Event event, String detail) {
+        event(event, Subject.SERVER, detail);
     }
 }

@@ -3,6 +3,7 @@ package io.palimpsest.remote;
 import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.port.Environment;
+import io.palimpsest.port.Event;
 import io.palimpsest.port.ObjectStore.Content;
 import io.palimpsest.port.Tasks;
 import io.palimpsest.port.Tasks.Lane;
@@ -52,13 +53,13 @@ public final class AtomicCreation {
             if (!holds()) {
                 environment
                         .tracer()
-                        .error(
-                                "store-not-atomic",
+                        .event(
+                                Event.STORE_NOT_ATOMIC,
                                 "the store replaces an object that was to be put only if there is none: it cannot say who owns a tenant");
             }
         } catch (PageserverException e) {
             // Whoever needs it asks again.
-            environment.tracer().warn("store-not-known", String.valueOf(e.getMessage()));
+            environment.tracer().event(Event.STORE_NOT_KNOWN, String.valueOf(e.getMessage()));
         }
     }
 

@@ -2,6 +2,7 @@ package io.palimpsest.remote;
 
 import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.PageserverException;
+import io.palimpsest.port.Event;
 import io.palimpsest.port.Ids;
 import io.palimpsest.port.Tasks;
 import io.palimpsest.port.Tracer;
@@ -66,8 +67,8 @@ final class Retry {
                         failure);
             }
             long delay = delay(n, failure.code());
-            tracer.warn(
-                    "store-retry",
+            tracer.event(
+                    Event.STORE_RETRY,
                     String.format(
                             Locale.ROOT,
                             "%s, attempt %d: %s; again in %d ms",

@@ -4,6 +4,8 @@ import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.base.TenantShardId;
 import io.palimpsest.port.Environment;
+import io.palimpsest.port.Event;
+import io.palimpsest.port.Subject;
 import io.palimpsest.port.Tasks;
 import io.palimpsest.port.Tasks.Lane;
 import io.palimpsest.port.Tasks.Monitor;
@@ -69,9 +71,10 @@ final class Attachments {
         String why = String.valueOf(e.getMessage());
         environment
                 .tracer()
-                .error(
-                        "attaching-failed",
-                        "tenant " + tenant + (lost ? ": " : ", tried again: ") + why);
+                .event(
+                        Event.ATTACHING_FAILED,
+                        Subject.of(tenant),
+                        (lost ? "" : "tried again: ") + why);
         if (lost) {
             refuse(tenant, why);
             return;

@@ -9,7 +9,7 @@ import io.palimpsest.compaction.CompactionPlan;
 import io.palimpsest.compaction.CompactionPlanner;
 import io.palimpsest.compaction.LayerInventory;
 import io.palimpsest.port.Environment;
-import io.palimpsest.port.Tracer;
+import io.palimpsest.port.Event;
 import io.palimpsest.tenant.Chores.Kind;
 import io.palimpsest.timeline.Compactor;
 import io.palimpsest.timeline.Compactor.Outcome;
@@ -90,7 +90,7 @@ final class BackgroundJobs {
         if (result.layers() > 0) {
             tell(
                     chores.timeline,
-                    "layers-collected",
+                    Event.LAYERS_COLLECTED,
                     result.layers()
                             + " layers of "
                             + result.bytes()
@@ -130,7 +130,7 @@ final class BackgroundJobs {
         counters.bytesWritten.addAndGet(result.bytesWritten());
         if (result.outcome() == Outcome.GAVE_WAY) {
             counters.gaveWay.incrementAndGet();
-            tell(timeline, "compaction-gave-way", kind.toString());
+            tell(timeline, Event.COMPACTION_GAVE_WAY, kind.toString());
         }
         if (result.outcome() == Outcome.DONE || result.layers() > 0) {
             count(timeline, plan, result);
@@ -149,11 +149,10 @@ final class BackgroundJobs {
             if (timeline.damaged().add(damage.layer())) {
                 environment
                         .tracer()
-                        .error(
-                                "layer-damaged",
-                                "timeline "
-                                        + timeline.id()
-                                        + ": compaction goes on without a layer: "
+                        .event(
+                                Event.LAYER_DAMAGED,
+                                timeline.subject(),
+                                "compaction goes on without a layer: "
                                         + damage.flaw().getMessage());
             }
         }
@@ -179,19 +178,19 @@ final class BackgroundJobs {
     }
 
     private void count(Timeline timeline, CompactionPlan plan, Compactor.Result result) {
-        String event =
+        Event event =
                 switch (plan) {
                     case CompactionPlan.MergeL0 merge -> {
                         counters.merges.incrementAndGet();
-                        yield merge.atRest() ? "l0-merged-at-rest" : "l0-merged";
+                        yield merge.atRest() ? Event.L0_MERGED_AT_REST : Event.L0_MERGED;
                     }
                     case CompactionPlan.CreateImages _ -> {
                         counters.images.incrementAndGet();
-                        yield "images-created";
+                        yield Event.IMAGES_CREATED;
                     }
                     case CompactionPlan.DropHistory _ -> {
                         counters.histories.incrementAndGet();
-                        yield "history-dropped";
+                        yield Event.HISTORY_DROPPED;
                     }
                 };
         tell(
@@ -207,10 +206,8 @@ final class BackgroundJobs {
                         + " bytes");
     }
 
-    private void tell(Timeline timeline, String event, String detail) {
-        environment
-                .tracer()
-                .event(Tracer.Level.INFO, event, "timeline " + timeline.id() + ": " + detail);
+    private void tell(Timeline timeline, Event event, String detail) {
+        environment.tracer().event(event, timeline.subject(), detail);
     }
 
     private Pace pace(Chores chores, Kind kind, boolean asked) {

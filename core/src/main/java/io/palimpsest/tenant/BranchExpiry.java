@@ -2,6 +2,7 @@ package io.palimpsest.tenant;
 
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.port.Environment;
+import io.palimpsest.port.Event;
 import io.palimpsest.port.Tasks;
 import io.palimpsest.port.Tasks.Lane;
 import io.palimpsest.port.Tasks.Monitor;
@@ -70,7 +71,7 @@ final class BranchExpiry {
             }
         } catch (Tasks.Cancelled e) {
             // Only stop() cancels.
-            environment.tracer().info("branch-expiry-stopped", "in a deletion");
+            environment.tracer().event(Event.BRANCH_EXPIRY_STOPPED, "in a deletion");
         }
     }
 
@@ -102,14 +103,20 @@ final class BranchExpiry {
         }
         try {
             delete.accept(timeline);
-            environment.tracer().info("branch-expired", "timeline " + timeline.id());
+            environment
+                    .tracer()
+                    .event(
+                            Event.BRANCH_EXPIRED,
+                            timeline.subject(),
+                            "its time was over: it is deleted");
             return true;
         } catch (PageserverException e) {
             environment
                     .tracer()
-                    .warn(
-                            "branch-expiry-failed",
-                            "timeline " + timeline.id() + ": " + e.getMessage());
+                    .event(
+                            Event.BRANCH_EXPIRY_FAILED,
+                            timeline.subject(),
+                            String.valueOf(e.getMessage()));
             return false;
         }
     }

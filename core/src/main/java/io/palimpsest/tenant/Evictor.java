@@ -9,6 +9,7 @@ import io.palimpsest.layer.BlockCache;
 import io.palimpsest.layer.LayerFile;
 import io.palimpsest.port.Disk;
 import io.palimpsest.port.Environment;
+import io.palimpsest.port.Event;
 import io.palimpsest.port.Tasks;
 import io.palimpsest.port.Tasks.Monitor;
 import io.palimpsest.timeline.Droppable;
@@ -84,7 +85,9 @@ public final class Evictor {
             } catch (PageserverException e) {
                 environment
                         .tracer()
-                        .warn("eviction-failed", "tried again: " + String.valueOf(e.getMessage()));
+                        .event(
+                                Event.EVICTION_FAILED,
+                                "tried again: " + String.valueOf(e.getMessage()));
             }
         }
     }
@@ -121,8 +124,8 @@ public final class Evictor {
             if (done.bytes() < excess) {
                 environment
                         .tracer()
-                        .warn(
-                                "disk-pressure",
+                        .event(
+                                Event.DISK_PRESSURE,
                                 String.format(
                                         Locale.ROOT,
                                         "%d of %d bytes are free; %d more should be, but no other layers can leave the disk",
@@ -153,7 +156,9 @@ public final class Evictor {
         if (layers > 0) {
             environment
                     .tracer()
-                    .info("layers-evicted", layers + " layers, " + bytes + " bytes, for " + why);
+                    .event(
+                            Event.LAYERS_EVICTED,
+                            layers + " layers, " + bytes + " bytes, for " + why);
         }
         return count(new Outcome(layers, bytes));
     }

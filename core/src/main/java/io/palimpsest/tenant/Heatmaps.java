@@ -6,7 +6,9 @@ import io.palimpsest.base.PageserverException;
 import io.palimpsest.base.TenantShardId;
 import io.palimpsest.layer.LayerFile;
 import io.palimpsest.port.Environment;
+import io.palimpsest.port.Event;
 import io.palimpsest.port.ObjectStore.Content;
+import io.palimpsest.port.Subject;
 import io.palimpsest.port.Tasks;
 import io.palimpsest.remote.Heatmap;
 import io.palimpsest.remote.RemotePath;
@@ -102,7 +104,10 @@ final class Heatmaps {
         } catch (PageserverException e) {
             environment
                     .tracer()
-                    .warn("heatmap-failed", "tenant " + tenant + ", put again: " + e.getMessage());
+                    .event(
+                            Event.HEATMAP_FAILED,
+                            Subject.of(tenant),
+                            "put again: " + e.getMessage());
         }
     }
 
@@ -129,7 +134,7 @@ final class Heatmaps {
         String _ = remote.overwrite(RemotePath.heatmap(tenant), Content.of(content));
         environment
                 .tracer()
-                .info("heatmap-put", "tenant " + tenant + ", " + content.length + " bytes");
+                .event(Event.HEATMAP_PUT, Subject.of(tenant), content.length + " bytes");
     }
 
     /** Null if the tenant is not owned, or another server was seen to own it. */

@@ -9,6 +9,7 @@ import io.palimpsest.base.TimelineId;
 import io.palimpsest.compaction.CompactionDebt;
 import io.palimpsest.layer.LayerName;
 import io.palimpsest.port.Environment;
+import io.palimpsest.port.Event;
 import io.palimpsest.port.Tasks;
 import io.palimpsest.port.Tasks.Lane;
 import io.palimpsest.port.Tasks.Monitor;
@@ -643,12 +644,19 @@ public final class Housekeeper implements Housekeeping {
         } finally {
             monitor.unlock();
         }
-        String what = kind + " of timeline " + chores.timeline.id() + ": ";
-        environment.tracer().warn("compaction-failed", what + e.getMessage());
+        environment
+                .tracer()
+                .event(
+                        Event.COMPACTION_FAILED,
+                        chores.timeline.subject(),
+                        kind + ": " + e.getMessage());
         if (off) {
             environment
                     .tracer()
-                    .error("compaction-broken", what + "off for a day, or until it is reset");
+                    .event(
+                            Event.COMPACTION_BROKEN,
+                            chores.timeline.subject(),
+                            kind + " is off for a day, or until it is reset");
         }
     }
 }

@@ -4,6 +4,8 @@ import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.base.TenantShardId;
 import io.palimpsest.port.Environment;
+import io.palimpsest.port.Event;
+import io.palimpsest.port.Subject;
 import io.palimpsest.port.Tasks.Monitor;
 import io.palimpsest.tenant.TimelineTable.Entry;
 import io.palimpsest.tenant.TimelineTable.Name;
@@ -94,7 +96,10 @@ final class Locations {
         } catch (PageserverException e) {
             environment
                     .tracer()
-                    .error("location-damaged", "tenant " + tenant + ": " + e.getMessage());
+                    .event(
+                            Event.LOCATION_DAMAGED,
+                            Subject.of(tenant),
+                            String.valueOf(e.getMessage()));
             attachments.refuse(tenant, String.valueOf(e.getMessage()));
             return;
         }
@@ -190,7 +195,7 @@ final class Locations {
                     }
                     environment
                             .tracer()
-                            .info("location-changed", "tenant " + tenant + " is " + mode);
+                            .event(Event.LOCATION_CHANGED, Subject.of(tenant), "it is " + mode);
                 });
     }
 
@@ -376,7 +381,7 @@ final class Locations {
         } catch (PageserverException e) {
             environment
                     .tracer()
-                    .warn("flush-failed", "timeline " + timeline.id() + ": " + e.getMessage());
+                    .event(Event.FLUSH_FAILED, timeline.subject(), String.valueOf(e.getMessage()));
         }
     }
 

@@ -9,7 +9,9 @@ import io.palimpsest.base.TimelineId;
 import io.palimpsest.layer.BlockCache;
 import io.palimpsest.port.Disk;
 import io.palimpsest.port.Environment;
+import io.palimpsest.port.Event;
 import io.palimpsest.port.ObjectStore.Stored;
+import io.palimpsest.port.Subject;
 import io.palimpsest.port.Tasks;
 import io.palimpsest.port.Tasks.Lane;
 import io.palimpsest.port.Tasks.Monitor;
@@ -159,9 +161,10 @@ final class Secondary {
         } catch (PageserverException e) {
             environment
                     .tracer()
-                    .warn(
-                            "secondary-failed",
-                            "tenant " + tenant + ", tried again: " + e.getMessage());
+                    .event(
+                            Event.SECONDARY_FAILED,
+                            Subject.of(tenant),
+                            "tried again: " + e.getMessage());
         } finally {
             monitor.lock();
             try {
@@ -205,7 +208,7 @@ final class Secondary {
         } finally {
             others.forEach(Tasks.Task::join);
         }
-        environment.tracer().info("secondary-ready", "tenant " + tenant + ", " + status());
+        environment.tracer().event(Event.SECONDARY_READY, Subject.of(tenant), status().toString());
     }
 
     private String timelines() {
@@ -313,7 +316,10 @@ final class Secondary {
             } catch (PageserverException e) {
                 environment
                         .tracer()
-                        .warn("secondary-layer-failed", path(next) + ": " + e.getMessage());
+                        .event(
+                                Event.SECONDARY_LAYER_FAILED,
+                                Subject.of(tenant),
+                                path(next) + ": " + e.getMessage());
                 if (e.code() == ErrorCode.NO_SPACE) {
                     return;
                 }

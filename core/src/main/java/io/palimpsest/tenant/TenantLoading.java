@@ -4,6 +4,8 @@ import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.base.TenantShardId;
 import io.palimpsest.base.TimelineId;
+import io.palimpsest.port.Event;
+import io.palimpsest.port.Subject;
 import io.palimpsest.port.Tracer;
 import io.palimpsest.tenant.TimelineTable.Entry;
 import io.palimpsest.tenant.TimelineTable.Name;
@@ -76,7 +78,10 @@ final class TenantLoading {
         store.keepForStore(tenant, this::opened);
         for (TimelineId id : store.unfinishedImports(tenant)) {
             PageserverException why = store.unfinished(tenant, id);
-            tracer.warn("import-unfinished", String.valueOf(why.getMessage()));
+            tracer.event(
+                    Event.IMPORT_UNFINISHED,
+                    Subject.of(tenant, id),
+                    String.valueOf(why.getMessage()));
             table.put(name(id), Entry.broken(null, why));
         }
     }
@@ -86,7 +91,10 @@ final class TenantLoading {
         try {
             store.deleteFiles(tenant, id);
         } catch (PageserverException e) {
-            tracer.error("deletion-unfinished", "timeline " + id + ": " + e.getMessage());
+            tracer.event(
+                    Event.DELETION_UNFINISHED,
+                    Subject.of(tenant, id),
+                    String.valueOf(e.getMessage()));
             table.put(name(id), Entry.broken(null, Tenants.halfDeleted(id, e)));
         }
     }
@@ -144,9 +152,7 @@ final class TenantLoading {
     }
 
     private void broken(TimelineId id, PageserverException e) {
-        tracer.error(
-                "timeline-broken",
-                "timeline " + id + " of tenant " + tenant + ": " + e.getMessage());
+        tracer.event(Event.TIMELINE_BROKEN, Subject.of(tenant, id), String.valueOf(e.getMessage()));
         table.put(
                 name(id),
                 Entry.broken(
@@ -163,7 +169,7 @@ final class TenantLoading {
 
     /** They may hang on any other timeline, at any LSN. */
     private void blockCollection(String why) {
-        tracer.warn("collection-blocked", "tenant " + tenant + ": " + why);
+        tracer.event(Event.COLLECTION_BLOCKED, Subject.of(tenant), why);
         table.forEach((name, entry) -> {
             Timeline timeline = entry.timeline();
             if (name.tenant().equals(tenant.tenant()) && timeline != null) {

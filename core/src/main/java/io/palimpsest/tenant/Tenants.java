@@ -15,6 +15,8 @@ import io.palimpsest.base.TenantShardId;
 import io.palimpsest.base.TimelineId;
 import io.palimpsest.layer.BlockCache;
 import io.palimpsest.port.Environment;
+import io.palimpsest.port.Event;
+import io.palimpsest.port.Subject;
 import io.palimpsest.port.Tasks.Monitor;
 import io.palimpsest.remote.RemoteStore;
 import io.palimpsest.tenant.TimelineTable.Entry;
@@ -388,9 +390,10 @@ public final class Tenants {
         } catch (PageserverException e) {
             environment
                     .tracer()
-                    .error(
-                            "wal-source-damaged",
-                            "timeline " + timeline.id() + " receives no WAL: " + e.getMessage());
+                    .event(
+                            Event.WAL_SOURCE_DAMAGED,
+                            timeline.subject(),
+                            "receives no WAL: " + e.getMessage());
             return Entry.broken(timeline, e);
         }
         boolean active = timeline.state() instanceof TimelineState.Active;
@@ -515,9 +518,10 @@ public final class Tenants {
         }
         environment
                 .tracer()
-                .info(
-                        "tenant-configured",
-                        "tenant " + tenant + ": " + store.overrides(id).values());
+                .event(
+                        Event.TENANT_CONFIGURED,
+                        Subject.of(id),
+                        store.overrides(id).values().toString());
     }
 
     /** The long work that is asked for, and was. */

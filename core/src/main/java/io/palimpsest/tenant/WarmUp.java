@@ -5,6 +5,8 @@ import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.layer.LayerFile;
 import io.palimpsest.port.Environment;
+import io.palimpsest.port.Event;
+import io.palimpsest.port.Subject;
 import io.palimpsest.port.Tasks;
 import io.palimpsest.port.Tasks.Lane;
 import io.palimpsest.port.Tasks.Monitor;
@@ -40,6 +42,7 @@ public final class WarmUp {
 
     private final Environment environment;
     private final Operation operation;
+    private final Subject subject;
     private final Monitor monitor;
     private final ArrayDeque<LayerFile> waiting;
     private final List<Tasks.Task> tasks = new ArrayList<>();
@@ -48,9 +51,14 @@ public final class WarmUp {
     private boolean stopped;
 
     private WarmUp(
-            Environment environment, Operation operation, long number, List<LayerFile> files) {
+            Environment environment,
+            Operation operation,
+            Subject subject,
+            long number,
+            List<LayerFile> files) {
         this.environment = environment;
         this.operation = operation;
+        this.subject = subject;
         operation.stage("bringing layers from the object store");
         operation.total(files.stream().mapToLong(LayerFile::size).sum());
         this.monitor = environment.tasks().monitor("warm-up");
@@ -66,16 +74,18 @@ public final class WarmUp {
     /**
      * Begins.
      *
+     * @param subject whose layers they are
      * @param atOnce so many files are on their way at a time
      */
     static WarmUp start(
             Environment environment,
             Operation operation,
+            Subject subject,
             long number,
             List<LayerFile> files,
             int atOnce) {
         Check.that(atOnce > 0, "%d downloads at once", atOnce);
-        WarmUp warmUp = new WarmUp(environment, operation, number, files);
+        WarmUp warmUp = new WarmUp(environment, operation, subject, number, files);
         int tasks = Math.min(atOnce, files.size());
         warmUp.monitor.lock();
         try {
@@ -135,7 +145,9 @@ public final class WarmUp {
         } catch (PageserverException e) {
             if (e.code() != ErrorCode.CONFLICT) {
                 failure = e.code();
-                environment.tracer().warn("warm-up-failed", String.valueOf(e.getMessage()));
+                environment
+                        .tracer()
+                        .event(Event.WARM_UP_FAILED, subject, String.valueOf(e.getMessage()));
             }
         }
         if (failure == null) {
@@ -181,8 +193,9 @@ public final class WarmUp {
         }
         environment
                 .tracer()
-                .info(
-                        "warm-up-ended",
+                .event(
+                        Event.WARM_UP_ENDED,
+                        subject,
                         p.brought() + " of " + p.layers() + " layers, " + p.bytes() + " bytes");
     }
 

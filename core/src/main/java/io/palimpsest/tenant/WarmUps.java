@@ -53,7 +53,9 @@ public final class WarmUps {
             Operation operation =
                     operations.begin(
                             Operation.Kind.WARM_UP, timeline.tenant().tenant(), timeline.id());
-            WarmUp warmUp = WarmUp.start(environment, operation, started, files, atOnce);
+            WarmUp warmUp =
+                    WarmUp.start(
+                            environment, operation, timeline.subject(), started, files, atOnce);
             last.put(name(timeline), warmUp);
             return warmUp.progress();
         } finally {

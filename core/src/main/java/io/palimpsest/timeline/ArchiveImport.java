@@ -11,6 +11,8 @@ import io.palimpsest.pg.ControlFile;
 import io.palimpsest.pg.RelationFile;
 import io.palimpsest.pg.WalOrigin;
 import io.palimpsest.port.Environment;
+import io.palimpsest.port.Event;
+import io.palimpsest.port.Subject;
 import io.palimpsest.protocol.TarEntry;
 import io.palimpsest.protocol.TarReader;
 import io.palimpsest.wal.WalPage;
@@ -111,7 +113,9 @@ final class ArchiveImport implements TarReader.Visitor {
 
     private void read() {
         operation.stage("taking the base backup's files");
-        tell("import-started", "from an archive, base backup at " + Lsn.toString(backup.baseLsn()));
+        tell(
+                Event.IMPORT_STARTED,
+                "from an archive, base backup at " + Lsn.toString(backup.baseLsn()));
         TarReader tar = new TarReader(this);
         byte[] piece = new byte[PIECE];
         long received = 0;
@@ -119,7 +123,7 @@ final class ArchiveImport implements TarReader.Visitor {
             tar.push(piece, 0, n);
             operation.moved(n);
             if (received / PROGRESS_BYTES != (received + n) / PROGRESS_BYTES) {
-                tell("import-progress", (received + n >> 20) + " MiB received");
+                tell(Event.IMPORT_PROGRESS, (received + n >> 20) + " MiB received");
             }
         }
         tar.finish();
@@ -189,7 +193,7 @@ final class ArchiveImport implements TarReader.Visitor {
                 control.systemIdentifier(),
                 control.walSegmentBytes(),
                 walTimeline);
-        tell("import-finished", "readable from " + Lsn.toString(backup.endLsn()) + " on");
+        tell(Event.IMPORT_FINISHED, "readable from " + Lsn.toString(backup.endLsn()) + " on");
     }
 
     /** A cluster that was shut down ends with its checkpoint, and nowhere else. */
@@ -209,7 +213,7 @@ final class ArchiveImport implements TarReader.Visitor {
         }
     }
 
-    private void tell(String event, String what) {
-        environment.tracer().info(event, "timeline " + id + ": " + what);
+    private void tell(Event event, String what) {
+        environment.tracer().event(event, Subject.of(tenant, id), what);
     }
 }

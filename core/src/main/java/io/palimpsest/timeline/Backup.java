@@ -8,7 +8,9 @@ import io.palimpsest.base.TenantShardId;
 import io.palimpsest.base.TimelineId;
 import io.palimpsest.layer.BlockCache;
 import io.palimpsest.port.Environment;
+import io.palimpsest.port.Event;
 import io.palimpsest.port.ObjectStore;
+import io.palimpsest.port.Subject;
 import io.palimpsest.port.Tasks.Monitor;
 import io.palimpsest.remote.AtomicCreation;
 import io.palimpsest.remote.GenerationClaim;
@@ -206,11 +208,10 @@ final class Backup {
         finishDeletions(remote);
         environment
                 .tracer()
-                .info(
-                        "tenant-attached",
-                        "tenant "
-                                + tenant
-                                + " under generation "
+                .event(
+                        Event.TENANT_ATTACHED,
+                        Subject.of(tenant),
+                        "under generation "
                                 + remote.generation()
                                 + ", "
                                 + entries.size()
@@ -244,9 +245,10 @@ final class Backup {
         if (goesOn && files.exists(remote.id(), id)) {
             environment
                     .tracer()
-                    .warn(
-                            "index-from-disk",
-                            "timeline " + id + ", it is put again: " + why.getMessage());
+                    .event(
+                            Event.INDEX_FROM_DISK,
+                            Subject.of(remote.id(), id),
+                            "it is put again: " + why.getMessage());
             remote.expect(ours);
         } else {
             remote.lost(id, why);
@@ -264,13 +266,10 @@ final class Backup {
         }
         environment
                 .tracer()
-                .warn(
-                        "timeline-not-in-store",
-                        "timeline "
-                                + id
-                                + " of tenant "
-                                + remote.id()
-                                + " is deleted: its making was never confirmed, and another server has owned the tenant since");
+                .event(
+                        Event.TIMELINE_NOT_IN_STORE,
+                        Subject.of(remote.id(), id),
+                        "it is deleted: its making was never confirmed, and another server has owned the tenant since");
         files.discardTimeline(remote.id(), id);
     }
 
@@ -345,8 +344,8 @@ final class Backup {
         if (!uploads.drain(nanos)) {
             environment
                     .tracer()
-                    .warn(
-                            "uploads-left",
+                    .event(
+                            Event.UPLOADS_LEFT,
                             "not all is in the store; it is put there after the next start");
         }
         uploads.stop();
@@ -383,9 +382,10 @@ final class Backup {
             if (e.code() != ErrorCode.PRECONDITION_FAILED) {
                 environment
                         .tracer()
-                        .warn(
-                                "ownership-unknown",
-                                "tenant " + tenant.id() + ", asked again: " + e.getMessage());
+                        .event(
+                                Event.OWNERSHIP_UNKNOWN,
+                                Subject.of(tenant.id()),
+                                "asked again: " + e.getMessage());
             }
         }
     }
@@ -398,7 +398,8 @@ final class Backup {
     /** Tenants that there is something of; names that are none are left out. */
     List<TenantShardId> list() {
         return store.tenants(
-                directory -> environment.tracer().warn("not-ours", directory + " is left alone"),
+                directory ->
+                        environment.tracer().event(Event.NOT_OURS, directory + " is left alone"),
                 object -> {});
     }
 }

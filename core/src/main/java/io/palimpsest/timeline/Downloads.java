@@ -6,6 +6,7 @@ import io.palimpsest.base.PageserverException;
 import io.palimpsest.layer.LayerName;
 import io.palimpsest.port.Clock;
 import io.palimpsest.port.Environment;
+import io.palimpsest.port.Event;
 import io.palimpsest.port.Tasks;
 import io.palimpsest.port.Tasks.Lane;
 import io.palimpsest.port.Tasks.Monitor;
@@ -105,7 +106,12 @@ final class Downloads {
             full = e.code() == ErrorCode.NO_SPACE;
             // One that was removed meanwhile is nobody's any more.
             if (e.code() != ErrorCode.CONFLICT) {
-                environment.tracer().warn("download-failed", String.valueOf(e.getMessage()));
+                environment
+                        .tracer()
+                        .event(
+                                Event.DOWNLOAD_FAILED,
+                                download.timeline.subject(),
+                                String.valueOf(e.getMessage()));
             }
         } finally {
             monitor.lock();

@@ -14,6 +14,7 @@ import io.palimpsest.layer.LayerName;
 import io.palimpsest.layer.OpenLayer;
 import io.palimpsest.port.Disk;
 import io.palimpsest.port.Environment;
+import io.palimpsest.port.Event;
 import io.palimpsest.port.Tasks;
 import io.palimpsest.port.Tasks.Lane;
 import io.palimpsest.port.Tasks.Monitor;
@@ -174,12 +175,10 @@ final class Flusher {
         if (diskFull == null) {
             environment
                     .tracer()
-                    .error(
-                            "disk-full",
-                            "timeline "
-                                    + timeline.id()
-                                    + " takes no WAL until there is room again: "
-                                    + e.getMessage());
+                    .event(
+                            Event.DISK_FULL,
+                            timeline.subject(),
+                            "takes no WAL until there is room again: " + e.getMessage());
         }
         diskFull = String.valueOf(e.getMessage());
         monitor.lock();
@@ -198,7 +197,7 @@ final class Flusher {
     private void room() {
         if (diskFull != null) {
             diskFull = null;
-            environment.tracer().info("disk-full-over", "timeline " + timeline.id());
+            environment.tracer().event(Event.DISK_FULL_OVER, timeline.subject(), "takes WAL again");
         }
     }
 

@@ -6,8 +6,10 @@ import io.palimpsest.base.Lsn;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.pg.Page;
 import io.palimpsest.pg.WalOrigin;
+import io.palimpsest.port.Event;
 import io.palimpsest.port.RedoEngine;
 import io.palimpsest.port.RedoEngine.Values;
+import io.palimpsest.port.Subject;
 import io.palimpsest.port.Tracer;
 import io.palimpsest.redo.PageMask;
 import io.palimpsest.redo.PageRedo;
@@ -28,16 +30,19 @@ public final class HistoryRedo {
     private final RedoContext context;
     private final RedoEngine engine;
     private final Tracer tracer;
+    private final Subject subject;
     private final PageRedo own;
 
     /**
      * @param engine PostgreSQL's own redo; not asked about Neon's WAL, whose records it would take
      *     for others
+     * @param subject whose history it is
      */
-    public HistoryRedo(RedoContext context, RedoEngine engine, Tracer tracer) {
+    public HistoryRedo(RedoContext context, RedoEngine engine, Tracer tracer, Subject subject) {
         this.context = context;
         this.engine = context.origin() == WalOrigin.STOCK ? engine : RedoEngine.NONE;
         this.tracer = tracer;
+        this.subject = subject;
         this.own = new PageRedo(context);
     }
 
@@ -203,8 +208,9 @@ public final class HistoryRedo {
                                 new Key(values.hi(), values.mid(), values.lo()),
                                 Lsn.toString(values.lsn(i)));
                 int at = values.offset(i);
-                tracer.error(
-                        "redo-engines-differ",
+                tracer.event(
+                        Event.REDO_ENGINES_DIFFER,
+                        subject,
                         where
                                 + ", hint bits logged: "
                                 + context.hintBitsLogged()

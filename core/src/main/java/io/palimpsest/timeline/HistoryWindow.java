@@ -5,6 +5,7 @@ import io.palimpsest.base.Lsn;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.base.TenantConfig;
 import io.palimpsest.compaction.Retention;
+import io.palimpsest.port.Event;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -274,7 +275,7 @@ final class HistoryWindow {
         }
         timeline.environment()
                 .tracer()
-                .info("lease-granted", "timeline " + timeline.id() + " at " + Lsn.toString(lsn));
+                .event(Event.LEASE_GRANTED, timeline.subject(), "at " + Lsn.toString(lsn));
         return until;
     }
 
@@ -408,9 +409,7 @@ final class HistoryWindow {
         if (moved[0]) {
             timeline.environment()
                     .tracer()
-                    .info(
-                            "cutoff-advanced",
-                            "timeline " + timeline.id() + " to " + Lsn.toString(to));
+                    .event(Event.CUTOFF_ADVANCED, timeline.subject(), "to " + Lsn.toString(to));
         }
         return moved[0];
     }

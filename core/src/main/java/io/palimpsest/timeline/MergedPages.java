@@ -26,7 +26,9 @@ final class MergedPages implements Pages {
     MergedPages(Timeline timeline) {
         this.timeline = timeline;
         Environment world = timeline.environment();
-        this.redo = new HistoryRedo(timeline.redoContext(), world.redo(), world.tracer());
+        this.redo =
+                new HistoryRedo(
+                        timeline.redoContext(), world.redo(), world.tracer(), timeline.subject());
     }
 
     /** Takes the next entry, in order of key, then LSN. */

@@ -14,7 +14,7 @@ import io.palimpsest.layer.Reconstruction;
 import io.palimpsest.layer.SharedBlocks;
 import io.palimpsest.pg.Page;
 import io.palimpsest.port.Environment;
-import io.palimpsest.port.Tracer;
+import io.palimpsest.port.Event;
 import io.palimpsest.redo.RedoContext;
 import io.palimpsest.value.StoredValue;
 import java.util.Arrays;
@@ -311,12 +311,7 @@ final class ReadPath {
     }
 
     private static void tellRetried(Timeline t) {
-        t.environment()
-                .tracer()
-                .event(
-                        Tracer.Level.DEBUG,
-                        "read-retried",
-                        "a layer of timeline " + t.id() + " went");
+        t.environment().tracer().event(Event.READ_RETRIED, t.subject(), "a layer went");
     }
 
     private Scratch take(RedoContext context) {
@@ -327,7 +322,8 @@ final class ReadPath {
             }
         }
         Environment world = timeline.environment();
-        return new Scratch(new HistoryRedo(context, world.redo(), world.tracer()));
+        return new Scratch(
+                new HistoryRedo(context, world.redo(), world.tracer(), timeline.subject()));
     }
 
     private void giveBack(Scratch s) {

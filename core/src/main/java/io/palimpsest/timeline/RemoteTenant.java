@@ -9,8 +9,10 @@ import io.palimpsest.base.TimelineId;
 import io.palimpsest.layer.BlockCache;
 import io.palimpsest.layer.LayerName;
 import io.palimpsest.port.Environment;
+import io.palimpsest.port.Event;
 import io.palimpsest.port.ObjectStore.Content;
 import io.palimpsest.port.ObjectStore.Stored;
+import io.palimpsest.port.Subject;
 import io.palimpsest.port.Tasks.Monitor;
 import io.palimpsest.remote.GenerationClaim;
 import io.palimpsest.remote.RemotePath;
@@ -235,7 +237,9 @@ final class RemoteTenant {
     }
 
     void tellOfGarbage(int objects) {
-        environment.tracer().info("store-garbage-deleted", objects + " objects of tenant " + id());
+        environment
+                .tracer()
+                .event(Event.STORE_GARBAGE_DELETED, Subject.of(id()), objects + " objects");
     }
 
     /** Is every timeline open that the manifest names, so that it is known what is needed? */
@@ -424,7 +428,12 @@ final class RemoteTenant {
         } finally {
             monitor.unlock();
         }
-        environment.tracer().error("tenant-fenced", String.valueOf(fenced().getMessage()));
+        environment
+                .tracer()
+                .event(
+                        Event.TENANT_FENCED,
+                        Subject.of(id()),
+                        String.valueOf(fenced().getMessage()));
         all.forEach(this::stop);
         throw fenced();
     }

@@ -8,8 +8,10 @@ import io.palimpsest.layer.LayerName;
 import io.palimpsest.layer.LayerSource;
 import io.palimpsest.port.Disk;
 import io.palimpsest.port.Environment;
+import io.palimpsest.port.Event;
 import io.palimpsest.port.ObjectStore.Content;
 import io.palimpsest.port.ObjectStore.Stored;
+import io.palimpsest.port.Subject;
 import io.palimpsest.port.Tasks.Monitor;
 import io.palimpsest.remote.RemoteObject;
 import io.palimpsest.remote.RemotePath;
@@ -74,7 +76,7 @@ final class RemoteTimeline implements LayerSource {
                         index == null ? 0 : index.diskConsistentLsn());
         this.monitor = environment.tasks().monitor("remote-timeline");
         this.plan = new UploadPlan(index);
-        this.lag = new UploadLag(environment, id, tenant.store().limits().walBytes());
+        this.lag = new UploadLag(environment, subject(), tenant.store().limits().walBytes());
         this.indexVersion = stored == null ? null : stored.version();
     }
 
@@ -189,6 +191,11 @@ final class RemoteTimeline implements LayerSource {
         }
         boolean _ = consistent.await(lag.enough(last), nanos);
         return lag.admits(last, consistent.lsn(), lastError);
+    }
+
+    /** Whom events are about. */
+    Subject subject() {
+        return Subject.of(tenant.id(), id);
     }
 
     TimelineId id() {
@@ -329,7 +336,7 @@ final class RemoteTimeline implements LayerSource {
         lastError = e.getMessage();
         environment
                 .tracer()
-                .warn("upload-failed", "timeline " + id + ", tried again: " + e.getMessage());
+                .event(Event.UPLOAD_FAILED, subject(), "tried again: " + e.getMessage());
         monitor.lock();
         try {
             plan.failed(step);
@@ -411,7 +418,7 @@ final class RemoteTimeline implements LayerSource {
 
     @Override
     public LayerSource.Parts open(LayerDescriptor layer, Runnable bring) {
-        environment.tracer().info("layer-read-away", key(layer.name()));
+        environment.tracer().event(Event.LAYER_READ_AWAY, subject(), key(layer.name()));
         return new RemoteObject(
                 store(),
                 environment.tasks(),
@@ -539,7 +546,7 @@ final class RemoteTimeline implements LayerSource {
             }
             throw e;
         }
-        environment.tracer().info("layer-fetched", path);
+        environment.tracer().event(Event.LAYER_FETCHED, subject(), path);
         return true;
     }
 

@@ -5,6 +5,7 @@ import io.palimpsest.base.Lsn;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.pg.WalHistory;
 import io.palimpsest.port.Environment;
+import io.palimpsest.port.Event;
 import io.palimpsest.protocol.ReplicationConnection;
 import io.palimpsest.protocol.SystemIdentity;
 import java.util.List;
@@ -60,11 +61,10 @@ public final class SourceHistory {
         if (joined.timelineId() != ours.timelineId()) {
             timeline.environment()
                     .tracer()
-                    .info(
-                            "wal-timeline-switched",
-                            "timeline "
-                                    + timeline.id()
-                                    + ": the source went over from WAL timeline "
+                    .event(
+                            Event.WAL_TIMELINE_SWITCHED,
+                            timeline.subject(),
+                            "the source went over from WAL timeline "
                                     + Integer.toUnsignedString(ours.timelineId())
                                     + " to "
                                     + Integer.toUnsignedString(joined.timelineId())

@@ -26,6 +26,8 @@ import io.palimpsest.pg.WalHistory;
 import io.palimpsest.pg.WalOrigin;
 import io.palimpsest.port.Clock;
 import io.palimpsest.port.Environment;
+import io.palimpsest.port.Event;
+import io.palimpsest.port.Subject;
 import io.palimpsest.redo.RedoContext;
 import io.palimpsest.value.Keys;
 import io.palimpsest.value.Marker;
@@ -172,6 +174,14 @@ public final class Timeline {
 
     public TenantShardId tenant() {
         return index().tenant();
+    }
+
+    /** Whom events are about. */
+    public Subject subject() {
+        TimelineIndex now = index();
+        BranchProperties.Title title = now.properties().title();
+        return new Subject(
+                now.tenant(), now.timeline(), title == null ? null : title.label().text());
     }
 
     public TimelineId id() {
@@ -881,7 +891,7 @@ public final class Timeline {
         } catch (PageserverException e) {
             environment()
                     .tracer()
-                    .error("flush-at-end-failed", "timeline " + id() + ": " + e.getMessage());
+                    .event(Event.FLUSH_AT_END_FAILED, subject(), String.valueOf(e.getMessage()));
         }
     }
 
@@ -928,9 +938,7 @@ public final class Timeline {
         failure = why;
         environment()
                 .tracer()
-                .error(
-                        "timeline-stopped",
-                        "timeline " + id() + " takes no more WAL: " + why.getMessage());
+                .event(Event.TIMELINE_STOPPED, subject(), "takes no more WAL: " + why.getMessage());
         diskConsistent.wake();
     }
 
@@ -980,7 +988,7 @@ public final class Timeline {
         } catch (PageserverException e) {
             environment()
                     .tracer()
-                    .warn("flush-at-stop-failed", "timeline " + id() + ": " + e.getMessage());
+                    .event(Event.FLUSH_AT_STOP_FAILED, subject(), String.valueOf(e.getMessage()));
         }
     }
 

@@ -11,6 +11,8 @@ import io.palimpsest.ingest.BaseBackupImport;
 import io.palimpsest.pg.Page;
 import io.palimpsest.pg.WalOrigin;
 import io.palimpsest.port.Environment;
+import io.palimpsest.port.Event;
+import io.palimpsest.port.Subject;
 import io.palimpsest.protocol.BaseBackupOptions;
 import io.palimpsest.protocol.BaseBackupRange;
 import io.palimpsest.protocol.BaseBackupVisitor;
@@ -115,6 +117,10 @@ final class TimelineImport {
         }
     }
 
+    private Subject subject() {
+        return Subject.of(tenant, id);
+    }
+
     /** A slot nobody follows would fill the source's disk. */
     private void dropSlot() {
         try {
@@ -122,8 +128,9 @@ final class TimelineImport {
         } catch (PageserverException e) {
             environment
                     .tracer()
-                    .error(
-                            "slot-left-behind",
+                    .event(
+                            Event.SLOT_LEFT_BEHIND,
+                            subject(),
                             "replication slot "
                                     + source.slot()
                                     + " could not be dropped after a failed import and keeps WAL on the source for ever; "
@@ -207,14 +214,10 @@ final class TimelineImport {
             files = into;
             environment
                     .tracer()
-                    .info(
-                            "import-started",
-                            "timeline "
-                                    + id
-                                    + " from "
-                                    + source
-                                    + ", base backup at "
-                                    + Lsn.toString(start));
+                    .event(
+                            Event.IMPORT_STARTED,
+                            subject(),
+                            "from " + source + ", base backup at " + Lsn.toString(start));
         }
 
         @Override
@@ -229,13 +232,10 @@ final class TimelineImport {
             if (received / PROGRESS_BYTES != (received + length) / PROGRESS_BYTES) {
                 environment
                         .tracer()
-                        .info(
-                                "import-progress",
-                                "timeline "
-                                        + id
-                                        + ": "
-                                        + (received + length >> 20)
-                                        + " MiB received");
+                        .event(
+                                Event.IMPORT_PROGRESS,
+                                subject(),
+                                (received + length >> 20) + " MiB received");
             }
             received += length;
             operation.moved(length);
@@ -316,12 +316,10 @@ final class TimelineImport {
             complete.finishImport(startLsn, range.endLsn(), range.startTimelineId());
             environment
                     .tracer()
-                    .info(
-                            "import-finished",
-                            "timeline "
-                                    + id
-                                    + ": "
-                                    + (received >> 20)
+                    .event(
+                            Event.IMPORT_FINISHED,
+                            subject(),
+                            (received >> 20)
                                     + " MiB, readable from "
                                     + Lsn.toString(range.endLsn())
                                     + " on");

@@ -10,6 +10,8 @@ import io.palimpsest.layer.LayerMap;
 import io.palimpsest.layer.LayerName;
 import io.palimpsest.layer.OpenLayer;
 import io.palimpsest.port.Disk;
+import io.palimpsest.port.Event;
+import io.palimpsest.port.Subject;
 import io.palimpsest.port.Tasks.Monitor;
 import io.palimpsest.port.Tracer;
 import java.util.ArrayList;
@@ -110,6 +112,7 @@ final class TimelineLayers {
         LayerDirectory place = new LayerDirectory(surroundings.disk(), directory, remote);
         Disk disk = surroundings.disk();
         Tracer tracer = surroundings.environment().tracer();
+        Subject subject = Subject.of(index.tenant(), index.timeline());
         List<LayerFile> files = new ArrayList<>(index.layers().size());
         TreeSet<String> names = new TreeSet<>();
         for (LayerDescriptor layer : index.layers()) {
@@ -127,13 +130,13 @@ final class TimelineLayers {
         }
         for (String found : there) {
             if (!names.remove(found) && !found.equals(TimelineIndex.FILE)) {
-                tracer.info("orphan-deleted", directory + "/" + found);
+                tracer.event(Event.ORPHAN_DELETED, subject, directory + "/" + found);
                 disk.delete(directory + "/" + found);
             }
         }
         // With a store they come from there when they are read.
         for (String missing : remote == null ? names : new TreeSet<String>()) {
-            tracer.error("layer-missing", directory + "/" + missing);
+            tracer.event(Event.LAYER_MISSING, subject, directory + "/" + missing);
         }
         return files;
     }
@@ -439,7 +442,10 @@ final class TimelineLayers {
             surroundings
                     .environment()
                     .tracer()
-                    .warn("garbage-left", file.path() + ": " + e.getMessage());
+                    .event(
+                            Event.GARBAGE_LEFT,
+                            timeline.subject(),
+                            file.path() + ": " + e.getMessage());
         }
     }
 

@@ -13,6 +13,8 @@ import io.palimpsest.layer.LayerDescriptor;
 import io.palimpsest.layer.LayerName;
 import io.palimpsest.port.Disk;
 import io.palimpsest.port.Environment;
+import io.palimpsest.port.Event;
+import io.palimpsest.port.Subject;
 import io.palimpsest.remote.RemoteStore;
 import io.palimpsest.remote.TenantManifest;
 import java.nio.charset.StandardCharsets;
@@ -178,7 +180,12 @@ public final class TimelineStore {
             if (exists(tenant, id) || hasLostItsIndex(tenant, id)) {
                 found.add(id);
             } else {
-                environment.tracer().info("unfinished-creation-deleted", directory(tenant, id));
+                environment
+                        .tracer()
+                        .event(
+                                Event.UNFINISHED_CREATION_DELETED,
+                                Subject.of(tenant, id),
+                                directory(tenant, id));
                 discard(directory(tenant, id));
             }
         }
@@ -200,8 +207,8 @@ public final class TimelineStore {
             } catch (PageserverException e) {
                 environment
                         .tracer()
-                        .warn(
-                                "not-ours",
+                        .event(
+                                Event.NOT_OURS,
                                 directory + "/" + name + " is left alone: " + e.getMessage());
             }
         }
@@ -489,7 +496,10 @@ public final class TimelineStore {
             } catch (PageserverException e) {
                 environment
                         .tracer()
-                        .warn("index-from-store", "timeline " + id + ": " + e.getMessage());
+                        .event(
+                                Event.INDEX_FROM_STORE,
+                                Subject.of(tenant, id),
+                                String.valueOf(e.getMessage()));
             }
         }
         disk.createDirectories(directory);
@@ -645,9 +655,10 @@ public final class TimelineStore {
         disk.syncDirectory(timelines(tenant));
         environment
                 .tracer()
-                .info(
-                        "timeline-deleted",
-                        "timeline " + id + (source == null ? "" : "; " + dropSlotBy(source)));
+                .event(
+                        Event.TIMELINE_DELETED,
+                        Subject.of(tenant, id),
+                        source == null ? "nothing of it is left" : dropSlotBy(source));
     }
 
     /** A branch of {@code ancestor}, which must be durable up to {@code lsn}. */
@@ -723,12 +734,10 @@ public final class TimelineStore {
         if (before != null && !before.sameSlot(source)) {
             environment
                     .tracer()
-                    .warn(
-                            "slot-left-behind",
-                            "an earlier import of timeline "
-                                    + id
-                                    + " did not finish; "
-                                    + dropSlotBy(before));
+                    .event(
+                            Event.SLOT_LEFT_BEHIND,
+                            Subject.of(tenant, id),
+                            "an earlier import did not finish; " + dropSlotBy(before));
             before = null;
         }
         Timeline made = null;

@@ -5,6 +5,7 @@ import io.palimpsest.base.Label;
 import io.palimpsest.base.Lsn;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.port.Environment;
+import io.palimpsest.port.Event;
 import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 
@@ -36,7 +37,12 @@ public final class TimelineTree {
                             ? index.in(new TimelineState.Archived(now))
                             : null;
                 });
-        environment.tracer().info("timeline-archived", "timeline " + timeline.id());
+        environment
+                .tracer()
+                .event(
+                        Event.TIMELINE_ARCHIVED,
+                        timeline.subject(),
+                        "it is kept in the store, and not read");
     }
 
     /** Is read and written again. */
@@ -46,7 +52,12 @@ public final class TimelineTree {
                         index.state() instanceof TimelineState.Archived
                                 ? index.in(TimelineState.ACTIVE)
                                 : null);
-        environment.tracer().info("timeline-unarchived", "timeline " + timeline.id());
+        environment
+                .tracer()
+                .event(
+                        Event.TIMELINE_UNARCHIVED,
+                        timeline.subject(),
+                        "it is read and written again");
     }
 
     /**
@@ -218,13 +229,9 @@ public final class TimelineTree {
         release(at);
         environment
                 .tracer()
-                .info(
-                        "timeline-detached",
-                        "timeline "
-                                + timeline.id()
-                                + " from "
-                                + at.ancestor().id()
-                                + " at "
-                                + Lsn.toString(at.lsn()));
+                .event(
+                        Event.TIMELINE_DETACHED,
+                        timeline.subject(),
+                        "from " + at.ancestor().id() + " at " + Lsn.toString(at.lsn()));
     }
 }

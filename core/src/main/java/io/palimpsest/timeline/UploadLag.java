@@ -1,7 +1,8 @@
 package io.palimpsest.timeline;
 
-import io.palimpsest.base.TimelineId;
 import io.palimpsest.port.Environment;
+import io.palimpsest.port.Event;
+import io.palimpsest.port.Subject;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -20,7 +21,7 @@ final class UploadLag {
     private static final int MARGIN_PART = 64;
 
     private final Environment environment;
-    private final TimelineId timeline;
+    private final Subject subject;
     private final long most;
 
     /** When something came to an end last; written by the uploads. */
@@ -33,9 +34,9 @@ final class UploadLag {
     /**
      * @param most bytes of WAL that may not be in the store; 0: any
      */
-    UploadLag(Environment environment, TimelineId timeline, long most) {
+    UploadLag(Environment environment, Subject subject, long most) {
         this.environment = environment;
-        this.timeline = timeline;
+        this.subject = subject;
         this.most = most - most / MARGIN_PART;
         progress = environment.clock().monotonicNanos();
     }
@@ -65,7 +66,7 @@ final class UploadLag {
         if (!waiting) {
             waiting = true;
             waitingSince = now;
-            tell("wal-waits-for-store", last - stored + " bytes are not in the store");
+            tell(Event.WAL_WAITS_FOR_STORE, last - stored + " bytes are not in the store");
         }
         boolean stands = now - Math.max(waitingSince, progress) >= PATIENCE;
         if (failure == null && !stands) {
@@ -76,17 +77,15 @@ final class UploadLag {
             gaveUp = true;
             environment
                     .tracer()
-                    .warn(
-                            "wal-goes-on-without-store",
-                            "timeline "
-                                    + timeline
-                                    + ": "
-                                    + (failure == null ? "the store takes nothing" : failure));
+                    .event(
+                            Event.WAL_GOES_ON_WITHOUT_STORE,
+                            subject,
+                            failure == null ? "the store takes nothing" : failure);
         }
         return true;
     }
 
-    private void tell(String event, String what) {
-        environment.tracer().info(event, "timeline " + timeline + ": " + what);
+    private void tell(Event event, String what) {
+        environment.tracer().event(event, subject, what);
     }
 }

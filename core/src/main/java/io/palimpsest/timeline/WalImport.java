@@ -7,6 +7,7 @@ import io.palimpsest.base.Lsn;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.pg.WalHistory;
 import io.palimpsest.port.Environment;
+import io.palimpsest.port.Event;
 import io.palimpsest.protocol.TarEntry;
 import io.palimpsest.protocol.TarReader;
 import io.palimpsest.wal.WalPage;
@@ -92,12 +93,10 @@ public final class WalImport implements TarReader.Visitor {
         timeline.flushUpTo(timeline.lastRecordLsn());
         environment
                 .tracer()
-                .info(
-                        "wal-imported",
-                        "timeline "
-                                + timeline.id()
-                                + " up to "
-                                + Lsn.toString(timeline.lastRecordLsn()));
+                .event(
+                        Event.WAL_IMPORTED,
+                        timeline.subject(),
+                        "up to " + Lsn.toString(timeline.lastRecordLsn()));
     }
 
     private void read(Incoming bytes) {

@@ -6,6 +6,7 @@ import io.palimpsest.base.Lsn;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.port.Clock;
 import io.palimpsest.port.Environment;
+import io.palimpsest.port.Event;
 import io.palimpsest.port.Tasks;
 import io.palimpsest.port.Tasks.Lane;
 import io.palimpsest.protocol.ReplicationConnection;
@@ -169,9 +170,7 @@ public final class WalReceiver {
                         logged = detail;
                         environment
                                 .tracer()
-                                .info(
-                                        "walreceiver-waiting",
-                                        "timeline " + timeline.id() + ": " + detail);
+                                .event(Event.WALRECEIVER_WAITING, timeline.subject(), detail);
                     }
                     timeline.flushIfOld();
                     environment.tasks().sleep(backoff);
@@ -196,14 +195,10 @@ public final class WalReceiver {
         detail = why;
         environment
                 .tracer()
-                .error(
-                        "walreceiver-broken",
-                        "timeline "
-                                + timeline.id()
-                                + " cannot follow "
-                                + source
-                                + " until that is put right: "
-                                + why);
+                .event(
+                        Event.WALRECEIVER_BROKEN,
+                        timeline.subject(),
+                        "cannot follow " + source + " until that is put right: " + why);
         timeline.endWal(why);
         timeline.keepWhatArrived();
         state = State.BROKEN;
@@ -390,11 +385,10 @@ public final class WalReceiver {
         state = State.STREAMING;
         environment
                 .tracer()
-                .info(
-                        "walreceiver-streaming",
-                        "timeline "
-                                + timeline.id()
-                                + " from "
+                .event(
+                        Event.WALRECEIVER_STREAMING,
+                        timeline.subject(),
+                        "from "
                                 + source
                                 + " at "
                                 + Lsn.toString(from)

@@ -12,7 +12,9 @@ import io.palimpsest.pg.Page;
 import io.palimpsest.pg.PgVersion;
 import io.palimpsest.pg.RelTag;
 import io.palimpsest.pg.WalOrigin;
+import io.palimpsest.port.Event;
 import io.palimpsest.port.RedoEngine;
+import io.palimpsest.port.Subject;
 import io.palimpsest.port.Tracer;
 import io.palimpsest.timeline.HistoryRedo;
 import io.palimpsest.value.Keys;
@@ -77,8 +79,8 @@ final class HistoryRedoTest {
         final List<String> seen = new ArrayList<>();
 
         @Override
-        public void event(Level level, String event, String detail) {
-            seen.add(event + " " + detail);
+        public void event(Event event, Subject subject, String detail) {
+            seen.add(event.word() + " " + detail);
         }
     }
 
@@ -125,7 +127,7 @@ final class HistoryRedoTest {
     }
 
     private void redo(Fake engine, Reconstruction values) {
-        new HistoryRedo(CONTEXT, engine, events).redo(values, page);
+        new HistoryRedo(CONTEXT, engine, events, Subject.SERVER).redo(values, page);
     }
 
     @Test
@@ -142,14 +144,14 @@ final class HistoryRedoTest {
         redo(engine, history(200));
         assertEquals(List.of("1..0"), engine.asked);
         assertEquals(42, page[Page.SIZE - 1]);
-        HistoryRedo tried = new HistoryRedo(CONTEXT, engine, events);
+        HistoryRedo tried = new HistoryRedo(CONTEXT, engine, events, Subject.SERVER);
         assertEquals(false, tried.tryRedo(history(200), page));
         assertEquals(true, tried.tryRedo(history(Rmgr.GENERIC), page));
     }
 
     @Test
     void withoutAnEngineItIsUnsupported() {
-        HistoryRedo redo = new HistoryRedo(CONTEXT, RedoEngine.NONE, events);
+        HistoryRedo redo = new HistoryRedo(CONTEXT, RedoEngine.NONE, events, Subject.SERVER);
         PageserverException e =
                 assertThrows(PageserverException.class, () -> redo.redo(history(200), page));
         assertEquals(ErrorCode.UNSUPPORTED, e.code());
@@ -166,7 +168,7 @@ final class HistoryRedoTest {
     void neonsRecordsAreNotForPostgres() {
         Fake engine = new Fake(RedoEngine.Mode.ALWAYS);
         RedoContext neon = new RedoContext(PgVersion.V15, WalOrigin.NEON, true);
-        new HistoryRedo(neon, engine, events).redo(history(Rmgr.GENERIC), page);
+        new HistoryRedo(neon, engine, events, Subject.SERVER).redo(history(Rmgr.GENERIC), page);
         assertEquals(List.of(), engine.asked);
     }
 

@@ -20,6 +20,7 @@ import io.palimpsest.pg.Page;
 import io.palimpsest.pg.PgVersion;
 import io.palimpsest.pg.WalOrigin;
 import io.palimpsest.port.RedoEngine;
+import io.palimpsest.port.Subject;
 import io.palimpsest.timeline.HistoryRedo;
 import io.palimpsest.wal.Rmgr;
 import java.util.Arrays;
@@ -274,7 +275,8 @@ class NeonRedoTest {
                 new HistoryRedo(
                         NeonRecords.context(PgVersion.V15),
                         new Postgres(mode),
-                        (level, event, detail) -> fail(event + ": " + detail));
+                        (event, subject, detail) -> fail(event + ": " + detail),
+                        Subject.SERVER);
         byte[] page = new byte[Page.SIZE];
         redo.redo(value, page);
         assertTuple(item(page, 1), 900, 0, 7, 1, "new");

@@ -88,7 +88,7 @@ class AzuriteTest extends ObjectStoreContract {
         SystemTasks tasks =
                 new SystemTasks(
                         2,
-                        (level, event, detail) -> {},
+                        (event, subject, detail) -> {},
                         (task, e) -> {
                             synchronized (failure) {
                                 failure[0] = failure[0] == null ? e : failure[0];

@@ -196,7 +196,9 @@ final class Scene implements AutoCloseable {
         List<String> lines =
                 server.log()
                         .lines()
-                        .filter(l -> l.contains(event + ":") && l.contains(id.toString()))
+                        .filter(l ->
+                                l.contains("\"event\":\"" + event + "\"")
+                                        && l.contains("\"timeline\":\"" + id + "\""))
                         .toList();
         assertEquals(1, lines.size(), String.join("\n", lines));
     }

@@ -5,6 +5,8 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
 import io.palimpsest.base.Lsn;
 import io.palimpsest.base.Prng;
 import io.palimpsest.base.TimelineId;
@@ -25,6 +27,7 @@ import org.junit.jupiter.api.Test;
 
 /** SIGTERM under load, a second server on the same files, and nonsense on both ports. */
 class StopTest {
+    private static final ObjectMapper JSON = new ObjectMapper();
     private static final long SEED = Long.getLong("seed", 1);
     private static Scene scene;
     private static TimelineId timeline;
@@ -76,7 +79,12 @@ class StopTest {
         load.join();
         waiting.join();
         assertTrue(millis < 15_000, millis + " ms");
-        assertTrue(scene.server.log().contains("stopped"), scene.server.logTail());
+        assertTrue(scene.server.log().contains("server-stopped"), scene.server.logTail());
+        for (String line : scene.server.log().lines().toList()) {
+            JsonNode event = JSON.readTree(line);
+            assertTrue(event.path("code").asText().matches("PAL-\\d{4}"), line);
+            assertTrue(event.hasNonNull("ts") && event.hasNonNull("msg"), line);
+        }
         long durable = durableByIndex();
         assertTrue(
                 Long.compareUnsigned(durable, arrived) >= 0,

@@ -2,6 +2,8 @@ package io.palimpsest.server;
 
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.port.Environment;
+import io.palimpsest.port.Event;
+import io.palimpsest.port.Subject;
 import io.palimpsest.remote.RemoteLimits;
 import io.palimpsest.remote.RemoteStore;
 import io.palimpsest.server.auth.Certificate;
@@ -17,6 +19,7 @@ import io.palimpsest.server.metrics.StoreMetrics;
 import io.palimpsest.server.net.PageServer;
 import io.palimpsest.server.redo.PostgresLauncher;
 import io.palimpsest.server.redo.WalRedoPool;
+import io.palimpsest.server.runtime.LogLines;
 import io.palimpsest.server.runtime.LogTracer;
 import io.palimpsest.server.runtime.SecureIds;
 import io.palimpsest.server.runtime.SocketNet;
@@ -37,8 +40,6 @@ import java.nio.file.StandardOpenOption;
 import java.util.List;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -60,7 +61,7 @@ import picocli.CommandLine.Option;
 public final class Main implements Callable<Integer> {
     static final String VERSION = "0.1.0";
 
-    private static final Logger LOG = LoggerFactory.getLogger(Main.class);
+    private static final LogTracer TRACER = new LogTracer("palimpsest");
 
     @Mixin private ConfigOptions options = new ConfigOptions();
 
@@ -95,6 +96,9 @@ public final class Main implements Callable<Integer> {
             System.out.println("pageserver: the configuration is fine");
             return 0;
         }
+        LogLines.use(logFormat(config));
+        Thread.setDefaultUncaughtExceptionHandler((thread, e) ->
+                TRACER.event(Event.TASK_FAILED, Subject.SERVER, thread.getName(), e));
         Path workdir = options.workdir();
         try {
             Files.createDirectories(workdir);
@@ -123,17 +127,28 @@ public final class Main implements Callable<Integer> {
         }
     }
 
+    /** A person reads a terminal; whatever collects what goes elsewhere wants fields. */
+    private static LogLines.Format logFormat(ServerConfig config) {
+        LogLines.Format asked = config.logFormat();
+        if (asked != null) {
+            return asked;
+        }
+        return LogLines.isOnTerminal() ? LogLines.Format.LOGFMT : LogLines.Format.JSON;
+    }
+
     private Integer run(ServerConfig config) throws InterruptedException {
         StoreSettings settings = config.remoteStorage();
         if (settings == null) {
             return run(config, null);
         }
         try (StoreConnection connection = StoreConnection.open(settings, System.getenv())) {
-            LOG.info(
-                    "remote storage: {} {}, as {}",
-                    connection.kind(),
-                    connection.location(),
-                    connection.identity());
+            TRACER.event(
+                    Event.STORE_CONNECTED,
+                    connection.kind()
+                            + " "
+                            + connection.location()
+                            + ", as "
+                            + connection.identity());
             return run(config, connection);
         }
     }
@@ -143,9 +158,8 @@ public final class Main implements Callable<Integer> {
         Path workdir = options.workdir();
         Doors doors = config.doors().doors(workdir);
         Certificate certificate = config.doors().encryption().certificate(workdir);
-        LogTracer tracer = new LogTracer("palimpsest");
         SystemClock clock = new SystemClock();
-        SystemTasks tasks = new SystemTasks(tracer, (task, failure) -> {});
+        SystemTasks tasks = new SystemTasks(TRACER, (task, failure) -> {});
         WalRedoPool redo = redo(config.redo());
         Environment environment =
                 new Environment(
@@ -154,7 +168,7 @@ public final class Main implements Callable<Integer> {
                         new NioDisk(workdir),
                         new SocketNet(),
                         new SecureIds(),
-                        tracer,
+                        TRACER,
                         redo);
         StoreMetrics store = connection == null ? null : new StoreMetrics(connection.store());
         Tenants tenants =
@@ -196,13 +210,17 @@ public final class Main implements Callable<Integer> {
         ServerConfig.Address https = config.doors().encryption().https();
         ManagementServer encrypted =
                 https == null ? null : ManagementServer.start(https, operators, certificate, tasks);
-        LOG.info(
-                "ready: page service on {}, management on {}, working directory {}",
-                pages.address(),
-                encrypted == null
-                        ? management.address()
-                        : management.address() + " and, by HTTPS, " + encrypted.address(),
-                workdir.toAbsolutePath());
+        TRACER.event(
+                Event.SERVER_READY,
+                "page service on "
+                        + pages.address()
+                        + ", management on "
+                        + management.address()
+                        + (encrypted == null ? "" : " and, by HTTPS, " + encrypted.address())
+                        + ", working directory "
+                        + workdir.toAbsolutePath()
+                        + ", version "
+                        + VERSION);
         if (connection != null && tenants.tenants().isEmpty()) {
             tellOfStore(tenants, management.address());
         }
@@ -210,7 +228,7 @@ public final class Main implements Callable<Integer> {
                 Thread.ofPlatform()
                         .name("stop")
                         .unstarted(() -> {
-                            LOG.info("stopping");
+                            TRACER.event(Event.SERVER_STOPPING, "requests under way are answered");
                             health.drain();
                             pages.close();
                             management.close();
@@ -219,7 +237,8 @@ public final class Main implements Callable<Integer> {
                             }
                             tenants.close();
                             redo.close();
-                            LOG.info("stopped");
+                            TRACER.event(
+                                    Event.SERVER_STOPPED, "connections and tenants are closed");
                         });
         Runtime.getRuntime().addShutdownHook(stop);
         Thread.currentThread().join();
@@ -251,13 +270,13 @@ public final class Main implements Callable<Integer> {
         try {
             int there = tenants.tenantsInStore().size();
             if (there > 0) {
-                LOG.info(
-                        "nothing is here, but {} tenants are in the store; they come by: palimpsest tenant attach --all --server http:/{}",
-                        there,
-                        management);
+                TRACER.event(
+                        Event.STORE_HAS_TENANTS,
+                        "nothing is here, but %d tenants are in the store; they come by: palimpsest tenant attach --all --server http:/%s"
+                                .formatted(there, management));
             }
         } catch (PageserverException e) {
-            LOG.warn("the store does not say what it has: {}", e.getMessage());
+            TRACER.event(Event.STORE_NOT_LISTED, String.valueOf(e.getMessage()));
         }
     }
 
@@ -268,7 +287,7 @@ public final class Main implements Callable<Integer> {
                         config.postgresDirectory(),
                         libraries == null ? PostgresLauncher.builtLibraries() : libraries,
                         config.preloadLibraries());
-        LOG.info("redo: {}, {}", config.pool().mode(), launcher);
+        TRACER.event(Event.REDO_CONFIGURED, config.pool().mode() + ", " + launcher);
         return new WalRedoPool(launcher, config.pool());
     }
 }

@@ -35,7 +35,7 @@ class ExplainTest {
             Node node = s.node("pageserver");
             s.watermark(node, "last record", 0x1000);
             s.watermark(node, "last record", 0x3000);
-            node.tracer().info("said", "a < b & \"c\"");
+            node.note("said", "a < b & \"c\"");
             s.after(1_000, () -> s.kill(node));
             boolean _ = s.strikes("store", "answer lost: put <x>");
             s.node("driver").tasks().sleep(3_600_000_000_000L);

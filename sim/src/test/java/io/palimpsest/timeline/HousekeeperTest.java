@@ -114,9 +114,9 @@ class HousekeeperTest {
         void load() {
             Environment world = machine.environment(disk);
             Tracer tracer =
-                    (level, event, detail) -> {
-                        events.add(event + " " + detail);
-                        world.tracer().event(level, event, detail);
+                    (event, subject, detail) -> {
+                        events.add(event.word() + " " + subject + ": " + detail);
+                        world.tracer().event(event, subject, detail);
                     };
             Environment traced =
                     new Environment(

@@ -3,8 +3,11 @@ package io.palimpsest.timeline;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.palimpsest.base.TenantId;
+import io.palimpsest.base.TenantShardId;
 import io.palimpsest.base.TimelineId;
 import io.palimpsest.port.Environment;
+import io.palimpsest.port.Subject;
 import io.palimpsest.sim.fault.FaultPlan;
 import io.palimpsest.sim.fault.Machine;
 import io.palimpsest.sim.fault.SimNet;
@@ -37,7 +40,10 @@ class UploadLagTest {
     }
 
     private static UploadLag lag(Environment world, long most) {
-        return new UploadLag(world, new TimelineId(1, 1), most);
+        return new UploadLag(
+                world,
+                Subject.of(TenantShardId.unsharded(new TenantId(1, 1)), new TimelineId(1, 1)),
+                most);
     }
 
     @Test

@@ -2,6 +2,7 @@ package io.palimpsest.regress.bench;
 
 import io.palimpsest.layer.Reconstruction;
 import io.palimpsest.port.RedoEngine;
+import io.palimpsest.port.Subject;
 import io.palimpsest.redo.RedoContext;
 import io.palimpsest.server.redo.PostgresLauncher;
 import io.palimpsest.server.redo.WalRedoPool;
@@ -22,14 +23,21 @@ interface PageMaker extends AutoCloseable {
     static PageMaker jvm(RedoContext context) {
         HistoryRedo redo =
                 new HistoryRedo(
-                        context, RedoEngine.NONE, (level, event, detail) -> complain(event));
+                        context,
+                        RedoEngine.NONE,
+                        (event, subject, detail) -> complain(event.word()),
+                        Subject.SERVER);
         return redo::redo;
     }
 
     /** By a process of the pool, which several makers may share. */
     static PageMaker process(RedoContext context, WalRedoPool pool) {
         HistoryRedo redo =
-                new HistoryRedo(context, pool, (level, event, detail) -> complain(event));
+                new HistoryRedo(
+                        context,
+                        pool,
+                        (event, subject, detail) -> complain(event.word()),
+                        Subject.SERVER);
         return redo::redo;
     }
 

@@ -165,7 +165,8 @@ public final class ProtocolFuzz implements Callable<Integer> {
         }
         server.log()
                 .lines()
-                .filter(line -> line.contains(" ERROR ") || line.contains("internal error"))
+                .filter(line ->
+                        line.contains("\"level\":\"error\"") || line.contains("internal error"))
                 .findFirst()
                 .ifPresent(line -> wrong.add(name + " logged: " + line));
     }

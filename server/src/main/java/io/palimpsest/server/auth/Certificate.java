@@ -11,6 +11,8 @@ import io.netty.handler.ssl.SslHandler;
 import io.netty.handler.ssl.SslProvider;
 import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.PageserverException;
+import io.palimpsest.port.Event;
+import io.palimpsest.server.runtime.LogTracer;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Files;
@@ -29,8 +31,6 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.LongSupplier;
 import javax.net.ssl.SSLException;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
  * The server's certificate and its private key, as PEM files. They are read again when they have
@@ -42,7 +42,7 @@ public final class Certificate {
     private static final String ALPN = "postgresql";
 
     private static final long HANDSHAKE_SECONDS = 10;
-    private static final Logger LOG = LoggerFactory.getLogger(Certificate.class);
+    private static final LogTracer TRACER = new LogTracer(Certificate.class);
 
     private final Path chain;
     private final Path key;
@@ -95,10 +95,10 @@ public final class Certificate {
             if (!now.equals(times)) {
                 context = read();
                 times = now;
-                LOG.info("the certificate {} was read again", chain);
+                TRACER.event(Event.CERTIFICATE_READ_AGAIN, chain.toString());
             }
         } catch (PageserverException e) {
-            LOG.warn("the certificate of before stays: {}", e.getMessage());
+            TRACER.event(Event.CERTIFICATE_UNUSABLE, "the one of before stays: " + e.getMessage());
         }
     }
 

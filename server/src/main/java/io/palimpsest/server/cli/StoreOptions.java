@@ -42,13 +42,13 @@ final class StoreOptions {
     }
 
     static RemoteStore remote(ObjectStore store) {
-        SystemTasks tasks = new SystemTasks((level, event, detail) -> {}, (task, failure) -> {});
+        SystemTasks tasks = new SystemTasks((event, subject, detail) -> {}, (task, failure) -> {});
         return new RemoteStore(
                 store,
                 new SystemClock(),
                 tasks,
                 new SecureIds(),
-                (level, event, detail) -> {},
+                (event, subject, detail) -> {},
                 RemoteLimits.DEFAULT);
     }
 

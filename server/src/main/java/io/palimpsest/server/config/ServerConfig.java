@@ -11,6 +11,7 @@ import io.palimpsest.base.TenantOverrides;
 import io.palimpsest.base.TenantSetting;
 import io.palimpsest.port.RedoEngine;
 import io.palimpsest.server.redo.WalRedoPool;
+import io.palimpsest.server.runtime.LogLines;
 import io.palimpsest.server.store.StoreSettings;
 import io.palimpsest.service.PageService;
 import java.net.InetAddress;
@@ -36,6 +37,7 @@ import org.tomlj.TomlPosition;
  * The configuration, read from TOML and checked as a whole: everything wrong with it is reported at
  * once. Key names are the field's (docs/configuration.md lists those there are).
  *
+ * @param logFormat null: as it suits who reads the log, a terminal or a program
  * @param maxUploadLag bytes of WAL, see {@link io.palimpsest.remote.RemoteLimits#walBytes}
  */
 public record ServerConfig(
@@ -50,6 +52,7 @@ public record ServerConfig(
         OwnershipConfig ownership,
         HeatmapConfig heatmap,
         long maxUploadLag,
+        LogLines.@Nullable Format logFormat,
         @Nullable StoreSettings remoteStorage) {
     /** Checkpoint distances of WAL that are not in the store yet, at least, before WAL waits. */
     private static final long LEAST_LAG = 2;
@@ -164,6 +167,7 @@ public record ServerConfig(
         Path postgresDirectory = Path.of("/usr/lib/postgresql");
         @Nullable Path redoLibraries;
         String redoPreload = "";
+        LogLines.@Nullable Format logFormat;
         final TreeMap<String, Given> given = new TreeMap<>();
         final DoorConfig.Keys doors = new DoorConfig.Keys();
         final Eviction eviction = new Eviction();
@@ -182,6 +186,7 @@ public record ServerConfig(
         KEYS.put("wait_lsn_timeout", (s, v) -> s.waitLsn = duration(v));
         KEYS.put("page_cache_size", (s, v) -> s.pageCachePages = number(v, 0, 1L << 32));
         KEYS.put("ingest_batch_size", (s, v) -> s.ingestBatch = number(v, 1, 1 << 20));
+        KEYS.put("log_format", (s, v) -> s.logFormat = logFormat(v));
         KEYS.put("redo", (s, v) -> s.redo = redo(v));
         KEYS.put("wal_redo_timeout", (s, v) -> s.redoTimeout = duration(v));
         KEYS.put("wal_redo_idle_timeout", (s, v) -> s.redoIdleTimeout = duration(v));
@@ -301,6 +306,7 @@ public record ServerConfig(
                 settings.maxUploadLag < 0
                         ? LEAST_LAG * settings.checkpointDistance
                         : settings.maxUploadLag,
+                settings.logFormat,
                 remoteStorage);
     }
 
@@ -442,6 +448,17 @@ public record ServerConfig(
             }
         }
         return row[b.length()];
+    }
+
+    private static LogLines.@Nullable Format logFormat(Object value) {
+        return switch (text(value)) {
+            case "auto" -> null;
+            case "plain" -> LogLines.Format.LOGFMT;
+            case "json" -> LogLines.Format.JSON;
+            default ->
+                    throw new IllegalArgumentException(
+                            "expected 'auto', 'plain' or 'json', found '" + value + "'");
+        };
     }
 
     private static RedoEngine.Mode redo(Object value) {

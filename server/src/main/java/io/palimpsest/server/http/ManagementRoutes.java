@@ -13,7 +13,10 @@ import io.palimpsest.base.TenantId;
 import io.palimpsest.base.TenantOverrides;
 import io.palimpsest.base.TimelineId;
 import io.palimpsest.layer.LayerName;
+import io.palimpsest.port.Event;
+import io.palimpsest.port.Subject;
 import io.palimpsest.server.auth.Tokens;
+import io.palimpsest.server.runtime.LogTracer;
 import io.palimpsest.service.Access;
 import io.palimpsest.service.Management;
 import io.palimpsest.service.Management.TimelineInfo;
@@ -37,8 +40,6 @@ import java.util.Map;
 import java.util.OptionalInt;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
  * What each path of the management API does, as a function from request to answer.
@@ -113,7 +114,7 @@ final class ManagementRoutes {
     private static final long MOST_MILLIS = 3_600_000L;
     private static final long LONGEST_WAIT = 30_000_000_000L;
 
-    private static final Logger LOG = LoggerFactory.getLogger(ManagementRoutes.class);
+    private static final LogTracer TRACER = new LogTracer(ManagementRoutes.class);
     private static final JsonNodeFactory JSON = JsonNodeFactory.instance;
 
     private final Management management;
@@ -159,7 +160,7 @@ final class ManagementRoutes {
         } catch (PageserverException e) {
             return failure(e);
         } catch (RuntimeException e) {
-            LOG.error("{} {} failed", method, path, e);
+            TRACER.event(Event.REQUEST_FAILED, Subject.SERVER, method + " " + path, e);
             return failure(500, "internal error: " + e.getMessage());
         }
     }

@@ -6,11 +6,13 @@ import io.netty.channel.ChannelInitializer;
 import io.netty.channel.ChannelOption;
 import io.netty.channel.FixedRecvByteBufAllocator;
 import io.netty.channel.WriteBufferWaterMark;
+import io.palimpsest.port.Event;
 import io.palimpsest.port.Net;
 import io.palimpsest.port.Tasks;
 import io.palimpsest.server.auth.Certificate;
 import io.palimpsest.server.config.ServerConfig;
 import io.palimpsest.server.metrics.Metrics;
+import io.palimpsest.server.runtime.LogTracer;
 import io.palimpsest.service.PageService;
 import java.net.InetSocketAddress;
 import java.util.Set;
@@ -22,8 +24,6 @@ import java.util.concurrent.atomic.LongAdder;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /** Listens for clients of the page service and gives each a task that serves it. */
 public final class PageServer implements AutoCloseable {
@@ -42,7 +42,7 @@ public final class PageServer implements AutoCloseable {
 
     private static final long MILLIS = 1_000_000L;
 
-    private static final Logger LOG = LoggerFactory.getLogger(PageServer.class);
+    private static final LogTracer TRACER = new LogTracer(PageServer.class);
 
     private final Consumer<Net.Connection> service;
     private final @Nullable Certificate certificate;
@@ -181,11 +181,10 @@ public final class PageServer implements AutoCloseable {
         long now = System.nanoTime();
         long said = lastSaid.get();
         if (now - said >= SAID_EVERY && lastSaid.compareAndSet(said, now)) {
-            LOG.warn(
-                    "turned {} away, the {}th since the start: there are {} clients, the most that page_service_max_connections allows",
-                    channel.remoteAddress(),
-                    n,
-                    settings.connections);
+            TRACER.event(
+                    Event.CLIENT_TURNED_AWAY,
+                    "%s, the %dth since the start: there are %d clients, the most that page_service_max_connections allows"
+                            .formatted(channel.remoteAddress(), n, settings.connections));
         }
         var _ = channel.close();
     }

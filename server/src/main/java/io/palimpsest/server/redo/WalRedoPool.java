@@ -3,7 +3,9 @@ package io.palimpsest.server.redo;
 import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.pg.PgVersion;
+import io.palimpsest.port.Event;
 import io.palimpsest.port.RedoEngine;
+import io.palimpsest.server.runtime.LogTracer;
 import java.io.IOException;
 import java.io.StreamCorruptedException;
 import java.util.ArrayDeque;
@@ -64,6 +66,7 @@ public final class WalRedoPool implements RedoEngine, AutoCloseable {
     private record Idle(WalRedoProcess process, long since) {}
 
     private static final Logger LOG = LoggerFactory.getLogger(WalRedoPool.class);
+    private static final LogTracer TRACER = new LogTracer(WalRedoPool.class);
 
     /** Exit status of a process that refuses a record (walredo/start.c). */
     private static final int REFUSED = 4;
@@ -227,10 +230,9 @@ public final class WalRedoPool implements RedoEngine, AutoCloseable {
                         g.version.major());
             }
             started = WalRedoProcess.start(g.version, command);
-            LOG.info(
-                    "wal redo process {} for PostgreSQL {} started",
-                    started.pid(),
-                    g.version.major());
+            TRACER.event(
+                    Event.REDO_PROCESS_STARTED,
+                    "process " + started.pid() + " for PostgreSQL " + g.version.major());
             return started;
         } catch (IOException e) {
             throw new PageserverException(
@@ -327,11 +329,9 @@ public final class WalRedoPool implements RedoEngine, AutoCloseable {
                         ? "it did not answer within " + settings.timeoutNanos() / 1_000_000 + " ms"
                         : failure.getMessage() + ", exit status " + status;
         String said = process.lastMessage();
-        LOG.warn(
-                "wal redo process {} for PostgreSQL {} failed: {}",
-                process.pid(),
-                majorVersion,
-                why);
+        TRACER.event(
+                Event.REDO_PROCESS_FAILED,
+                "process " + process.pid() + " for PostgreSQL " + majorVersion + ": " + why);
         if (refused || attempt >= (killed ? ATTEMPTS_IF_KILLED : ATTEMPTS)) {
             throw new PageserverException(
                     refused || diedOfIt ? ErrorCode.CORRUPTION : ErrorCode.IO,

@@ -4,8 +4,10 @@ import io.palimpsest.base.ByteSink;
 import io.palimpsest.base.Bytes;
 import io.palimpsest.pg.Page;
 import io.palimpsest.pg.PgVersion;
+import io.palimpsest.port.Event;
 import io.palimpsest.port.RedoEngine.Values;
 import io.palimpsest.redo.RecordAssembly;
+import io.palimpsest.server.runtime.LogTracer;
 import io.palimpsest.value.RecordSlice;
 import io.palimpsest.value.StoredValue;
 import java.io.BufferedReader;
@@ -37,6 +39,7 @@ import org.slf4j.LoggerFactory;
  */
 final class WalRedoProcess {
     private static final Logger LOG = LoggerFactory.getLogger(WalRedoProcess.class);
+    private static final LogTracer TRACER = new LogTracer(WalRedoProcess.class);
     private static final int ANSWER_HEADER = 8;
     private static final int KEEP_BYTES = 4 << 20;
     private static final int LONGEST_LINE = 4096;
@@ -176,7 +179,7 @@ final class WalRedoProcess {
                 return;
             }
             lastMessage = text;
-            LOG.warn("wal redo process {}: {}", process.pid(), text);
+            TRACER.event(Event.REDO_PROCESS_SAID, "process " + process.pid() + ": " + text);
         }
     }
 

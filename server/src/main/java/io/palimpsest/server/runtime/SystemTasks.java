@@ -1,6 +1,7 @@
 package io.palimpsest.server.runtime;
 
 import io.palimpsest.base.Check;
+import io.palimpsest.port.Event;
 import io.palimpsest.port.Tasks;
 import io.palimpsest.port.Tracer;
 import java.util.concurrent.CountDownLatch;
@@ -108,7 +109,7 @@ public final class SystemTasks implements Tasks {
     }
 
     private void report(SystemTask t, Throwable e) {
-        tracer.error("task-failed", t.name + ": " + e);
+        tracer.event(Event.TASK_FAILED, t.name + ": " + e);
         handler.failed(t.name, e);
     }
 

@@ -148,9 +148,9 @@ class StoreVerifyTest extends StoreCommandTest {
         return new RemoteStore(
                 store(),
                 new SystemClock(),
-                new SystemTasks((level, event, detail) -> {}, (task, failure) -> {}),
+                new SystemTasks((event, subject, detail) -> {}, (task, failure) -> {}),
                 new SecureIds(),
-                (level, event, detail) -> {},
+                (event, subject, detail) -> {},
                 RemoteLimits.DEFAULT);
     }
 

@@ -2,6 +2,7 @@ package io.palimpsest.server.config;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -11,6 +12,7 @@ import io.palimpsest.base.PageserverException;
 import io.palimpsest.base.TenantConfig;
 import io.palimpsest.fixtures.KeyFiles;
 import io.palimpsest.server.auth.Doors;
+import io.palimpsest.server.runtime.LogLines;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
@@ -239,6 +241,20 @@ class ServerConfigTest {
                 new ServerConfig.Clients(7, 30_000_000_000L, 0),
                 ServerConfig.read("pageserver.toml", file, List.of()).clients());
         assertTrue(refusal("page_service_max_connections = 0").contains("whole number from 1"));
+    }
+
+    @Test
+    void theLogIsWrittenAsAskedFor() {
+        assertNull(ServerConfig.read("pageserver.toml", "", List.of()).logFormat());
+        assertNull(
+                ServerConfig.read("pageserver.toml", "log_format='auto'", List.of()).logFormat());
+        assertEquals(
+                LogLines.Format.JSON,
+                ServerConfig.read("pageserver.toml", "log_format='json'", List.of()).logFormat());
+        assertEquals(
+                LogLines.Format.LOGFMT,
+                ServerConfig.read("pageserver.toml", "log_format='plain'", List.of()).logFormat());
+        assertTrue(refusal("log_format='xml'").contains("expected 'auto', 'plain' or 'json'"));
     }
 
     @Test

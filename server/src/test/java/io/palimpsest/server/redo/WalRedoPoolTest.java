@@ -12,7 +12,9 @@ import io.palimpsest.base.PageserverException;
 import io.palimpsest.pg.Page;
 import io.palimpsest.pg.PgVersion;
 import io.palimpsest.pg.RelTag;
+import io.palimpsest.port.Event;
 import io.palimpsest.port.RedoEngine.Mode;
+import io.palimpsest.port.Subject;
 import io.palimpsest.port.Tracer;
 import io.palimpsest.redo.PageRedo;
 import io.palimpsest.redo.RedoContext;
@@ -41,8 +43,8 @@ final class WalRedoPoolTest {
         final List<String> seen = new ArrayList<>();
 
         @Override
-        public void event(Level level, String event, String detail) {
-            seen.add(event);
+        public void event(Event event, Subject subject, String detail) {
+            seen.add(event.word());
         }
     }
 
@@ -301,7 +303,7 @@ final class WalRedoPoolTest {
         Events events = new Events();
         byte[] page = new byte[Page.SIZE];
         try (WalRedoPool pool = Engines.real(15, Mode.WHERE_NEEDED, 1)) {
-            HistoryRedo redo = new HistoryRedo(CONTEXT, pool, events);
+            HistoryRedo redo = new HistoryRedo(CONTEXT, pool, events, Subject.SERVER);
             redo.redo(inserts(3), page);
             assertEquals(0, pool.processes(), "not needed");
             PageserverException e =
@@ -316,7 +318,7 @@ final class WalRedoPoolTest {
         byte[] page = new byte[Page.SIZE];
         History history = inserts(20);
         try (WalRedoPool pool = Engines.real(15, Mode.COMPARE, 1)) {
-            new HistoryRedo(CONTEXT, pool, events).redo(history, page);
+            new HistoryRedo(CONTEXT, pool, events, Subject.SERVER).redo(history, page);
             assertEquals(1, pool.processes());
         }
         assertArrayEquals(byJvm(history), page);

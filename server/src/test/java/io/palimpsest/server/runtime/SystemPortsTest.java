@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertNull;
 
 import io.palimpsest.port.Clock;
+import io.palimpsest.port.Event;
 import io.palimpsest.port.Net;
 import io.palimpsest.port.Tasks;
 import io.palimpsest.port.Tracer;
@@ -23,7 +24,7 @@ import org.junit.jupiter.api.Test;
 
 /** The real ports do what the contracts say. */
 class SystemPortsTest {
-    private static final Tracer SILENT = (level, event, detail) -> {};
+    private static final Tracer SILENT = (event, subject, detail) -> {};
 
     private static void inWorld(Consumer<Tasks> body) {
         AtomicReference<Throwable> failure = new AtomicReference<>();
@@ -110,7 +111,8 @@ class SystemPortsTest {
         SystemTasks tasks =
                 new SystemTasks(
                         1,
-                        (level, event, detail) -> traced.set(level + " " + event + " " + detail),
+                        (event, subject, detail) ->
+                                traced.set(event.level() + " " + event.word() + " " + detail),
                         (task, e) -> reported.set(e));
         IllegalStateException failure = new IllegalStateException("why");
         tasks.spawn(
@@ -159,8 +161,8 @@ class SystemPortsTest {
     @Test
     void logTracerTakesEveryLevel() {
         LogTracer tracer = new LogTracer("test");
-        for (Tracer.Level level : Tracer.Level.values()) {
-            tracer.event(level, "event", "detail {}");
+        for (Event event : Event.values()) {
+            tracer.event(event, "detail {}");
         }
     }
 }

@@ -13,7 +13,7 @@ record StoreWorld(ObjectStore store, Tasks tasks) implements World {
     /** Runs the body as a task, and fails with what any task failed with. */
     static void run(ObjectStore store, Consumer<World> body) {
         @Nullable Throwable[] failure = new Throwable[1];
-        Tracer tracer = (level, event, detail) -> {};
+        Tracer tracer = (event, subject, detail) -> {};
         SystemTasks tasks =
                 new SystemTasks(
                         2,

@@ -34,6 +34,11 @@ public record Machine(Node node, SimDisk disk, SimNet network) {
         return node.tracer();
     }
 
+    /** What a scenario has to tell, in the trace. */
+    public void note(String what, String detail) {
+        node.note(what, detail);
+    }
+
     public Net net() {
         return network.of(node);
     }

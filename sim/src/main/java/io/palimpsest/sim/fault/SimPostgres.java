@@ -143,7 +143,7 @@ public final class SimPostgres {
             }
         } catch (PageserverException e) {
             // The client is gone, or the network is: it will be back.
-            machine.tracer().info("walsender-ended", String.valueOf(e.getMessage()));
+            machine.note("walsender-ended", String.valueOf(e.getMessage()));
         }
     }
 
@@ -154,7 +154,7 @@ public final class SimPostgres {
 
     private void command(ServerWire wire, String command) {
         String[] words = command.split("[ (]", 3);
-        machine.tracer().info("replication-command", command);
+        machine.note("replication-command", command);
         switch (words[0]) {
             case "IDENTIFY_SYSTEM" ->
                     rows(

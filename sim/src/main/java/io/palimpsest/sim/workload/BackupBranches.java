@@ -84,7 +84,7 @@ final class BackupBranches {
                 }
             }
         } catch (PageserverException e) {
-            machine.tracer().info("backup-branch-failed", String.valueOf(e.getMessage()));
+            machine.note("backup-branch-failed", String.valueOf(e.getMessage()));
             switch (e.code()) {
                 case UNAVAILABLE,
                         THROTTLED,
@@ -134,7 +134,7 @@ final class BackupBranches {
                 }
             }
         }
-        machine.tracer().info("backup-branches-checked", branches.size() + " branches");
+        machine.note("backup-branches-checked", branches.size() + " branches");
     }
 
     /** Is it there, as somebody was told? */

@@ -89,7 +89,7 @@ final class BackupFinale {
             return null;
         }
         TenantRestore.Outcome outcome = restore.run(machine.ids(), machine.clock());
-        machine.tracer().info("backup-restored", outcome.toString());
+        machine.note("backup-restored", outcome.toString());
         if (outcome.copied() > 0) {
             machine.node().simulation().probe("backup-restored-by-copies");
         }
@@ -122,8 +122,7 @@ final class BackupFinale {
             } catch (PageserverException e) {
                 switch (e.code()) {
                     case UNAVAILABLE, THROTTLED, CONFLICT, PRECONDITION_FAILED ->
-                            machine.tracer()
-                                    .info("backup-restore-again", String.valueOf(e.getMessage()));
+                            machine.note("backup-restore-again", String.valueOf(e.getMessage()));
                     default -> throw e;
                 }
             }

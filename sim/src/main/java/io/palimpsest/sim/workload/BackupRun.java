@@ -248,7 +248,7 @@ final class BackupRun {
                     }
                 }
             } catch (PageserverException e) {
-                machine.tracer().info("backup-again", String.valueOf(e.getMessage()));
+                machine.note("backup-again", String.valueOf(e.getMessage()));
                 Check.that(e.code() == ErrorCode.IO, "%s", e);
             }
             machine.tasks().sleep(random.nextLong(SECOND));
@@ -315,7 +315,7 @@ final class BackupRun {
             if (fenced(timeline)) {
                 Check.that(
                         !last, "the last server is fenced: %s", String.valueOf(timeline.failure()));
-                machine.tracer().info("backup-fenced", String.valueOf(timeline.failure()));
+                machine.note("backup-fenced", String.valueOf(timeline.failure()));
                 // What it has got it serves on.
                 compareSome(machine, timeline);
                 return false;
@@ -423,7 +423,7 @@ final class BackupRun {
                     return imported;
                 }
             } catch (PageserverException e) {
-                machine.tracer().info("backup-again", String.valueOf(e.getMessage()));
+                machine.note("backup-again", String.valueOf(e.getMessage()));
                 switch (e.code()) {
                     case IO, UNAVAILABLE, THROTTLED, CONFLICT -> {}
                     case PRECONDITION_FAILED -> {
@@ -523,6 +523,6 @@ final class BackupRun {
                 requireExcused(machine, e);
             }
         }
-        machine.tracer().info("compared", pages + " pages");
+        machine.note("compared", pages + " pages");
     }
 }

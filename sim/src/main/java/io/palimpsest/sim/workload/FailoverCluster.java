@@ -287,11 +287,8 @@ final class FailoverCluster {
                             standby.wal,
                             history);
         }
-        standby.machine
-                .tracer()
-                .info(
-                        "postgres-promoted",
-                        standby.host() + " at " + Lsn.toString(standby.replayed));
+        standby.machine.note(
+                "postgres-promoted", standby.host() + " at " + Lsn.toString(standby.replayed));
         write(standby);
         return standby;
     }

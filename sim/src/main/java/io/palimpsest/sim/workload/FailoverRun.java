@@ -153,7 +153,7 @@ final class FailoverRun {
             }
             return true;
         } catch (PageserverException e) {
-            server.tracer().info("operator-again", String.valueOf(e.getMessage()));
+            server.note("operator-again", String.valueOf(e.getMessage()));
             Check.that(e.code() == ErrorCode.IO || e.code() == ErrorCode.CONFLICT, "%s", e);
             return false;
         }
@@ -237,7 +237,7 @@ final class FailoverRun {
                 pages += reference.compareAll(timeline, lsn);
             }
         }
-        server.tracer().info("compared", pages + " pages");
+        server.note("compared", pages + " pages");
     }
 
     /** All was flushed by the orderly stop; the source is gone. */

@@ -217,7 +217,7 @@ public final class PowerLossScenario implements Scenario {
                     if (e.code() != ErrorCode.IO) {
                         throw e;
                     }
-                    server.tracer().info("import-again", String.valueOf(e.getMessage()));
+                    server.note("import-again", String.valueOf(e.getMessage()));
                     server.tasks().sleep(SECOND);
                 }
             }
@@ -256,7 +256,7 @@ public final class PowerLossScenario implements Scenario {
                 long lsn = i == 0 ? oldest : oldest + random.nextLong(last - oldest + 1);
                 pages += reference.compareAll(timeline, lsn);
             }
-            server.tracer().info("compared", pages + " pages");
+            server.note("compared", pages + " pages");
         }
 
         /** All was flushed by the orderly stop; the source is gone. */

@@ -31,7 +31,7 @@ final class StoreOperator {
                 scrub();
             } catch (PageserverException e) {
                 // What the store did to this one is nothing to the next.
-                machine.tracer().info("backup-scrub-again", String.valueOf(e.getMessage()));
+                machine.note("backup-scrub-again", String.valueOf(e.getMessage()));
             }
         }
     }

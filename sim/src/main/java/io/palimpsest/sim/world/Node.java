@@ -3,7 +3,9 @@ package io.palimpsest.sim.world;
 import io.palimpsest.base.Check;
 import io.palimpsest.base.Prng;
 import io.palimpsest.port.Clock;
+import io.palimpsest.port.Event;
 import io.palimpsest.port.Ids;
+import io.palimpsest.port.Subject;
 import io.palimpsest.port.Tasks;
 import io.palimpsest.port.Tracer;
 import java.util.ArrayList;
@@ -68,8 +70,9 @@ public final class Node {
     private final Tracer tracer =
             new Tracer() {
                 @Override
-                public void event(Level level, String event, String detail) {
-                    simulation().event(Node.this, level, event, detail);
+                public void event(Event event, Subject subject, String detail) {
+                    String whom = subject.toString();
+                    note(event.word(), whom.isEmpty() ? detail : whom + ": " + detail);
                 }
             };
 
@@ -113,6 +116,11 @@ public final class Node {
 
     public Tracer tracer() {
         return tracer;
+    }
+
+    /** What a scenario has to tell, in the trace beside what the server tells. */
+    public void note(String what, String detail) {
+        simulation().event(this, what, detail);
     }
 
     public Ids ids() {

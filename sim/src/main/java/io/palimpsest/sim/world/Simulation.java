@@ -490,12 +490,15 @@ public final class Simulation {
         }
     }
 
-    void event(Node node, Tracer.Level level, String event, String detail) {
-        probe(event);
+    /**
+     * @param what an event of the server's, or a word of a scenario
+     */
+    void event(Node node, String what, String detail) {
+        probe(what);
         if (recording != null) {
-            recording.mark(new Recording.Mark(now, node.name(), event, detail));
+            recording.mark(new Recording.Mark(now, node.name(), what, detail));
         }
-        trace.event(now, node.name() + ": " + level + " " + event + ": " + detail);
+        trace.event(now, node.name() + ": " + what + ": " + detail);
     }
 
     private void makeRunnable(SimTask t) {

@@ -148,7 +148,7 @@ class SimulationTest {
                 run(
                         77,
                         s -> {
-                            s.node("server").tracer().info("about-to-fail", "now");
+                            s.node("server").note("about-to-fail", "now");
                             s.node("server")
                                     .tasks()
                                     .spawn(
@@ -162,7 +162,7 @@ class SimulationTest {
         String report = assertThrows(AssertionError.class, o::check).getMessage();
         assertTrue(report.contains("server/flusher threw"), report);
         assertTrue(report.contains("flush of nothing"), report);
-        assertTrue(report.contains("INFO about-to-fail: now"), report);
+        assertTrue(report.contains("about-to-fail: now"), report);
         assertTrue(report.endsWith("SEED=77"), report);
     }
 

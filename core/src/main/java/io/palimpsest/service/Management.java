@@ -274,14 +274,21 @@ public final class Management {
         }
     }
 
-    /** Makes a branch a timeline without an ancestor. */
-    public void detach(TenantId tenant, TimelineId timeline) {
-        operation(
-                Operation.Kind.DETACH_ANCESTOR,
-                tenant,
-                timeline,
-                "copying what the ancestor has",
-                () -> tenants.detach(tenant, timeline));
+    /**
+     * Makes a branch a timeline without an ancestor; see {@link Tenants#detach}.
+     *
+     * @return siblings that hang on it for that reason
+     */
+    public List<TimelineId> detach(TenantId tenant, TimelineId timeline, boolean siblings) {
+        return tenants.operations()
+                .run(
+                        Operation.Kind.DETACH_ANCESTOR,
+                        tenant,
+                        timeline,
+                        operation -> {
+                            operation.stage("taking over what the ancestors have");
+                            return tenants.detach(tenant, timeline, siblings);
+                        });
     }
 
     /** Keeps an LSN readable until the time that is returned, or longer. */

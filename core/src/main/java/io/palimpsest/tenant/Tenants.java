@@ -1179,14 +1179,25 @@ public final class Tenants {
         }
     }
 
-    /** See {@link TimelineTree#detach}. */
+    /** See {@link TimelineTree#detach}; its siblings stay where they are. */
     public void detach(TenantId tenant, TimelineId id) {
+        List<TimelineId> _ = detach(tenant, id, false);
+    }
+
+    /**
+     * The same, perhaps with siblings.
+     *
+     * @param siblings that branched off the same ancestor at or below the same LSN hang on it then
+     * @return who hangs on it for that reason
+     * @throws PageserverException CONFLICT if something else is being done with one of them
+     */
+    public List<TimelineId> detach(TenantId tenant, TimelineId id, boolean siblings) {
         Name name = new Name(tenant, id);
         Entry before = reserve(name, "detached");
         try {
             Timeline timeline = timeline(tenant, id, before);
             store.checkOwner(timeline.tenant());
-            store.tree().detach(timeline);
+            return new Promotion(store, table, timeline).run(siblings);
         } finally {
             table.putBack(name, before);
         }

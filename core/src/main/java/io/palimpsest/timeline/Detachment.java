@@ -32,6 +32,9 @@ final class Detachment {
     private final TreeSet<Long> crossed = new TreeSet<>(Long::compareUnsigned);
     private final List<LayerFile> taken = new ArrayList<>();
 
+    /** From where on the ancestors keep their history without a gap up to the branch. */
+    private long oldest = Long.MAX_VALUE;
+
     private Detachment(Surroundings surroundings, Timeline branch) {
         this.surroundings = surroundings;
         this.branch = branch;
@@ -44,7 +47,7 @@ final class Detachment {
             boolean done = false;
             try {
                 if (attempt.takeAll()) {
-                    layers.adopt(List.copyOf(attempt.crossed), attempt.taken);
+                    layers.adopt(List.copyOf(attempt.crossed), attempt.oldest, attempt.taken);
                     done = true;
                     return;
                 }
@@ -71,10 +74,15 @@ final class Detachment {
     /** False if a layer was gone. */
     private boolean takeAll() {
         long bound = Long.MAX_VALUE;
+        boolean whole = true;
         for (BranchPoint at = branch.branchPoint(); at != null; at = at.ancestor().branchPoint()) {
             bound = Math.min(bound, at.lsn());
             crossed.add(bound);
             TimelineIndex index = at.ancestor().index();
+            whole &= index.oldestReadableLsn() <= bound;
+            if (whole) {
+                oldest = index.oldestReadableLsn();
+            }
             for (long adopted : index.adopted()) {
                 if (adopted < bound) {
                     crossed.add(adopted);

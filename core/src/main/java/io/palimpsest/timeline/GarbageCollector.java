@@ -1,6 +1,7 @@
 package io.palimpsest.timeline;
 
 import io.palimpsest.compaction.GcPlanner;
+import io.palimpsest.compaction.LayerInventory;
 import io.palimpsest.compaction.Retention;
 import io.palimpsest.layer.LayerDescriptor;
 import io.palimpsest.layer.LayerFile;
@@ -27,8 +28,11 @@ public final class GarbageCollector {
      */
     public static Result run(Timeline timeline, long cutoff) {
         boolean _ = timeline.advanceCutoff(cutoff);
+        // Before what is retained is asked: layers that the timeline takes over meanwhile come with
+        // branch points that the one does not know, and so must not be looked at.
+        LayerInventory inventory = timeline.inventory();
         Retention retention = timeline.retention();
-        List<LayerDescriptor> garbage = GcPlanner.garbage(timeline.inventory(), retention);
+        List<LayerDescriptor> garbage = GcPlanner.garbage(inventory, retention);
         List<LayerFile> files = new ArrayList<>(garbage.size());
         long bytes = 0;
         for (LayerDescriptor layer : garbage) {

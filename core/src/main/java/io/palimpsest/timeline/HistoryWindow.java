@@ -21,10 +21,11 @@ import org.jspecify.annotations.Nullable;
  * the LSNs that branches hang on, leases hold or pinned points name.
  *
  * <p>Cutoff, leases and named points are the index's, so they are durable before they count. Branch
- * points are the children's indexes; here they are collected. Taking a branch point, lease or pin
- * and moving the cutoff exclude each other, and a new one must be at or above the cutoff or equal
- * one that is there: so what a {@link #retention} once said stays enough, however long a job takes
- * that goes by it.
+ * points are the children's indexes; here they are collected. One that is below where the timeline
+ * itself branched off (decision 0118) is its ancestor's to keep, until the timeline has that
+ * history for itself. Taking a branch point, lease or pin and moving the cutoff exclude each other,
+ * and a new one must be at or above the cutoff or equal one that is there: so what a {@link
+ * #retention} once said stays enough, however long a job takes that goes by it.
  */
 final class HistoryWindow {
     private static final long[] NONE = {};
@@ -127,12 +128,13 @@ final class HistoryWindow {
     }
 
     private long[] points(TimelineIndex index) {
-        long[] branches = branchPoints;
+        TimelineIndex.Ancestor at = index.ancestor();
+        long own = at == null ? 0 : at.lsn();
+        LongStream branches = LongStream.of(branchPoints).filter(lsn -> lsn >= own);
         List<Lease> leases = index.leases();
         LongStream held = leases.stream().mapToLong(Lease::lsn);
         LongStream pinned = LongStream.of(index.properties().pinned());
-        return LongStream.concat(LongStream.of(branches), LongStream.concat(held, pinned))
-                .toArray();
+        return LongStream.concat(branches, LongStream.concat(held, pinned)).toArray();
     }
 
     /** Why nothing may be collected, or null: it is not known what a branch needs. */
@@ -200,9 +202,28 @@ final class HistoryWindow {
         return index.in(TimelineState.DELETING);
     }
 
-    /** A branch that exists needs it. */
+    /** A branch that exists needs it, of this timeline or of what it has of its ancestors. */
     void keepBranchPoint(long lsn) {
         layers.withIndex(index -> add(lsn));
+        HistoryWindow holder = above(lsn);
+        if (holder != null) {
+            holder.keepBranchPoint(lsn);
+        }
+    }
+
+    /** The ancestor's, if an LSN is below where this timeline branched off; else null. */
+    private @Nullable HistoryWindow above(long lsn) {
+        BranchPoint at = timeline.branchPoint();
+        return at == null || lsn >= at.lsn() ? null : at.ancestor().window();
+    }
+
+    /** What its branches need of the ancestor's history, which is its own by now. */
+    void releaseOf(BranchPoint at) {
+        for (long lsn : branchPoints) {
+            if (lsn < at.lsn()) {
+                at.ancestor().window().releaseBranchPoint(lsn);
+            }
+        }
     }
 
     private int add(long lsn) {
@@ -229,6 +250,10 @@ final class HistoryWindow {
             }
             return at;
         });
+        HistoryWindow holder = above(lsn);
+        if (holder != null) {
+            holder.releaseBranchPoint(lsn);
+        }
     }
 
     /** See {@link Timeline#planCutoff}. */

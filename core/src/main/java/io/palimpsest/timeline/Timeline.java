@@ -230,6 +230,12 @@ public final class Timeline {
         return at == null ? 0 : at.lsn();
     }
 
+    /** Up to where its history is a former ancestor's, 0 if there was none. */
+    public long adoptedLsn() {
+        List<Long> adopted = index().adopted();
+        return adopted.isEmpty() ? 0 : adopted.getLast();
+    }
+
     public TimelineState state() {
         return index().state();
     }
@@ -629,7 +635,9 @@ public final class Timeline {
     public long oldestReachableLsn() {
         Timeline t = this;
         for (Timeline up = t.ancestor();
-                up != null && up.oldestReadableLsn() < t.ancestorLsn();
+                up != null
+                        && t.oldestReadableLsn() <= t.ancestorLsn()
+                        && up.oldestReadableLsn() < t.ancestorLsn();
                 up = t.ancestor()) {
             t = up;
         }
@@ -973,9 +981,9 @@ public final class Timeline {
         return layers;
     }
 
-    /** All that its ancestors had for it is its own now. */
-    void detached() {
-        branchPoint = null;
+    /** Its index says so: it hangs there, or nowhere, and all it had for it is there. */
+    void hangs(@Nullable BranchPoint at) {
+        branchPoint = at;
     }
 
     /** Makes durable what has arrived, if it can, for the end. */

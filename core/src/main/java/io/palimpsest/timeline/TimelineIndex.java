@@ -18,6 +18,7 @@ import java.util.Collection;
 import java.util.Collections;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Objects;
 import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 
@@ -286,20 +287,46 @@ record TimelineIndex(
         return forget(removed).equals(other.forget(other.removed));
     }
 
-    /** Without an ancestor, whose layers are among its own now. */
-    TimelineIndex detached(List<Long> crossed, Collection<LayerDescriptor> takenOver) {
+    /**
+     * Without an ancestor, whose layers are among its own now.
+     *
+     * @param oldest from where on history is kept that was the ancestors'
+     */
+    TimelineIndex detached(List<Long> crossed, long oldest, Collection<LayerDescriptor> takenOver) {
+        boolean whole = Long.compareUnsigned(oldestReadableLsn, branchedOff().lsn) <= 0;
         return new TimelineIndex(
                 identity,
                 null,
                 crossed,
                 state,
                 properties,
-                oldestReadableLsn,
+                // Unless there is a gap between.
+                whole ? Math.min(oldestReadableLsn, oldest) : oldestReadableLsn,
                 leases,
                 diskConsistentLsn,
                 prevRecordLsn,
                 replaced(List.of(), takenOver),
                 removed);
+    }
+
+    /** A branch of another timeline, which has the same history up to there. */
+    TimelineIndex hangingOn(TimelineId other) {
+        return new TimelineIndex(
+                identity,
+                new Ancestor(other, branchedOff().lsn),
+                adopted,
+                state,
+                properties,
+                oldestReadableLsn,
+                leases,
+                diskConsistentLsn,
+                prevRecordLsn,
+                layers,
+                removed);
+    }
+
+    private Ancestor branchedOff() {
+        return Objects.requireNonNull(ancestor, "the timeline has an ancestor");
     }
 
     private List<LayerDescriptor> replaced(

@@ -391,15 +391,21 @@ final class TimelineLayers {
         }
     }
 
-    /** Takes an ancestor's layers over; afterwards nothing in it is needed. */
-    void adopt(List<Long> lsns, Collection<LayerFile> files) {
+    /**
+     * Takes the ancestors' layers over; afterwards nothing in them is needed.
+     *
+     * @param oldest from where on the ancestors keep their history
+     */
+    void adopt(List<Long> lsns, long oldest, Collection<LayerFile> files) {
         long[] adopted = lsns.stream().mapToLong(Long::longValue).toArray();
         committing.lock();
         try {
             checkOpen();
             files.forEach(file -> checkNotGivenUp(file.name()));
             LayerMap _ = map.replace(List.of(), List.of(), files);
-            commit(index.detached(lsns, files.stream().map(LayerFile::descriptor).toList()));
+            commit(
+                    index.detached(
+                            lsns, oldest, files.stream().map(LayerFile::descriptor).toList()));
             exchanging.lock();
             try {
                 map = map.replace(List.of(), List.of(), files).adopt(adopted);

@@ -452,7 +452,7 @@ public final class TimelineStore {
 
     /**
      * What branches in the store need is kept until the next start, if they hang on nothing here
-     * any more: it is not known yet whether the store has learned that.
+     * any more, or elsewhere: it is not known yet whether the store has learned that.
      *
      * @param opened gives a timeline, null if it is not open
      */
@@ -466,7 +466,7 @@ public final class TimelineStore {
                 .forEach((id, hung) -> {
                     Timeline branch = opened.apply(id);
                     Timeline ancestor = opened.apply(hung.timeline());
-                    if (branch != null && ancestor != null && branch.ancestor() == null) {
+                    if (branch != null && ancestor != null && !ancestor.equals(branch.ancestor())) {
                         ancestor.window().keepBranchPoint(hung.lsn());
                     }
                 });

@@ -1,11 +1,14 @@
 package io.palimpsest.timeline;
 
+import io.palimpsest.base.Check;
 import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.Label;
 import io.palimpsest.base.Lsn;
 import io.palimpsest.base.PageserverException;
+import io.palimpsest.base.TimelineId;
 import io.palimpsest.port.Environment;
 import io.palimpsest.port.Event;
+import java.util.Objects;
 import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 
@@ -209,6 +212,56 @@ public final class TimelineTree {
     }
 
     /**
+     * Hangs a branch on another branch of its ancestor, which has that history, too: as long as
+     * that one has an ancestor itself it is read there, and kept there.
+     *
+     * @param onto nothing else is done with it meanwhile; branches off at or above the same LSN
+     */
+    public void hangOn(Timeline branch, Timeline onto) {
+        BranchPoint from = Objects.requireNonNull(branch.branchPoint(), "it is a branch");
+        BranchPoint its = Objects.requireNonNull(onto.branchPoint(), "it is a branch");
+        Check.that(
+                from.ancestor().equals(its.ancestor()) && from.lsn() <= its.lsn(),
+                "timeline %s cannot hang on %s",
+                branch.id(),
+                onto.id());
+        onto.window().keepBranchPoint(from.lsn());
+        boolean done = false;
+        try {
+            branch.stored().commitIndex(index -> index.hangingOn(onto.id()));
+            done = true;
+        } finally {
+            // Which index it has nobody knows if that failed and it is stopped: then both are kept.
+            if (!done && branch.failure() == null) {
+                onto.window().releaseBranchPoint(from.lsn());
+            }
+        }
+        branch.hangs(new BranchPoint(onto, from.lsn()));
+        RemoteTimeline remote = branch.remote();
+        if (remote != null) {
+            // The former ancestor must keep what the branch in the store needs of it.
+            remote.awaitStored(index -> hangsOn(index, onto.id()));
+        }
+        release(from);
+        environment
+                .tracer()
+                .event(
+                        Event.TIMELINE_REPARENTED,
+                        branch.subject(),
+                        "from "
+                                + from.ancestor().id()
+                                + " to "
+                                + onto.id()
+                                + " at "
+                                + Lsn.toString(from.lsn()));
+    }
+
+    private static boolean hangsOn(TimelineIndex index, TimelineId id) {
+        TimelineIndex.Ancestor at = index.ancestor();
+        return at == null || at.timeline().equals(id);
+    }
+
+    /**
      * Takes over all of its ancestors' history that it needs, and is a timeline without an ancestor
      * from then on. One that has none is fine.
      */
@@ -223,9 +276,10 @@ public final class TimelineTree {
             // The ancestor must keep what the branch in the store needs of it.
             remote.awaitStored(index -> index.ancestor() == null);
         }
-        timeline.detached();
+        timeline.hangs(null);
         // Before the ancestor lets go: who reads there sees that it has to begin anew.
         surroundings.structure().incrementAndGet();
+        timeline.window().releaseOf(at);
         release(at);
         environment
                 .tracer()

@@ -26,6 +26,7 @@ import org.junit.jupiter.api.Test;
 
 /** Branches of branches: where they hang, what they keep, and how they go. */
 class BranchesTest {
+    private static final long CENTURY = 36_525L * 86_400 * 1_000_000_000;
     private static final TenantId TENANT = TimelineWorld.TENANT.tenant();
     private static final TimelineId ROOT = TimelineWorld.ROOT;
     private static final long MINUTE = 60_000_000L;
@@ -217,6 +218,115 @@ class BranchesTest {
                             third.index().adopted());
                     again.delete(TENANT, id(2));
                     same(ofBranch, contents(third, twig.get(20), List.of()));
+                    again.close();
+                });
+    }
+
+    /** What hung beside it hangs on it, all reads as before, and the former ancestor can go. */
+    @Test
+    void aPromotedBranchBringsItsSiblings() {
+        TimelineWorld.tell(
+                5,
+                TimelineWorld.smallLimits(),
+                TimelineWorld.config(0, 0, 1_000_000_000L),
+                world -> {
+                    List<Long> ends = history(world, 60);
+                    Tenants tenants = load(world);
+                    Timeline root = tenants.timeline(TENANT, ROOT);
+                    Timeline early = tenants.createBranch(TENANT, id(1), ROOT, ends.get(9));
+                    List<Long> own = write(world, early, 20);
+                    Timeline branch = tenants.createBranch(TENANT, id(2), ROOT, ends.get(31));
+                    Timeline same = tenants.createBranch(TENANT, id(3), ROOT, ends.get(31));
+                    Timeline late = tenants.createBranch(TENANT, id(4), ROOT, ends.get(40));
+                    tenants.archive(TENANT, id(3));
+                    tenants.unarchive(TENANT, id(3));
+                    assertEquals(
+                            List.of(ends.get(9), ends.get(31), ends.get(40)),
+                            points(root, ends.get(45)));
+                    List<byte[]> ofEarly = contents(early, ends.get(9), own);
+                    List<byte[]> ofBranch = contents(branch, ends.get(31), List.of());
+                    List<byte[]> ofLate = contents(late, ends.get(40), List.of());
+
+                    assertEquals(List.of(id(1), id(3)), tenants.detach(TENANT, id(2), true));
+                    assertEquals(List.of(id(1), id(3)), tenants.detach(TENANT, id(2), true));
+                    assertSame(branch, early.ancestor());
+                    assertSame(branch, same.ancestor());
+                    assertSame(root, late.ancestor());
+                    assertEquals(List.of(ends.get(40)), root.retention().points());
+                    assertEquals(List.of(ends.get(9)), branch.retention().points());
+                    assertEquals(2, branch.branchCount());
+                    settle(tenants, root);
+                    settle(tenants, branch);
+                    same(ofEarly, contents(early, ends.get(9), own));
+                    same(ofBranch, contents(branch, ends.get(31), List.of()));
+                    refused(ErrorCode.PRECONDITION_FAILED, () -> tenants.delete(TENANT, id(2)));
+                    refused(ErrorCode.PRECONDITION_FAILED, () -> tenants.delete(TENANT, ROOT));
+                    same(ofLate, contents(late, ends.get(40), List.of()));
+                    tenants.delete(TENANT, id(4));
+                    tenants.delete(TENANT, ROOT);
+                    tenants.close();
+
+                    Tenants again = load(world);
+                    Timeline moved = again.timeline(TENANT, id(1));
+                    Timeline onto = again.timeline(TENANT, id(2));
+                    assertSame(onto, moved.ancestor());
+                    assertEquals(List.of(ends.get(9)), onto.retention().points());
+                    settle(again, onto);
+                    same(ofEarly, contents(moved, ends.get(9), own));
+                    again.delete(TENANT, id(1));
+                    assertEquals(List.of(), onto.retention().points());
+                    again.close();
+                });
+    }
+
+    /** Nothing of what may go is left. */
+    private static void settle(Tenants tenants, Timeline timeline) {
+        timeline.flushUpTo(timeline.lastRecordLsn());
+        GarbageCollector.Result _ = tenants.housekeeper().gcNow(timeline, 0);
+        tenants.housekeeper().reset(timeline);
+        tenants.housekeeper().runToQuiescence(timeline);
+    }
+
+    /** What its ancestor still has of the time before, it has too, as long as there is no gap. */
+    @Test
+    void aDetachedBranchCanBeReadFromBeforeItWasMade() {
+        TimelineWorld.tell(
+                6,
+                TimelineWorld.smallLimits(),
+                TimelineWorld.config(CENTURY, 0, 1_000_000_000L),
+                world -> {
+                    List<Long> ends = history(world, 60);
+                    Tenants tenants = load(world);
+                    Timeline root = tenants.timeline(TENANT, ROOT);
+                    assertTrue(root.advanceCutoff(ends.get(12)));
+                    Timeline a = tenants.createBranch(TENANT, id(1), ROOT, ends.get(31));
+                    Timeline gap = tenants.createBranch(TENANT, id(2), ROOT, ends.get(31));
+                    List<Long> own = write(world, a, 8);
+                    List<Long> others = write(world, gap, 8);
+                    assertTrue(gap.advanceCutoff(others.get(3)));
+                    Timeline b = tenants.createBranch(TENANT, id(3), id(1), own.get(6));
+                    List<Long> lsns = List.of(ends.get(13), ends.get(20), ends.get(30));
+                    List<byte[]> before = contents(root, ends.get(12), lsns);
+                    refused(ErrorCode.LSN_OUT_OF_RANGE, () -> a.effectiveLsn(ends.get(20), 0));
+
+                    tenants.detach(TENANT, id(3));
+                    assertEquals(ends.get(12), b.oldestReadableLsn());
+                    same(before, contents(b, ends.get(12), lsns));
+                    tenants.detach(TENANT, id(1));
+                    assertEquals(ends.get(12), a.oldestReadableLsn());
+                    same(before, contents(a, ends.get(12), lsns));
+                    tenants.detach(TENANT, id(2));
+                    assertEquals(others.get(3), gap.oldestReadableLsn(), "there is a gap");
+                    tenants.delete(TENANT, ROOT);
+                    tenants.housekeeper().runToQuiescence(b);
+                    tenants.close();
+
+                    Tenants again = load(world);
+                    Timeline read = again.timeline(TENANT, id(1));
+                    same(before, contents(read, ends.get(12), lsns));
+                    again.housekeeper().runToQuiescence(read);
+                    same(before, contents(read, ends.get(12), lsns));
+                    assertEquals(ends.get(20), read.effectiveLsn(ends.get(20), 0));
                     again.close();
                 });
     }

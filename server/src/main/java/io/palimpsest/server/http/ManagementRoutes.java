@@ -72,7 +72,7 @@ import org.jspecify.annotations.Nullable;
  *   PUT  .../timeline/:id/reset_compaction           our own: what failed too often, or was left out, is tried again
  *   PUT  .../timeline/:id/do_gc                      {"gc_horizon"?} to {"layers_total", "layers_removed", ...}
  *   PUT  .../timeline/:id/archival_config            {"state": "Archived" or "Unarchived"}
- *   PUT  .../timeline/:id/detach_ancestor            {"reparented_timelines": []}
+ *   PUT  .../timeline/:id/detach_ancestor?detach_behavior=   {"reparented_timelines": ["<id>", ...]}
  *   POST .../timeline/:id/lsn_lease                  {"lsn"} to {"valid_until"}
  *   GET  .../timeline/:id/get_lsn_by_timestamp?timestamp=   {"lsn", "kind", ...}
  *   GET  .../timeline/:id/get_timestamp_of_lsn?lsn=  a moment; 412 if none is known
@@ -224,7 +224,7 @@ final class ManagementRoutes {
         ofTimeline("PUT", "/reset_compaction", r -> resetCompaction(r.tenant(), r.timeline()));
         ofTimeline("PUT", "/do_gc", r -> collect(r.tenant(), r.timeline(), r.body()));
         ofTimeline("PUT", "/archival_config", r -> archive(r.tenant(), r.timeline(), r.body()));
-        ofTimeline("PUT", "/detach_ancestor", r -> detach(r.tenant(), r.timeline()));
+        ofTimeline("PUT", "/detach_ancestor", r -> detach(r.tenant(), r.timeline(), r.query()));
         ofTimeline("POST", "/lsn_lease", r -> lease(r.tenant(), r.timeline(), r.body()));
         ofTimeline(
                 "GET",
@@ -557,11 +557,27 @@ final class ManagementRoutes {
         return OptionalInt.of(generation.intValue());
     }
 
-    private Answer detach(TenantId tenant, TimelineId timeline) {
-        management.detach(tenant, timeline);
+    private Answer detach(TenantId tenant, TimelineId timeline, Map<String, List<String>> query) {
         ObjectNode json = JSON.objectNode();
-        json.putArray("reparented_timelines");
+        ArrayNode moved = json.putArray("reparented_timelines");
+        management
+                .detach(tenant, timeline, siblings(query))
+                .forEach(sibling -> moved.add(sibling.toString()));
         return ok(json);
+    }
+
+    /** Do siblings come with it? By the field's names for that. */
+    private static boolean siblings(Map<String, List<String>> query) {
+        String behavior =
+                query.containsKey("detach_behavior") ? parameter(query, "detach_behavior") : "v1";
+        return switch (behavior) {
+            case "v1", "no_ancestor_and_reparent" -> true;
+            case "v2", "multi_level_and_no_reparent" -> false;
+            default ->
+                    throw PageserverException.badRequest(
+                            "detach_behavior is '%s', expected v1 (siblings come with it) or v2 (they stay)",
+                            behavior);
+        };
     }
 
     private Answer lease(TenantId tenant, TimelineId timeline, byte[] body) {

@@ -25,6 +25,7 @@ class ManagementTimelinesTest {
     private static final String ROOT = RunningServer.ROOT;
     private static final String BRANCH = "00000000000000000000000000000001";
     private static final String TWIG = "00000000000000000000000000000002";
+    private static final String SIBLING = "00000000000000000000000000000003";
     private static final String TIMELINES = "/v1/tenant/" + TENANT + "/timeline";
 
     @TempDir private Path directory;
@@ -79,6 +80,21 @@ class ManagementTimelinesTest {
         JsonNode detached = send(200, "PUT", "/" + TWIG + "/detach_ancestor", "");
         assertEquals("{\"reparented_timelines\":[]}", detached.toString());
         assertNull(send(200, "GET", "/" + TWIG, "").get("ancestor_timeline_id"));
+        branch(SIBLING, ROOT);
+        send(400, "PUT", "/" + BRANCH + "/detach_ancestor?detach_behavior=v9", "");
+        JsonNode moved = send(200, "PUT", "/" + SIBLING + "/detach_ancestor", "");
+        String both = "{\"reparented_timelines\":[\"" + BRANCH + "\"]}";
+        assertEquals(both, moved.toString());
+        assertEquals(
+                SIBLING,
+                send(200, "GET", "/" + BRANCH, "").get("ancestor_timeline_id").textValue());
+        send(412, "DELETE", "/" + SIBLING, "");
+        moved = send(200, "PUT", "/" + SIBLING + "/detach_ancestor?detach_behavior=v1", "");
+        assertEquals(both, moved.toString(), "the same again");
+        String stay = "/detach_ancestor?detach_behavior=multi_level_and_no_reparent";
+        assertEquals(
+                "{\"reparented_timelines\":[]}",
+                send(200, "PUT", "/" + SIBLING + stay, "").toString());
         send(202, "DELETE", "/" + BRANCH, "");
         send(404, "DELETE", "/" + BRANCH, "");
         send(404, "GET", "/" + BRANCH, "");

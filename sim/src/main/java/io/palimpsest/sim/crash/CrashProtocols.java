@@ -4,6 +4,7 @@ import io.palimpsest.base.Check;
 import io.palimpsest.base.TimelineId;
 import io.palimpsest.sim.crash.Expected.Presence;
 import io.palimpsest.timeline.Droppable;
+import io.palimpsest.timeline.GarbageCollector;
 import io.palimpsest.timeline.Timeline;
 import java.util.List;
 import java.util.function.Consumer;
@@ -12,6 +13,7 @@ import java.util.function.Consumer;
 final class CrashProtocols {
     private static final TimelineId BRANCH = new TimelineId(5, 6);
     private static final TimelineId TWIG = new TimelineId(5, 7);
+    private static final TimelineId SIBLING = new TimelineId(5, 9);
 
     private record Steps(
             String name, boolean withStore, Consumer<CrashWorld> before, Consumer<CrashWorld> steps)
@@ -53,6 +55,7 @@ final class CrashProtocols {
                         CrashProtocols::deleteTwig),
                 new Steps("archive", CrashProtocols::tree, CrashProtocols::archive),
                 new Steps("detach", CrashProtocols::tree, CrashProtocols::detach),
+                new Steps("promote", CrashProtocols::siblings, CrashProtocols::promote),
                 new Steps("lease", CrashProtocols::history, CrashProtocols::leases),
                 new Steps("compaction", CrashProtocols::stack, CrashWorld::compact),
                 new Steps("collection", CrashProtocols::images, CrashProtocols::collect),
@@ -63,6 +66,7 @@ final class CrashProtocols {
                         "store-branch-create", CrashProtocols::history, CrashProtocols::branches),
                 Steps.stored("store-branch-delete", CrashProtocols::tree, CrashProtocols::delete),
                 Steps.stored("store-archive", CrashProtocols::tree, CrashProtocols::archive),
+                Steps.stored("store-promote", CrashProtocols::siblings, CrashProtocols::promote),
                 Steps.stored("store-lease", CrashProtocols::history, CrashProtocols::leases),
                 new Steps(
                         "store-take-over",
@@ -153,7 +157,7 @@ final class CrashProtocols {
     /** A timeline with layers that is nobody's ancestor: in what order they go, matters. */
     private static void detachedTwig(CrashWorld w) {
         tree(w);
-        w.tenants().detach(CrashWorld.TENANT, TWIG);
+        List<TimelineId> _ = w.detach(TWIG, false);
     }
 
     private static void deleteTwig(CrashWorld w) {
@@ -175,8 +179,32 @@ final class CrashProtocols {
 
     /** First from a branch, then from the root. */
     private static void detach(CrashWorld w) {
-        w.tenants().detach(CrashWorld.TENANT, TWIG);
-        w.tenants().detach(CrashWorld.TENANT, BRANCH);
+        List<TimelineId> _ = w.detach(TWIG, false);
+        List<TimelineId> _ = w.detach(BRANCH, false);
+    }
+
+    /** A branch, and one of the same timeline that is of before. */
+    private static void siblings(CrashWorld w) {
+        history(w);
+        Timeline main = w.main();
+        long oldest = main.oldestReadableLsn();
+        long early = oldest + (main.lastRecordLsn() - oldest) / 4 & -8;
+        w.branch(SIBLING, CrashWorld.MAIN, early);
+        branches(w);
+        // Nothing but what hangs on it has what is before.
+        w.collect();
+        w.compact();
+    }
+
+    /** The sibling hangs on the branch then, and both give up what nobody needs. */
+    private static void promote(CrashWorld w) {
+        List<TimelineId> moved = w.detach(BRANCH, true);
+        Check.that(moved.contains(SIBLING), "the sibling does not hang on the branch: %s", moved);
+        w.collect();
+        w.compact();
+        Timeline branch = w.tenants().timeline(CrashWorld.TENANT, BRANCH);
+        GarbageCollector.Result _ = w.tenants().housekeeper().gcNow(branch, 0);
+        w.tenants().housekeeper().compactNow(branch);
     }
 
     /** An LSN stays readable though the cutoff passes it. */

@@ -32,6 +32,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import java.util.TreeMap;
+import java.util.TreeSet;
 import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 
@@ -86,6 +87,9 @@ final class CrashWorld {
 
     /** What was acknowledged, now; and the same at each operation of the journal. */
     private final TreeMap<TimelineId, Expected> expected = new TreeMap<>();
+
+    /** Those that may get history of before they were made. */
+    private final TreeSet<TimelineId> reachingBack = new TreeSet<>();
 
     private final List<List<Expected>> expectedAt = new ArrayList<>();
     private List<Expected> current = List.of();
@@ -266,7 +270,7 @@ final class CrashWorld {
             return e;
         }
         long durable = t.diskConsistentLsn();
-        long cutoff = t.oldestReadableLsn();
+        long cutoff = reachingBack.contains(t.id()) ? 0 : t.oldestReadableLsn();
         return durable == e.durable() && cutoff == e.cutoff() ? e : e.withLsns(durable, cutoff);
     }
 
@@ -351,6 +355,13 @@ final class CrashWorld {
         Timeline made = tenants().createBranch(TENANT, id, ancestor, lsn);
         expect(expected(id).with(Presence.THERE));
         return made;
+    }
+
+    /** Makes a branch independent, which may have its history begin earlier. */
+    List<TimelineId> detach(TimelineId id, boolean siblings) {
+        reachingBack.add(id);
+        expect(expected(id).withLsns(expected(id).durable(), 0));
+        return tenants().detach(TENANT, id, siblings);
     }
 
     /** The LSN stays readable for a while. */

@@ -10,6 +10,7 @@ import io.palimpsest.sim.fault.Machine;
 import io.palimpsest.sim.world.Simulation;
 import io.palimpsest.tenant.Tenants;
 import io.palimpsest.timeline.Timeline;
+import java.util.List;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
@@ -71,8 +72,14 @@ final class BackupBranches {
                 TimelineId id = branches.keySet().stream().skip(n).findFirst().orElseThrow();
                 switch (random.nextInt(6)) {
                     case 0 -> {
-                        tenants.detach(BackupRun.TENANT, id);
-                        machine.node().simulation().probe("backup-branch-detached");
+                        boolean siblings = random.nextBoolean();
+                        List<TimelineId> moved = tenants.detach(BackupRun.TENANT, id, siblings);
+                        machine.node()
+                                .simulation()
+                                .probe(
+                                        moved.isEmpty()
+                                                ? "backup-branch-detached"
+                                                : "backup-branch-reparented");
                     }
                     case 1 -> {
                         tenants.archive(BackupRun.TENANT, id);

@@ -4,6 +4,7 @@ import io.palimpsest.base.Label;
 import io.palimpsest.base.TimelineId;
 import io.palimpsest.sim.check.ReferencePageserver;
 import io.palimpsest.sim.fault.SimWalSource;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
@@ -34,8 +35,14 @@ final class Line {
     /** Records that are still to be written. */
     int records;
 
-    /** The highest cutoff that was seen; it must never be lower. */
+    /** Others that it may have been hung on since. */
+    final List<Line> perhapsOn = new ArrayList<>();
+
+    /** The highest cutoff that was seen; it must never be lower, but for the next. */
     long cutoff;
+
+    /** Once it may be: it may have got its ancestors' history since. */
+    boolean reachesBack;
 
     /** The cutoff it came into being with. */
     long firstCutoff;
@@ -66,6 +73,12 @@ final class Line {
 
     boolean there() {
         return presence == Presence.THERE;
+    }
+
+    /** May another one hang on it? */
+    boolean mayHave(Line branch) {
+        return branch.presence != Presence.GONE
+                && (branch.ancestor == this || branch.perhapsOn.contains(this));
     }
 
     /** The LSNs whose leases have not ended; the others are forgotten. */

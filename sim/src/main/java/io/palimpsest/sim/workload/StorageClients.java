@@ -5,6 +5,7 @@ import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.Lsn;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.base.Prng;
+import io.palimpsest.base.TimelineId;
 import io.palimpsest.port.Tasks;
 import io.palimpsest.sim.check.Receiving;
 import io.palimpsest.sim.fault.Machine;
@@ -196,9 +197,7 @@ final class StorageClients {
     private void change() {
         Line line = any();
         boolean main = line == run.main();
-        boolean hasBranches =
-                run.lines().stream()
-                        .anyMatch(l -> l.ancestor == line && l.presence != Presence.GONE);
+        boolean hasBranches = run.lines().stream().anyMatch(line::mayHave);
         int what = random.nextInt(4);
         if (random.oneIn(12)) {
             run.losePowerSoon();
@@ -213,7 +212,7 @@ final class StorageClients {
                 tenants.delete(StorageRun.TENANT, line.id);
                 line.presence = Presence.GONE;
             } else if (what == 1) {
-                tenants.detach(StorageRun.TENANT, line.id);
+                detach(line);
             } else if (line.workload == null && !hasBranches) {
                 archive(line);
             }
@@ -227,6 +226,51 @@ final class StorageClients {
                 run.probe("change-without-room");
             } else if (!failed(e)) {
                 throw e;
+            }
+        }
+    }
+
+    /** It gets what its ancestors have kept for it, and perhaps its siblings. */
+    private void detach(Line line) {
+        Timeline t = timeline(line);
+        boolean siblings = random.nextBoolean();
+        if (t == null) {
+            return;
+        }
+        Timeline ancestor = t.ancestor();
+        line.reachesBack |= ancestor != null;
+        if (siblings && ancestor != null) {
+            for (Line other : there()) {
+                Timeline o = other == line ? null : timeline(other);
+                if (o != null
+                        && ancestor.equals(o.ancestor())
+                        && o.ancestorLsn() <= t.ancestorLsn()) {
+                    other.perhapsOn.add(line);
+                }
+            }
+        }
+        if (siblings && random.oneIn(4)) {
+            run.losePowerSoon();
+        }
+        long before = t.oldestReadableLsn();
+        Tasks.Task meanwhile = siblings ? keeping.maybeCollect(t) : null;
+        List<TimelineId> hung = tenants.detach(StorageRun.TENANT, line.id, siblings);
+        Check.that(t.ancestor() == null, "%s is not detached", line);
+        if (t.oldestReadableLsn() < before) {
+            run.probe("history-taken-over");
+        }
+        for (Line other : there()) {
+            Timeline o = timeline(other);
+            if (o != null && hung.contains(other.id)) {
+                Check.that(t.equals(o.ancestor()), "%s does not hang on %s", other, line);
+                run.probe("branch-reparented");
+                keeping.readAgain(other, o, o.ancestorLsn(), t, meanwhile);
+            } else if (o != null && siblings && ancestor != null && ancestor.equals(o.ancestor())) {
+                Check.that(
+                        o.ancestorLsn() > line.branchLsn,
+                        "%s stays where it was, though %s has its history",
+                        other,
+                        line);
             }
         }
     }
@@ -472,11 +516,14 @@ final class StorageClients {
         long cutoff = t.oldestReadableLsn();
         long durable = t.diskConsistentLsn();
         long last = t.lastRecordLsn();
-        Check.that(
-                cutoff >= line.cutoff,
-                "the cutoff goes back from %s to %s",
-                Lsn.toString(line.cutoff),
-                Lsn.toString(cutoff));
+        if (cutoff < line.cutoff) {
+            Check.that(
+                    line.reachesBack,
+                    "the cutoff goes back from %s to %s",
+                    Lsn.toString(line.cutoff),
+                    Lsn.toString(cutoff));
+            line.reachesBack = false;
+        }
         line.cutoff = cutoff;
         Check.that(
                 durable >= line.durable,

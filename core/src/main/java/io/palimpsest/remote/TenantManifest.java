@@ -25,18 +25,57 @@ import org.jspecify.annotations.Nullable;
  *
  * @param nonce what nobody else would have put: tells whose claim it is
  * @param claimedMillis when, since 1970, by the claimant's clock; for people
- * @param config what the tenant has of its own; nothing if it is not complete
- * @param timelines by id, each once; none if it is not complete
+ * @param config what the tenant has of its own; nothing if it is not COMPLETE
+ * @param timelines by id, each once; none if it is not COMPLETE
  */
 public record TenantManifest(
         TenantShardId tenant,
         Generation generation,
         long nonce,
         long claimedMillis,
-        boolean complete,
+        State state,
         TenantOverrides config,
         List<Entry> timelines) {
-    private static final String MAGIC = "palimpsest tenant manifest 1";
+    private static final String MARK = "palimpsest tenant manifest ";
+
+    /** Of a tenant that is deleted: who does not know of deletion refuses it. */
+    private static final int NEWEST = 2;
+
+    /** What a manifest says of its tenant. */
+    public enum State {
+        /** Only who holds the generation. */
+        BARE("no"),
+        /** What timelines there are. */
+        COMPLETE("yes"),
+        /** That nothing of the tenant is needed: whoever reads it deletes all of it. */
+        DELETING("deleting"),
+        /** That all of it was deleted. */
+        DELETED("deleted");
+
+        private final String word;
+
+        State(String word) {
+            this.word = word;
+        }
+
+        private static State of(String word) {
+            for (State state : values()) {
+                if (state.word.equals(word)) {
+                    return state;
+                }
+            }
+            throw new IllegalArgumentException("complete " + word);
+        }
+
+        /** Is there no tenant any more? */
+        public boolean gone() {
+            return this == DELETING || this == DELETED;
+        }
+
+        private int version() {
+            return gone() ? NEWEST : 1;
+        }
+    }
 
     /**
      * A timeline.
@@ -62,8 +101,10 @@ public record TenantManifest(
 
     public TenantManifest {
         timelines = timelines.stream().sorted(Comparator.comparing(Entry::id)).toList();
-        Check.that(complete || timelines.isEmpty(), "a bare claim with timelines");
-        Check.that(complete || config.isEmpty(), "a bare claim with a configuration");
+        Check.that(
+                state == State.COMPLETE || timelines.isEmpty() && config.isEmpty(),
+                "a manifest that is %s, and says more",
+                state);
         for (int i = 1; i < timelines.size(); i++) {
             Check.that(
                     !timelines.get(i - 1).id().equals(timelines.get(i).id()),
@@ -76,12 +117,39 @@ public record TenantManifest(
     public static TenantManifest bare(
             TenantShardId tenant, Generation generation, long nonce, long claimedMillis) {
         return new TenantManifest(
-                tenant, generation, nonce, claimedMillis, false, TenantOverrides.NONE, List.of());
+                tenant,
+                generation,
+                nonce,
+                claimedMillis,
+                State.BARE,
+                TenantOverrides.NONE,
+                List.of());
+    }
+
+    /** Does it say something, as opposed to a bare claim? */
+    public boolean complete() {
+        return state != State.BARE;
+    }
+
+    /** Nothing of the tenant is needed from now on. */
+    public TenantManifest deleting() {
+        return gone(State.DELETING);
+    }
+
+    /** All of it is deleted. */
+    public TenantManifest deleted() {
+        return gone(State.DELETED);
+    }
+
+    private TenantManifest gone(State next) {
+        return new TenantManifest(
+                tenant, generation, nonce, claimedMillis, next, TenantOverrides.NONE, List.of());
     }
 
     /** The claim has become a manifest, of these timelines. */
     public TenantManifest complete(TenantOverrides own, List<Entry> all) {
-        return new TenantManifest(tenant, generation, nonce, claimedMillis, true, own, all);
+        return new TenantManifest(
+                tenant, generation, nonce, claimedMillis, State.COMPLETE, own, all);
     }
 
     /** With that as what the tenant has of its own. */
@@ -103,12 +171,12 @@ public record TenantManifest(
     /** One fact a line, the last line a checksum of all before it; see docs/formats.md. */
     public byte[] encode() {
         StringBuilder s = new StringBuilder(256 + timelines.size() * 128);
-        s.append(MAGIC).append('\n');
+        s.append(MARK).append(state.version()).append('\n');
         s.append("tenant ").append(tenant).append('\n');
         s.append("generation ").append(generation).append('\n');
         s.append(String.format(Locale.ROOT, "nonce %016x\n", nonce));
         s.append("claimed ").append(claimedMillis).append('\n');
-        s.append("complete ").append(complete ? "yes" : "no").append('\n');
+        s.append("complete ").append(state.word).append('\n');
         s.append(config.lines());
         for (Entry e : timelines) {
             s.append("timeline ").append(e.id()).append(' ').append(e.index());
@@ -150,10 +218,10 @@ public record TenantManifest(
     }
 
     private static TenantManifest parse(String[] lines, String key) {
-        FormatVersion.refuseLater(key, "palimpsest tenant manifest ", 1, lines[0]);
-        if (!lines[0].equals(MAGIC)) {
+        FormatVersion.refuseLater(key, MARK, NEWEST, lines[0]);
+        if (!lines[0].startsWith(MARK)) {
             throw PageserverException.corruption(
-                    "%s: expected '%s' in the first line, found '%s'", key, MAGIC, lines[0]);
+                    "%s: expected '%s' in the first line, found '%s'", key, MARK + 1, lines[0]);
         }
         TreeMap<TenantSetting, Long> config = new TreeMap<>();
         int first = 6;
@@ -172,16 +240,16 @@ public record TenantManifest(
                             deleting,
                             e.length == 4 ? e[3] : null));
         }
-        String complete = value(lines[5], "complete");
-        if (!complete.equals("yes") && !(entries.isEmpty() && config.isEmpty())) {
-            throw PageserverException.corruption("%s: a bare claim that says more", key);
+        State state = State.of(value(lines[5], "complete"));
+        if (state != State.COMPLETE && !(entries.isEmpty() && config.isEmpty())) {
+            throw PageserverException.corruption("%s: %s, and says more", key, lines[5]);
         }
         return new TenantManifest(
                 TenantShardId.parse(value(lines[1], "tenant")),
                 generation(value(lines[2], "generation")),
                 Long.parseUnsignedLong(value(lines[3], "nonce"), 16),
                 Long.parseLong(value(lines[4], "claimed")),
-                complete.equals("yes"),
+                state,
                 new TenantOverrides(config),
                 entries);
     }

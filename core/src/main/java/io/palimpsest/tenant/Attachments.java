@@ -10,6 +10,7 @@ import io.palimpsest.port.Tasks;
 import io.palimpsest.port.Tasks.Lane;
 import io.palimpsest.port.Tasks.Monitor;
 import io.palimpsest.timeline.LocationMode;
+import java.util.Map;
 import java.util.OptionalInt;
 import java.util.TreeMap;
 import java.util.TreeSet;
@@ -37,6 +38,9 @@ final class Attachments {
 
     /** Why it will not come by itself. */
     private final TreeMap<TenantShardId, String> refused = new TreeMap<>();
+
+    /** Tenants that are being deleted, and what is known of that. */
+    private final TreeMap<TenantShardId, String> going = new TreeMap<>();
 
     private final TreeSet<TenantShardId> underWay = new TreeSet<>();
     private Tasks.@Nullable Task task;
@@ -81,6 +85,9 @@ final class Attachments {
         }
         monitor.lock();
         try {
+            if (going.containsKey(tenant)) {
+                return;
+            }
             waiting.put(tenant, new Waiting(mode, why));
             if (task == null && !stopped) {
                 task = environment.tasks().spawn(Lane.LATENCY, "attach", this::run);
@@ -143,19 +150,89 @@ final class Attachments {
         alone(tenant, () -> bring(tenant, mode));
     }
 
+    /** If it is deleted, it has not come, and is not waited for. */
     private void bring(TenantShardId tenant, LocationMode mode) {
         attach.run(tenant, OptionalInt.empty(), mode);
         arrived(tenant);
     }
 
+    // ---- tenants that go ----
+
+    /**
+     * A tenant is being deleted from now on: it is not here, and does not come.
+     *
+     * @param how far that is, for people
+     */
+    void going(TenantShardId tenant, String how) {
+        monitor.lock();
+        try {
+            waiting.remove(tenant);
+            refused.remove(tenant);
+            going.put(tenant, how);
+        } finally {
+            monitor.unlock();
+        }
+    }
+
+    /** All of it is gone. */
+    void gone(TenantShardId tenant) {
+        monitor.lock();
+        try {
+            going.remove(tenant);
+        } finally {
+            monitor.unlock();
+        }
+    }
+
+    /** Tenants that are being deleted, and how far that is. */
+    Map<TenantShardId, String> allGoing() {
+        monitor.lock();
+        try {
+            return new TreeMap<>(going);
+        } finally {
+            monitor.unlock();
+        }
+    }
+
+    boolean isGoing(TenantShardId tenant) {
+        monitor.lock();
+        try {
+            return going.containsKey(tenant);
+        } finally {
+            monitor.unlock();
+        }
+    }
+
     /**
      * Does something to a tenant as a whole while nobody else does.
      *
-     * @throws PageserverException CONFLICT if somebody else is at it
+     * @throws PageserverException CONFLICT if somebody else is at it, or it is being deleted
      */
     void alone(TenantShardId tenant, Runnable what) {
+        alone(
+                tenant,
+                () -> {
+                    String how = going.get(tenant);
+                    if (how != null) {
+                        throw PageserverException.of(
+                                ErrorCode.CONFLICT, "tenant %s is being deleted: %s", tenant, how);
+                    }
+                },
+                what);
+    }
+
+    /** The same, for who deletes it. */
+    void aloneToDelete(TenantShardId tenant, Runnable what) {
+        alone(tenant, () -> {}, what);
+    }
+
+    /**
+     * @param condition throws if it is not to be; called under the monitor
+     */
+    private void alone(TenantShardId tenant, Runnable condition, Runnable what) {
         monitor.lock();
         try {
+            condition.run();
             if (stopped || !underWay.add(tenant)) {
                 throw PageserverException.of(
                         ErrorCode.CONFLICT,
@@ -229,6 +306,11 @@ final class Attachments {
             Waiting on = waiting.get(tenant);
             if (on != null) {
                 throw onItsWay(tenant, on);
+            }
+            String how = going.get(tenant);
+            if (how != null) {
+                throw PageserverException.of(
+                        ErrorCode.NOT_FOUND, "tenant %s is being deleted: %s", tenant, how);
             }
             String lost = refused.get(tenant);
             if (lost != null) {

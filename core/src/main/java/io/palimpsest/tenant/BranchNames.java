@@ -47,6 +47,9 @@ public final class BranchNames {
      */
     private final TreeSet<TenantId> opening = new TreeSet<>();
 
+    /** Tenants that are being deleted. Guarded by {@link #naming}. */
+    private final TreeSet<TenantId> going = new TreeSet<>();
+
     /** Names of timelines that are being made. Guarded by {@link #naming}. */
     private final TreeSet<Reserved> reserved = new TreeSet<>();
 
@@ -316,11 +319,56 @@ public final class BranchNames {
         store.checkOwner(timeline.tenant());
         naming.lock();
         try {
+            if (going.contains(timeline.tenant().tenant())) {
+                throw PageserverException.of(
+                        ErrorCode.CONFLICT, "tenant %s is being deleted", timeline.tenant());
+            }
             tree.change(timeline, properties -> properties.protect(on));
         } finally {
             naming.unlock();
         }
         tree.awaitPropertiesStored(timeline);
+    }
+
+    /**
+     * All timelines of a tenant are to go: none of them is protected any more afterwards.
+     *
+     * @param protectedToo those too that are protected now
+     * @throws PageserverException PRECONDITION_FAILED if one is, and they are not to go
+     */
+    void goes(TenantId tenant, List<Timeline> all, boolean protectedToo) {
+        naming.lock();
+        try {
+            for (Timeline timeline : all) {
+                if (!protectedToo && timeline.properties().isProtected()) {
+                    throw PageserverException.of(
+                            ErrorCode.PRECONDITION_FAILED,
+                            "branch %s of tenant %s is protected; unprotect it first, or say that protected ones are to go, too",
+                            called(timeline),
+                            tenant);
+                }
+            }
+            going.add(tenant);
+        } finally {
+            naming.unlock();
+        }
+    }
+
+    private static String called(Timeline timeline) {
+        Title title = timeline.properties().title();
+        return title == null
+                ? timeline.id().toString()
+                : title.label() + " (" + timeline.id() + ")";
+    }
+
+    /** It does not go, or is gone. */
+    void stays(TenantId tenant) {
+        naming.lock();
+        try {
+            going.remove(tenant);
+        } finally {
+            naming.unlock();
+        }
     }
 
     /**

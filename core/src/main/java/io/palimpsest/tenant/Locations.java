@@ -38,8 +38,11 @@ import org.jspecify.annotations.Nullable;
 final class Locations {
     /** Opens a tenant's timelines, and feeds them. */
     interface Opening {
-        /** Claims it first. */
-        void attached(TenantShardId tenant, OptionalInt generation, LocationMode mode);
+        /** Claims it first; false if it is deleted, and then there is nothing to open. */
+        boolean attached(TenantShardId tenant, OptionalInt generation, LocationMode mode);
+
+        /** Its deletion had begun, and is gone on with. */
+        void deleting(TenantShardId tenant);
 
         /** As it is on the disk. */
         void asItIs(TenantShardId tenant);
@@ -104,6 +107,10 @@ final class Locations {
             return;
         }
         LocationMode mode = written == null ? LocationMode.ATTACHED_SINGLE : written.mode();
+        if (mode == LocationMode.DELETING) {
+            opening.deleting(tenant);
+            return;
+        }
         if (!store.hasStore()) {
             if (mode == LocationMode.ATTACHED_SINGLE || mode == LocationMode.ATTACHED_MULTI) {
                 opening.asItIs(tenant);
@@ -122,6 +129,7 @@ final class Locations {
             }
             case SECONDARY -> becomeSecondary(tenant, written != null && written.warm());
             case DETACHED -> store.deleteTenant(tenant);
+            case DELETING -> throw new IllegalStateException("it was begun above");
         }
     }
 
@@ -166,6 +174,16 @@ final class Locations {
         }
     }
 
+    /** Is the tenant one whose layers are kept ready here, and no more? */
+    boolean isSecondary(TenantShardId tenant) {
+        monitor.lock();
+        try {
+            return secondaries.containsKey(tenant);
+        } finally {
+            monitor.unlock();
+        }
+    }
+
     // ---- changing ----
 
     /**
@@ -192,6 +210,10 @@ final class Locations {
                         case ATTACHED_SINGLE, ATTACHED_MULTI -> own(tenant, mode, generation);
                         case ATTACHED_STALE -> beStale(tenant, generation, flushNanos);
                         case SECONDARY, DETACHED -> leave(tenant, mode, warm, flushNanos);
+                        case DELETING ->
+                                throw PageserverException.badRequest(
+                                        "a tenant is deleted by DELETE /v1/tenant/%s",
+                                        tenant.tenant());
                     }
                     environment
                             .tracer()
@@ -258,8 +280,9 @@ final class Locations {
 
     private void open(TenantShardId tenant, OptionalInt generation, LocationMode mode) {
         ready.remove(tenant);
+        boolean there;
         try {
-            opening.attached(tenant, generation, mode);
+            there = opening.attached(tenant, generation, mode);
         } catch (PageserverException e) {
             Location before = secondaries().get(tenant);
             if (before != null && store.ownership(tenant) == null) {
@@ -273,6 +296,12 @@ final class Locations {
             secondaries.remove(tenant);
         } finally {
             monitor.unlock();
+        }
+        if (!there) {
+            throw PageserverException.of(
+                    ErrorCode.NOT_FOUND,
+                    "tenant %s was deleted; where the store keeps versions, 'palimpsest store restore' brings it back",
+                    tenant);
         }
         Ownership now = store.ownership(tenant);
         write(tenant, mode, now == null ? 0 : now.generation());

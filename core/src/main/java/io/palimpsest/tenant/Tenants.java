@@ -77,6 +77,7 @@ public final class Tenants {
 
     private final Attachments attachments;
     private final Locations locations;
+    private final TenantDeletions deletions;
     private final Secondaries secondaries;
     private final @Nullable Heatmaps heatmaps;
 
@@ -125,9 +126,14 @@ public final class Tenants {
                         secondaries,
                         new Locations.Opening() {
                             @Override
-                            public void attached(
+                            public boolean attached(
                                     TenantShardId id, OptionalInt generation, LocationMode mode) {
-                                open(id, generation, mode);
+                                return open(id, generation, mode);
+                            }
+
+                            @Override
+                            public void deleting(TenantShardId id) {
+                                resumeDeletion(id);
                             }
 
                             @Override
@@ -136,6 +142,20 @@ public final class Tenants {
                             }
                         },
                         this::fedAgain);
+        this.deletions =
+                new TenantDeletions(
+                        environment,
+                        store,
+                        table,
+                        housekeeper,
+                        warmUps,
+                        names,
+                        attachments,
+                        locations);
+    }
+
+    private void resumeDeletion(TenantShardId id) {
+        deletions.resume(id);
     }
 
     /** Opens what is on the disk and begins to receive WAL where there is a source. */
@@ -210,10 +230,14 @@ public final class Tenants {
         return tenants;
     }
 
-    /** Claims a tenant in the store, and opens it. */
-    private void open(TenantShardId id, OptionalInt generation, LocationMode mode) {
-        store.attach(id, generation, mode);
+    /** Claims a tenant in the store, and opens it; false if it is deleted, or has to be. */
+    private boolean open(TenantShardId id, OptionalInt generation, LocationMode mode) {
+        if (!store.attach(id, generation, mode)) {
+            deletions.resume(id);
+            return false;
+        }
         open(id);
+        return true;
     }
 
     /** Opens what there is of a tenant and begins to receive WAL where there is a source. */
@@ -376,10 +400,32 @@ public final class Tenants {
         if (store.storeHas(id)) {
             throw PageserverException.of(
                     ErrorCode.CONFLICT,
-                    "tenant %s is in the store but not attached here; attach it first, or use another id",
+                    store.remains(id) == TimelineStore.Remains.THERE
+                            ? "tenant %s is in the store but not attached here; attach it first, or use another id"
+                            : "tenant %s was deleted, and its manifests in the store say so; use another id",
                     tenant);
         }
         attachments.attachNow(id, LocationMode.ATTACHED_SINGLE);
+        attachments.checkHere(id);
+    }
+
+    /**
+     * Deletes a whole tenant, here and in the store: all of it is gone when this returns. One that
+     * is gone already is fine, and so is the same again after a failure.
+     *
+     * @param protectedToo branches that are protected do not keep it
+     * @throws PageserverException PRECONDITION_FAILED if a branch is protected or follows a source,
+     *     or the tenant is another server's; CONFLICT if something else is being done with it;
+     *     UNAVAILABLE if the store cannot be asked, or if the deletion has begun and goes on by
+     *     itself
+     */
+    public void deleteTenant(TenantId tenant, boolean protectedToo) {
+        deletions.delete(TenantShardId.unsharded(tenant), protectedToo, () -> checkDeletes(tenant));
+    }
+
+    /** Tenants that are being deleted, and how far that is, for people. */
+    public Map<TenantId, String> deletions() {
+        return deletions.underWay();
     }
 
     /** A timeline with its WAL receiver, if there is a source and it is not archived. */
@@ -1213,6 +1259,7 @@ public final class Tenants {
             heatmaps.stop();
         }
         secondaries.stop();
+        deletions.stop();
         attachments.stop();
         List<Entry> all = new ArrayList<>();
         table.forEach((name, entry) -> all.add(entry));

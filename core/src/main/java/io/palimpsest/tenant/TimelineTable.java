@@ -154,20 +154,46 @@ final class TimelineTable {
     void putBackAll(TenantId tenant, Map<Name, Entry> all) {
         changing.lock();
         try {
-            SnapshotMap<Name, Entry> next = entries;
-            List<Name> before = new ArrayList<>();
-            next.forEach((name, entry) -> {
-                if (name.tenant.equals(tenant)) {
-                    before.add(name);
-                }
-            });
-            for (Name name : before) {
-                next = next.without(name);
+            replaceAll(tenant, all);
+            kept.remove(tenant);
+        } finally {
+            changing.unlock();
+        }
+    }
+
+    /** With the monitor held. */
+    private void replaceAll(TenantId tenant, Map<Name, Entry> all) {
+        SnapshotMap<Name, Entry> next = entries;
+        List<Name> before = new ArrayList<>();
+        next.forEach((name, entry) -> {
+            if (name.tenant.equals(tenant)) {
+                before.add(name);
             }
-            for (Map.Entry<Name, Entry> one : all.entrySet()) {
-                next = next.with(one.getKey(), one.getValue());
-            }
-            entries = next;
+        });
+        for (Name name : before) {
+            next = next.without(name);
+        }
+        for (Map.Entry<Name, Entry> one : all.entrySet()) {
+            next = next.with(one.getKey(), one.getValue());
+        }
+        entries = next;
+    }
+
+    /** There are no timelines of a tenant, and none are made before {@link #free}. */
+    void empty(TenantId tenant) {
+        changing.lock();
+        try {
+            replaceAll(tenant, new TreeMap<>());
+            kept.add(tenant);
+        } finally {
+            changing.unlock();
+        }
+    }
+
+    /** Names of a tenant that has none may be had again. */
+    void free(TenantId tenant) {
+        changing.lock();
+        try {
             kept.remove(tenant);
         } finally {
             changing.unlock();

@@ -49,6 +49,9 @@ final class Backup {
     private final Monitor monitor;
     private final TreeMap<TenantShardId, RemoteTenant> tenants = new TreeMap<>();
 
+    /** Those of which nothing is needed any more: under which generation they are deleted. */
+    private final TreeMap<TenantShardId, RemoteTenant> retired = new TreeMap<>();
+
     /** Claims of attempts to attach that failed. */
     private final TreeMap<TenantShardId, GenerationClaim.Claim> unused = new TreeMap<>();
 
@@ -102,11 +105,14 @@ final class Backup {
      *
      * @param wanted the generation, if somebody has given it out; he answers for nobody else having
      *     it
+     * @return false if the store says that the tenant is deleted, or is being deleted: the claim is
+     *     kept for who goes on with that
      * @throws PageserverException PRECONDITION_FAILED if another server has claimed it since, or
      *     the store cannot say so, which is not to be tried again by itself; CONFLICT if the
      *     generation is not the next one; or as the store has it
      */
-    void attach(TenantShardId tenant, OptionalInt wanted, LocationMode mode, TimelineStore files) {
+    boolean attach(
+            TenantShardId tenant, OptionalInt wanted, LocationMode mode, TimelineStore files) {
         if (!takeOver && wanted.isEmpty()) {
             atomic.require();
         }
@@ -127,10 +133,23 @@ final class Backup {
         if (kept != null) {
             remote.validate();
         }
+        TenantManifest before = claim.before();
+        if (before != null && before.state().gone()) {
+            monitor.lock();
+            try {
+                retired.put(
+                        tenant,
+                        remote(claim.manifest(), claim.version(), LocationMode.ATTACHED_SINGLE));
+            } finally {
+                monitor.unlock();
+            }
+            return false;
+        }
         GenerationClaim.Claim _ = unused(tenant, claim);
         attach(remote, claim, last, files);
         GenerationClaim.Claim _ = unused(tenant, null);
         put(tenant, remote);
+        return true;
     }
 
     /** Takes the claim that is kept for the next attempt, and keeps another, or none. */
@@ -313,6 +332,105 @@ final class Backup {
         } finally {
             monitor.unlock();
         }
+    }
+
+    // ---- deleting a tenant ----
+
+    /** It is not attached any more, and nothing of it is needed. */
+    void retire(TenantShardId tenant) {
+        monitor.lock();
+        try {
+            RemoteTenant remote = tenants.remove(tenant);
+            if (remote != null) {
+                retired.put(tenant, remote);
+            }
+        } finally {
+            monitor.unlock();
+        }
+    }
+
+    private @Nullable RemoteTenant retired(TenantShardId tenant) {
+        monitor.lock();
+        try {
+            return retired.get(tenant);
+        } finally {
+            monitor.unlock();
+        }
+    }
+
+    private void forget(TenantShardId tenant) {
+        monitor.lock();
+        try {
+            retired.remove(tenant);
+        } finally {
+            monitor.unlock();
+        }
+    }
+
+    /**
+     * Deletes all objects of a tenant whose newest manifest says that it is being deleted, or of
+     * which we have begun to say so. One task at a time for a tenant.
+     *
+     * @param goesOn throws if it is to be broken off
+     * @return how many there were
+     */
+    long deleteTenant(TenantShardId tenant, Operation operation, Runnable goesOn) {
+        RemoteTenant remote = retired(tenant);
+        if (remote == null || remote.fencedBy() != 0) {
+            forget(tenant);
+            remote = takeOverDeletion(tenant);
+        }
+        if (remote == null) {
+            return 0;
+        }
+        operation.stage("saying so in the object store");
+        remote.condemn();
+        operation.stage("deleting from the object store");
+        long objects = TenantObjects.delete(environment.tasks(), remote, operation, goesOn);
+        remote.deleted();
+        forget(tenant);
+        return objects;
+    }
+
+    /** A generation to go on under; null if there is nothing to delete, or not any more. */
+    private @Nullable RemoteTenant takeOverDeletion(TenantShardId tenant) {
+        if (remains(tenant) != TimelineStore.Remains.BEING_DELETED) {
+            return null;
+        }
+        if (!takeOver) {
+            atomic.require();
+        }
+        GenerationClaim.Claim claim =
+                GenerationClaim.claim(
+                        store, tenant, OptionalInt.empty(), environment.ids(), environment.clock());
+        TenantManifest before = claim.before();
+        if (before == null || before.state() != TenantManifest.State.DELETING) {
+            return null;
+        }
+        RemoteTenant remote =
+                remote(claim.manifest(), claim.version(), LocationMode.ATTACHED_SINGLE);
+        monitor.lock();
+        try {
+            retired.put(tenant, remote);
+        } finally {
+            monitor.unlock();
+        }
+        return remote;
+    }
+
+    TimelineStore.Remains remains(TenantShardId tenant) {
+        GenerationClaim.Newest newest = GenerationClaim.look(store, tenant);
+        TenantManifest manifest = newest.manifest();
+        if (manifest == null) {
+            return newest.claimed() == 0
+                    ? TimelineStore.Remains.NOTHING
+                    : TimelineStore.Remains.THERE;
+        }
+        return switch (manifest.state()) {
+            case BARE, COMPLETE -> TimelineStore.Remains.THERE;
+            case DELETING -> TimelineStore.Remains.BEING_DELETED;
+            case DELETED -> TimelineStore.Remains.NOTHING;
+        };
     }
 
     /** The newest generation that anybody has claimed; 0 if none was. */

@@ -1,5 +1,6 @@
 package io.palimpsest.timeline;
 
+import io.palimpsest.base.Generation;
 import io.palimpsest.base.TenantShardId;
 import io.palimpsest.base.TimelineId;
 import io.palimpsest.remote.GenerationClaim;
@@ -10,7 +11,6 @@ import io.palimpsest.timeline.StoreReview.Finding;
 import io.palimpsest.timeline.StoreReview.Kind;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.SortedSet;
 import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 
@@ -21,7 +21,8 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>That a timeline is being deleted counts if the manifest of the newest generation says so, and
  * there is no newer one after that was read: then every later owner reads the same. A manifest that
- * a fenced owner has written after it was taken over says nothing.
+ * a fenced owner has written after it was taken over says nothing. The same holds for a tenant that
+ * is deleted as a whole.
  */
 public final class DeletedBranches {
     /**
@@ -48,14 +49,24 @@ public final class DeletedBranches {
         long bytes = 0;
         for (int at = 0; at < doomed.size(); at += RemoteStore.PAGE) {
             TreeSet<TimelineId> deleting = new TreeSet<>();
-            String refusal = read(store, tenant, deleting);
-            if (refusal != null) {
-                return new Outcome(objects, bytes, refusal);
+            TenantManifest manifest = newest(store, tenant);
+            if (manifest == null) {
+                return new Outcome(
+                        objects,
+                        bytes,
+                        "tenant " + tenant + " is being taken over by another server; try again");
+            }
+            for (TenantManifest.Entry entry : manifest.timelines()) {
+                if (entry.deleting()) {
+                    deleting.add(entry.id());
+                }
             }
             List<String> keys = new ArrayList<>();
             for (Finding finding :
                     doomed.subList(at, Math.min(doomed.size(), at + RemoteStore.PAGE))) {
-                if (deleting.contains(of(finding.key(), tenant))) {
+                if (manifest.state().gone()
+                        ? upTo(manifest.generation(), finding.key())
+                        : deleting.contains(of(finding.key(), tenant))) {
                     keys.add(finding.key());
                     objects++;
                     bytes += finding.bytes();
@@ -82,24 +93,23 @@ public final class DeletedBranches {
         };
     }
 
-    /**
-     * @param deleting gets the timelines of which that is settled
-     * @return why nobody can say; null if it can be said
-     */
-    private static @Nullable String read(
-            RemoteStore store, TenantShardId tenant, SortedSet<TimelineId> deleting) {
+    /** Of a tenant that is gone: somebody may restore it, under a later generation. */
+    private static boolean upTo(Generation newest, String key) {
+        return switch (RemoteKey.of(key)) {
+            case RemoteKey.Layer layer -> layer.name().generation().value() <= newest.value();
+            case RemoteKey.Index index -> index.generation().value() <= newest.value();
+            case RemoteKey.Manifest _, RemoteKey.Hints _, RemoteKey.Foreign _ -> false;
+        };
+    }
+
+    /** What is settled; null if nobody can say. */
+    private static @Nullable TenantManifest newest(RemoteStore store, TenantShardId tenant) {
         GenerationClaim.Newest newest = GenerationClaim.look(store, tenant);
         TenantManifest manifest = newest.manifest();
-        if (manifest == null
-                || manifest.generation().value() != newest.claimed()
-                || !GenerationClaim.valid(store, tenant, manifest.generation())) {
-            return "tenant " + tenant + " is being taken over by another server; try again";
-        }
-        for (TenantManifest.Entry entry : manifest.timelines()) {
-            if (entry.deleting()) {
-                deleting.add(entry.id());
-            }
-        }
-        return null;
+        return manifest == null
+                        || manifest.generation().value() != newest.claimed()
+                        || !GenerationClaim.valid(store, tenant, manifest.generation())
+                ? null
+                : manifest;
     }
 }

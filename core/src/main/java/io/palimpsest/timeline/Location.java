@@ -18,7 +18,11 @@ import org.jspecify.annotations.Nullable;
  */
 public record Location(LocationMode mode, int generation, boolean warm) {
     private static final String FILE = "location";
-    private static final String MAGIC = "palimpsest location 1\n";
+    private static final String MARK = "palimpsest location ";
+
+    /** Of a tenant that is being deleted: who does not know of that refuses it. */
+    private static final int NEWEST = 2;
+
     private static final int MOST = 1024;
 
     public Location {
@@ -34,8 +38,9 @@ public record Location(LocationMode mode, int generation, boolean warm) {
 
     private String text() {
         String body =
-                MAGIC
-                        + "mode "
+                MARK
+                        + (mode == LocationMode.DELETING ? NEWEST : 1)
+                        + "\nmode "
                         + mode
                         + "\ngeneration "
                         + generation
@@ -50,6 +55,15 @@ public record Location(LocationMode mode, int generation, boolean warm) {
         TextFile.replace(disk, directory(tenant), FILE, text());
     }
 
+    /** Deletes what a crash has left of a change of it. */
+    static void tidy(Disk disk, TenantShardId tenant) {
+        String temporary = directory(tenant) + "/" + FILE + TimelineIndex.TEMPORARY_SUFFIX;
+        if (disk.exists(temporary)) {
+            disk.delete(temporary);
+            disk.syncDirectory(directory(tenant));
+        }
+    }
+
     /**
      * What is written down; null if nothing is.
      *
@@ -62,12 +76,15 @@ public record Location(LocationMode mode, int generation, boolean warm) {
         if (text == null) {
             return null;
         }
-        FormatVersion.refuseLater(path, "palimpsest location ", 1, text);
+        FormatVersion.refuseLater(path, MARK, NEWEST, text);
         try {
             String[] lines = text.split("\n");
+            String mode = value(lines[1], "mode ");
             Location found =
                     new Location(
-                            LocationMode.parse(value(lines[1], "mode ")),
+                            mode.equals(LocationMode.DELETING.toString())
+                                    ? LocationMode.DELETING
+                                    : LocationMode.parse(mode),
                             Integer.parseInt(value(lines[2], "generation ")),
                             value(lines[3], "warm ").equals("yes"));
             if (found.text().equals(text)) {

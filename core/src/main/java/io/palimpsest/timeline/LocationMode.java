@@ -15,7 +15,9 @@ public enum LocationMode {
     /** It keeps layers ready, and serves nothing. */
     SECONDARY("Secondary"),
     /** It has nothing of the tenant. */
-    DETACHED("Detached");
+    DETACHED("Detached"),
+    /** What it has of the tenant goes, here and in the store; nobody asks for that by a mode. */
+    DELETING("Deleting");
 
     private final String text;
 
@@ -26,7 +28,7 @@ public enum LocationMode {
     /** BAD_REQUEST if no mode is called so. */
     public static LocationMode parse(String text) {
         for (LocationMode mode : values()) {
-            if (mode.text.equals(text)) {
+            if (mode.text.equals(text) && mode != DELETING) {
                 return mode;
             }
         }

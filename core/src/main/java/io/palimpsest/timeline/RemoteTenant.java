@@ -50,6 +50,9 @@ final class RemoteTenant {
      */
     private final TreeSet<TimelineId> doomed = new TreeSet<>();
 
+    /** The same of the whole tenant. */
+    private boolean condemned;
+
     private final List<RemoteTimeline> open = new ArrayList<>();
 
     /** Indexes as they were put under our generation when it was claimed; each is taken once. */
@@ -553,8 +556,37 @@ final class RemoteTenant {
         }
     }
 
+    /**
+     * Says that nothing of the tenant is needed any more: valid in the store when this returns.
+     * Whether it is so after a failure is not known, and it is not taken back; but after
+     * PRECONDITION_FAILED another server has the tenant, and decides.
+     */
+    void condemn() {
+        boolean said;
+        monitor.lock();
+        try {
+            condemned = true;
+            said = manifest.state() == TenantManifest.State.DELETING;
+        } finally {
+            monitor.unlock();
+        }
+        if (said) {
+            validate();
+        } else {
+            change(TenantManifest::deleting);
+        }
+    }
+
+    /** Says that all of the tenant is deleted. */
+    void deleted() {
+        change(TenantManifest::deleted);
+    }
+
     /** What was said once of a deletion is not taken back by the next manifest. */
     private TenantManifest withDeletions(TenantManifest next) {
+        if (condemned) {
+            return next.state().gone() ? next : next.deleting();
+        }
         TenantManifest said = next;
         for (Entry entry : next.timelines()) {
             if (doomed.contains(entry.id()) && !entry.deleting()) {

@@ -143,6 +143,8 @@ public final class StoreReview {
                 case RemoteKey.Manifest _, RemoteKey.Hints _ -> {
                     // All manifests are needed: they tell an owner that it is fenced.
                 }
+                case RemoteKey.Index _, RemoteKey.Layer _ when said.gone() ->
+                        find(Kind.DELETING, entry, "the tenant is deleted");
                 case RemoteKey.Index index -> index(index, branches.get(index.timeline()), entry);
                 case RemoteKey.Layer layer -> {
                     // Without an index nobody knows what is named.

@@ -23,9 +23,10 @@ import org.jspecify.annotations.Nullable;
  * not.
  *
  * @param claimed the newest generation; 0 if there is none
+ * @param gone it was deleted, or is being deleted: nothing of it is needed
  * @param branches that the newest complete manifest names, by id
  */
-public record StoredTenant(TenantShardId tenant, int claimed, List<Branch> branches) {
+public record StoredTenant(TenantShardId tenant, int claimed, boolean gone, List<Branch> branches) {
     /**
      * A timeline.
      *
@@ -65,7 +66,11 @@ public record StoredTenant(TenantShardId tenant, int claimed, List<Branch> branc
                                 : branch(store, manifest, entry));
             }
         }
-        return new StoredTenant(tenant, newest.claimed(), List.copyOf(branches));
+        return new StoredTenant(
+                tenant,
+                newest.claimed(),
+                manifest != null && manifest.state().gone(),
+                List.copyOf(branches));
     }
 
     private static Branch branch(

@@ -97,6 +97,12 @@ public final class TenantRestore {
             throw PageserverException.of(
                     ErrorCode.NOT_FOUND, "there was no manifest of tenant %s then", tenant);
         }
+        if (manifest.state().gone()) {
+            throw PageserverException.of(
+                    ErrorCode.NOT_FOUND,
+                    "tenant %s was deleted by then; choose a time before its deletion",
+                    tenant);
+        }
         List<TimelineIndex> indexes = new ArrayList<>();
         for (Entry entry : manifest.timelines()) {
             if (entry.deleting()) {

@@ -296,12 +296,13 @@ public final class TimelineStore {
      * With a store: claims the tenant there, and makes its directory here what is to be opened.
      *
      * @param generation that it is to have, if somebody has given one out
+     * @return false if the tenant was deleted, or its deletion has begun: nothing is to be opened
      * @throws PageserverException see {@link Backup#attach}
      */
-    public void attach(TenantShardId tenant, OptionalInt generation, LocationMode mode) {
-        if (backup != null && backup.tenant(tenant) == null) {
-            backup.attach(tenant, generation, mode, this);
-        }
+    public boolean attach(TenantShardId tenant, OptionalInt generation, LocationMode mode) {
+        return backup == null
+                || backup.tenant(tenant) != null
+                || backup.attach(tenant, generation, mode, this);
     }
 
     /** With a store: the tenant as its directory has it; see {@link Backup#reopen}. */
@@ -318,8 +319,12 @@ public final class TimelineStore {
         }
     }
 
-    /** What is written down of what this server is to a tenant; null if nothing is. */
+    /**
+     * What is written down of what this server is to a tenant; null if nothing is. What a crash has
+     * left beside it goes.
+     */
     public @Nullable Location location(TenantShardId tenant) {
+        Location.tidy(environment.disk(), tenant);
         return Location.read(environment.disk(), tenant);
     }
 
@@ -355,6 +360,92 @@ public final class TimelineStore {
     /** The newest generation that anybody has claimed, by the store; 0 if none was. */
     public int newestGeneration(TenantShardId tenant) {
         return backup == null ? 0 : backup.newestGeneration(tenant);
+    }
+
+    // ---- deleting a tenant ----
+
+    /**
+     * May a tenant that is attached be deleted, as far as the store can say now?
+     *
+     * @throws PageserverException PRECONDITION_FAILED if another server has it; UNAVAILABLE if the
+     *     store does not answer, and then nothing was begun
+     */
+    public void checkDeletable(TenantShardId tenant) {
+        RemoteTenant owned = owned(tenant);
+        if (owned != null) {
+            owned.validate();
+        }
+    }
+
+    /**
+     * Says that nothing of a tenant is needed any more, in the store if there is one, then here. It
+     * is so for good when this returns, whatever happens to this server.
+     *
+     * @throws PageserverException PRECONDITION_FAILED if another server has the tenant by now, and
+     *     nothing has begun; after any other failure nobody knows, and it must be gone on with
+     */
+    public void condemn(TenantShardId tenant) {
+        RemoteTenant owned = owned(tenant);
+        if (owned != null) {
+            owned.condemn();
+        }
+        locate(
+                tenant,
+                new Location(
+                        LocationMode.DELETING,
+                        owned == null ? 0 : owned.generation().value(),
+                        false));
+    }
+
+    /** A timeline of a tenant of which nothing is needed: what has not been written never is. */
+    public void abandon(Timeline timeline) {
+        timeline.close();
+    }
+
+    /** The timelines of a condemned tenant are closed: it is not attached any more. */
+    public void retire(TenantShardId tenant) {
+        if (backup != null) {
+            backup.retire(tenant);
+        }
+    }
+
+    /**
+     * Deletes all of a tenant whose deletion has begun, in the store and then here. What a crash or
+     * a failure breaks off is gone on with by the same again.
+     *
+     * @throws PageserverException as the store or the disk has it; what is left is left
+     */
+    public void deleteForGood(TenantShardId tenant, Operation operation, Runnable goesOn) {
+        long objects = 0;
+        if (backup != null) {
+            objects = backup.deleteTenant(tenant, operation, goesOn);
+        }
+        operation.stage("deleting what is here");
+        unfinishedImports(tenant)
+                .forEach(id ->
+                        environment
+                                .tracer()
+                                .event(
+                                        Event.SLOT_LEFT_BEHIND,
+                                        Subject.of(tenant, id),
+                                        String.valueOf(unfinished(tenant, id).getMessage())));
+        deleteTenant(tenant);
+        environment.tracer().event(Event.TENANT_DELETED, Subject.of(tenant), objects + " objects");
+    }
+
+    /** What the store says of a tenant that is not attached here. */
+    public enum Remains {
+        /** There is none, or it was deleted. */
+        NOTHING,
+        /** Its deletion has begun, here or elsewhere. */
+        BEING_DELETED,
+        /** Somebody has it, or may take it. */
+        THERE
+    }
+
+    /** Of a tenant that is not attached here; NOTHING without a store. */
+    public Remains remains(TenantShardId tenant) {
+        return backup == null ? Remains.NOTHING : backup.remains(tenant);
     }
 
     /** Deletes all that is here of a tenant that is not attached. */

@@ -60,6 +60,27 @@ class TenantManifestTest {
                         .replaceAll("crc32c .*\n", ""));
     }
 
+    /** The version says so to who does not know of deleted tenants. */
+    @Test
+    void aTenantThatGoesHasNothingLeft() {
+        for (TenantManifest gone : List.of(MANIFEST.deleting(), MANIFEST.deleted())) {
+            assertEquals(gone, TenantManifest.decode(gone.encode(), "m"));
+            assertTrue(gone.complete());
+            assertEquals(List.of(), gone.timelines());
+        }
+        assertEquals(
+                """
+                palimpsest tenant manifest 2
+                tenant 7a1f0c4e5d6b48a99e0f112233445566
+                generation 00000003
+                nonce fffffffffffffffe
+                claimed 1764000000000
+                complete deleting
+                """,
+                new String(MANIFEST.deleting().encode(), StandardCharsets.UTF_8)
+                        .replaceAll("crc32c .*\n", ""));
+    }
+
     @Test
     void whatTheTenantHasOfItsOwnIsInIt() {
         TenantOverrides own =

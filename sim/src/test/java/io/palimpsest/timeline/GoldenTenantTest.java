@@ -264,11 +264,11 @@ class GoldenTenantTest {
         String path = directory() + "/location";
         refused(
                 path,
-                text -> text.replaceFirst("location 1", "location 2") + "more tomorrow\n",
+                text -> text.replaceFirst("location 1", "location 3") + "more tomorrow\n",
                 disk -> Location.read(disk, tenant()),
                 path,
-                "'palimpsest location' of format version 2",
-                "understands version 1:");
+                "'palimpsest location' of format version 3",
+                "understands versions 1 to 2:");
     }
 
     @Test
@@ -299,15 +299,15 @@ class GoldenTenantTest {
     void aManifestOfALaterVersionIsRefused() {
         byte[] today = stored(RemoteKey.Manifest.class, "manifest-00000002");
         byte[] tomorrow =
-                signed(text(today).replaceFirst("manifest 1\n", "manifest 2\n"))
+                signed(text(today).replaceFirst("manifest 1\n", "manifest 3\n"))
                         .getBytes(StandardCharsets.UTF_8);
         told(
                 assertThrows(
                         PageserverException.class,
                         () -> TenantManifest.decode(tomorrow, "some/manifest-00000002")),
                 "some/manifest-00000002",
-                "'palimpsest tenant manifest' of format version 2",
-                "understands version 1:");
+                "'palimpsest tenant manifest' of format version 3",
+                "understands versions 1 to 2:");
     }
 
     /** Header and footer each say a version, with a checksum that is right. */

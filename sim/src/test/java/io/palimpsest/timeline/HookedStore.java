@@ -14,6 +14,7 @@ final class HookedStore implements ObjectStore {
     private final ObjectStore store;
     private Hook hook = (key, condition) -> {};
     private Hook afterwards = (key, condition) -> {};
+    private Runnable deleting = () -> {};
     private boolean forgetsConditions;
 
     HookedStore(ObjectStore store) {
@@ -27,6 +28,11 @@ final class HookedStore implements ObjectStore {
     /** Is asked when a put was carried out: its answer can still get lost. */
     void afterwards(Hook next) {
         afterwards = next;
+    }
+
+    /** Is asked before objects are deleted; throws if they are to stay. */
+    void deleting(Runnable next) {
+        deleting = next;
     }
 
     /** From now on a put replaces what is there, whatever it asks for. */
@@ -64,6 +70,7 @@ final class HookedStore implements ObjectStore {
 
     @Override
     public void delete(List<String> keys) {
+        deleting.run();
         store.delete(keys);
     }
 

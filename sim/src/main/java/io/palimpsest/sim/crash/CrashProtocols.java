@@ -53,6 +53,7 @@ final class CrashProtocols {
                         "detached-delete",
                         CrashProtocols::detachedTwig,
                         CrashProtocols::deleteTwig),
+                new Steps("tenant-delete", CrashProtocols::unfollowed, CrashWorld::deleteTenant),
                 new Steps("archive", CrashProtocols::tree, CrashProtocols::archive),
                 new Steps("detach", CrashProtocols::tree, CrashProtocols::detach),
                 new Steps("promote", CrashProtocols::siblings, CrashProtocols::promote),
@@ -65,6 +66,10 @@ final class CrashProtocols {
                 Steps.stored(
                         "store-branch-create", CrashProtocols::history, CrashProtocols::branches),
                 Steps.stored("store-branch-delete", CrashProtocols::tree, CrashProtocols::delete),
+                Steps.stored(
+                        "store-tenant-delete",
+                        CrashProtocols::unfollowed,
+                        CrashWorld::deleteTenant),
                 Steps.stored("store-archive", CrashProtocols::tree, CrashProtocols::archive),
                 Steps.stored("store-promote", CrashProtocols::siblings, CrashProtocols::promote),
                 Steps.stored("store-lease", CrashProtocols::history, CrashProtocols::leases),
@@ -139,6 +144,12 @@ final class CrashProtocols {
     private static void tree(CrashWorld w) {
         history(w);
         branches(w);
+    }
+
+    private static void unfollowed(CrashWorld w) {
+        tree(w);
+        String left = w.tenants().unfollow(CrashWorld.TENANT, CrashWorld.MAIN);
+        Check.that(left == null, "the slot stays: %s", String.valueOf(left));
     }
 
     private static void delete(CrashWorld w) {

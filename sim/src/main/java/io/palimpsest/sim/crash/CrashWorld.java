@@ -173,6 +173,7 @@ final class CrashWorld {
     Tenants recover(Disk on, @Nullable JournalStore with) {
         Tenants found = load(environment(on, CrashWorld::unreachable), with);
         if (with != null) {
+            awaitDeletions(found);
             try {
                 found.attach(TENANT);
             } catch (PageserverException e) {
@@ -180,8 +181,17 @@ final class CrashWorld {
                     throw e;
                 }
             }
+            awaitDeletions(found);
         }
         return found;
+    }
+
+    /** What was begun is gone on with by itself. */
+    private void awaitDeletions(Tenants found) {
+        for (int i = 0; !found.deletions().isEmpty(); i++) {
+            Check.that(i < 100, "a deletion that does not end: %s", found.deletions());
+            server.tasks().sleep(1000 * MILLIS);
+        }
     }
 
     private static Net.Connection unreachable(String host, int port, long timeoutNanos) {
@@ -371,6 +381,13 @@ final class CrashWorld {
         List<Long> readable = new ArrayList<>(before.readable());
         readable.add(lsn);
         expect(before.withReadable(readable));
+    }
+
+    /** All of the tenant goes; nothing may feed it. */
+    void deleteTenant() {
+        expected.replaceAll((id, e) -> e.with(Presence.PERHAPS));
+        tenants().deleteTenant(TENANT, false);
+        expected.replaceAll((id, e) -> e.with(Presence.GONE));
     }
 
     /** Something that is asked for, done, and then acknowledged. */

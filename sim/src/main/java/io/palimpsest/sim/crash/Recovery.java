@@ -44,6 +44,7 @@ final class Recovery {
         List<JournalDisk.Operation> done = List.copyOf(disk.journal());
         if (compared.add(new Seen(after.hash(), expected))) {
             expected.forEach(e -> compare(tenants, e));
+            checkTogether(tenants, expected);
         }
         tenants.close();
         Check.that(disk.handles() == 0, "%d files left open", disk.handles());
@@ -65,6 +66,18 @@ final class Recovery {
         JournalDisk disk = new JournalDisk(state, () -> {});
         world.recover(disk).close();
         return disk.state();
+    }
+
+    /** Timelines that are all being deleted at once are all there, or none is. */
+    static void checkTogether(Tenants tenants, List<Expected> expected) {
+        int there = tenants.timelines(CrashWorld.TENANT).size();
+        boolean together =
+                expected.stream().allMatch(e -> e.presence() == Expected.Presence.PERHAPS);
+        Check.that(
+                !together || there == 0 || there == expected.size(),
+                "%d of %d timelines are there of a tenant that is deleted as a whole",
+                there,
+                expected.size());
     }
 
     static void compare(Tenants tenants, Expected e) {

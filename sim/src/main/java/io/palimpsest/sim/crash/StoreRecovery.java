@@ -51,6 +51,7 @@ final class StoreRecovery {
         Tenants tenants = world.recover(disk, store);
         expected.forEach(e -> Recovery.compare(tenants, e));
         expected.forEach(e -> Recovery.compareKept(tenants, e));
+        Recovery.checkTogether(tenants, expected);
         tenants.close();
         // One that has done its work may not have ended yet.
         world.server().tasks().sleep(1_000_000);
@@ -58,5 +59,10 @@ final class StoreRecovery {
         int tasks = world.server().node().liveTasks();
         Check.that(tasks == 1, "%d tasks run, expected the one that recovers", tasks);
         store.state().checkNamed(TENANT);
+        store.state().checkGone(TENANT);
+        if (!expected.isEmpty()
+                && expected.stream().allMatch(e -> e.presence() == Expected.Presence.GONE)) {
+            Check.that(disk.state().paths().isEmpty(), "left behind: %s", disk.state().paths());
+        }
     }
 }

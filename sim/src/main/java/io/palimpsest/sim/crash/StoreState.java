@@ -110,6 +110,20 @@ final class StoreState {
         }
     }
 
+    /** A tenant that was deleted leaves what tells so, and nothing else. */
+    void checkGone(TenantShardId tenant) {
+        TenantManifest newest = newestManifest(tenant);
+        if (newest == null || !newest.state().gone()) {
+            return;
+        }
+        for (String key : objects.keySet()) {
+            Check.that(
+                    RemoteKey.of(key) instanceof RemoteKey.Manifest,
+                    "the tenant was deleted, and this is left of it: %s",
+                    key);
+        }
+    }
+
     private void checkLayers(String directory, String key, Body index) {
         String text = new String(index.bytes, StandardCharsets.UTF_8);
         for (String line : text.split("\n", -1)) {

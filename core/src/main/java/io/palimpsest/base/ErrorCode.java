@@ -40,6 +40,8 @@ public enum ErrorCode {
      * or may be done later.
      */
     UNAVAILABLE,
+    /** Somebody has asked for the work to stop, and it has left nothing behind. */
+    CANCELLED,
     /** This timeline or server is going away. */
     SHUTTING_DOWN
 }

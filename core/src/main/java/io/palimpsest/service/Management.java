@@ -72,12 +72,7 @@ public final class Management {
 
     /** The same under a generation that was given out. */
     public void attach(TenantId tenant, OptionalInt generation) {
-        operation(
-                Operation.Kind.ATTACH,
-                tenant,
-                null,
-                "claiming the tenant and reading its indexes",
-                () -> tenants.attach(tenant, generation));
+        tenants.attach(tenant, generation);
     }
 
     /** What a tenant has of its own, as far as it is known here. */
@@ -98,25 +93,6 @@ public final class Management {
     /** The long work that is asked for, and was. */
     public Operations operations() {
         return tenants.operations();
-    }
-
-    private void operation(
-            Operation.Kind kind,
-            TenantId tenant,
-            @Nullable TimelineId timeline,
-            String stage,
-            Runnable work) {
-        boolean _ =
-                tenants.operations()
-                        .run(
-                                kind,
-                                tenant,
-                                timeline,
-                                operation -> {
-                                    operation.stage(stage);
-                                    work.run();
-                                    return true;
-                                });
     }
 
     /** Makes this server that to a tenant; see {@link Tenants#locate}. */
@@ -257,12 +233,7 @@ public final class Management {
 
     /** Deletes a timeline that has no branches; returns when its files are gone. */
     public void delete(TenantId tenant, TimelineId timeline) {
-        operation(
-                Operation.Kind.DELETION,
-                tenant,
-                timeline,
-                "deleting files and objects",
-                () -> tenants.delete(tenant, timeline));
+        tenants.delete(tenant, timeline);
     }
 
     /** Archives a timeline, or takes that back. */
@@ -280,15 +251,7 @@ public final class Management {
      * @return siblings that hang on it for that reason
      */
     public List<TimelineId> detach(TenantId tenant, TimelineId timeline, boolean siblings) {
-        return tenants.operations()
-                .run(
-                        Operation.Kind.DETACH_ANCESTOR,
-                        tenant,
-                        timeline,
-                        operation -> {
-                            operation.stage("taking over what the ancestors have");
-                            return tenants.detach(tenant, timeline, siblings);
-                        });
+        return tenants.detach(tenant, timeline, siblings);
     }
 
     /** Keeps an LSN readable until the time that is returned, or longer. */
@@ -412,13 +375,26 @@ public final class Management {
      */
     public void compact(TenantId tenant, TimelineId timeline, Extent extent) {
         Timeline found = tenants.timeline(tenant, timeline);
-        Runnable work =
-                switch (extent) {
-                    case DUE -> () -> tenants.housekeeper().runToQuiescence(found);
-                    case MERGES -> () -> tenants.housekeeper().mergeNow(found);
-                    case ALL -> () -> tenants.housekeeper().compactNow(found);
-                };
-        operation(Operation.Kind.COMPACTION, tenant, timeline, "merging layers", work);
+        boolean _ =
+                operations()
+                        .run(
+                                Operation.Kind.COMPACTION,
+                                tenant,
+                                timeline,
+                                operation -> {
+                                    compact(found, extent, operation);
+                                    return true;
+                                });
+    }
+
+    private void compact(Timeline timeline, Extent extent, Operation operation) {
+        Housekeeper housekeeper = tenants.housekeeper();
+        operation.stage("merging layers");
+        switch (extent) {
+            case DUE -> housekeeper.runToQuiescence(timeline, operation);
+            case MERGES -> housekeeper.mergeNow(timeline, operation);
+            case ALL -> housekeeper.compactNow(timeline, operation);
+        }
     }
 
     /** Has compaction try again what failed too often, and with all layers. */

@@ -285,7 +285,8 @@ final class PageConnection {
                             FORBIDDEN,
                             DENIED,
                             THROTTLED,
-                            UNAVAILABLE ->
+                            UNAVAILABLE,
+                            CANCELLED ->
                             "Read error: ";
                     case SHUTTING_DOWN -> "";
                 };

@@ -17,6 +17,7 @@ import io.palimpsest.tenant.Chores.Errand;
 import io.palimpsest.tenant.Chores.Kind;
 import io.palimpsest.timeline.GarbageCollector;
 import io.palimpsest.timeline.Housekeeping;
+import io.palimpsest.timeline.Operation;
 import io.palimpsest.timeline.Timeline;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
@@ -44,6 +45,9 @@ import org.jspecify.annotations.Nullable;
  * is cut short is planned anew.
  */
 public final class Housekeeper implements Housekeeping {
+    // Why this file is long: one monitor and one task stand behind three doors, of some lines a
+    // method each: what timelines tell, what people ask for, and what is done; the jobs themselves
+    // are elsewhere.
     /** Flushes wait while there are this many times the L0s that are worth a merge. */
     private static final int STALL_FACTOR = 3;
 
@@ -68,12 +72,18 @@ public final class Housekeeper implements Housekeeping {
     private static final class Request {
         final Chores chores;
         final Consumer<Chores> body;
+        final @Nullable Operation operation;
         boolean done;
         @Nullable RuntimeException failure;
 
-        Request(Chores chores, Consumer<Chores> body) {
+        Request(Chores chores, Consumer<Chores> body, @Nullable Operation operation) {
             this.chores = chores;
             this.body = body;
+            this.operation = operation;
+        }
+
+        boolean stopping() {
+            return operation != null && operation.isStopping();
         }
     }
 
@@ -96,6 +106,9 @@ public final class Housekeeper implements Housekeeping {
 
     /** Whose job runs. */
     private volatile @Nullable Chores current;
+
+    /** What is being done of what somebody has asked for; only the task looks at it. */
+    private @Nullable Request serving;
 
     public Housekeeper(Environment environment, Limits limits) {
         this.environment = environment;
@@ -228,7 +241,12 @@ public final class Housekeeper implements Housekeeping {
      *     naming the layers that all was done without
      */
     public void compactNow(Timeline timeline) {
-        ask(timeline, chores -> compactAll(chores, eager(timeline.config())));
+        compactNow(timeline, null);
+    }
+
+    /** The same; CANCELLED if that operation is to stop, and then what was done stays. */
+    public void compactNow(Timeline timeline, @Nullable Operation operation) {
+        ask(timeline, chores -> compactAll(chores, eager(timeline.config())), operation);
         requireWhole(timeline);
     }
 
@@ -237,6 +255,11 @@ public final class Housekeeper implements Housekeeping {
      * as {@link #compactNow} does.
      */
     public void mergeNow(Timeline timeline) {
+        mergeNow(timeline, null);
+    }
+
+    /** The same; CANCELLED if that operation is to stop, and then what was done stays. */
+    public void mergeNow(Timeline timeline, @Nullable Operation operation) {
         TenantConfig config = eager(timeline.config());
         ask(
                 timeline,
@@ -244,7 +267,8 @@ public final class Housekeeper implements Housekeeping {
                     while (jobs.compact(chores, Kind.MERGE, config, true)) {
                         mergeMeanwhile();
                     }
-                });
+                },
+                operation);
         requireWhole(timeline);
     }
 
@@ -302,7 +326,7 @@ public final class Housekeeper implements Housekeeping {
             throw leftAlone(timeline);
         }
         List<GarbageCollector.Result> result = new ArrayList<>();
-        ask(timeline, chores -> result.add(jobs.collect(chores, cutoff)));
+        ask(timeline, chores -> result.add(jobs.collect(chores, cutoff)), null);
         return result.getFirst();
     }
 
@@ -311,7 +335,12 @@ public final class Housekeeper implements Housekeeping {
      * is not taken to be at rest. Fails as {@link #compactNow} does.
      */
     public void runToQuiescence(Timeline timeline) {
-        ask(timeline, this::doAll);
+        runToQuiescence(timeline, null);
+    }
+
+    /** The same; CANCELLED if that operation is to stop, and then what was done stays. */
+    public void runToQuiescence(Timeline timeline, @Nullable Operation operation) {
+        ask(timeline, this::doAll, operation);
         requireWhole(timeline);
     }
 
@@ -355,21 +384,27 @@ public final class Housekeeper implements Housekeeping {
     }
 
     /** Has the task do it, and waits. */
-    private void ask(Timeline timeline, Consumer<Chores> body) {
+    private void ask(Timeline timeline, Consumer<Chores> body, @Nullable Operation operation) {
         if (!timeline.owned()) {
             throw leftAlone(timeline);
         }
         Request request;
         monitor.lock();
         try {
-            request = new Request(chores(timeline), body);
+            request = new Request(chores(timeline), body, operation);
             requests.addLast(request);
             monitor.signalAll();
-            while (!request.done && !stopped) {
-                monitor.await();
-            }
         } finally {
             monitor.unlock();
+        }
+        if (operation == null) {
+            await(request);
+        } else {
+            try (Operation.Interruption _ = operation.interruptedBy(() -> withdraw(request))) {
+                await(request);
+            } finally {
+                withdraw(request);
+            }
         }
         if (!request.done) {
             throw PageserverException.of(ErrorCode.SHUTTING_DOWN, "shutting down");
@@ -378,6 +413,35 @@ public final class Housekeeper implements Housekeeping {
         if (failure != null) {
             throw failure;
         }
+    }
+
+    private void await(Request request) {
+        monitor.lock();
+        try {
+            while (!request.done && !stopped) {
+                monitor.await();
+            }
+        } finally {
+            monitor.unlock();
+        }
+    }
+
+    /** It is to stop: at once if it has not begun, else at the next portion of I/O. */
+    private void withdraw(Request request) {
+        monitor.lock();
+        try {
+            if (requests.remove(request)) {
+                request.failure = given();
+                request.done = true;
+                monitor.signalAll();
+            }
+        } finally {
+            monitor.unlock();
+        }
+    }
+
+    private static PageserverException given() {
+        return PageserverException.of(ErrorCode.CANCELLED, "it is to stop");
     }
 
     /** What lies ahead for the timeline's layers. */
@@ -516,11 +580,15 @@ public final class Housekeeper implements Housekeeping {
     }
 
     private void serve(Request request) {
+        serving = request;
         try {
             request.body.accept(request.chores);
         } catch (Tasks.Cancelled e) {
             request.failure =
-                    PageserverException.of(ErrorCode.SHUTTING_DOWN, "the timeline is going away");
+                    request.stopping()
+                            ? given()
+                            : PageserverException.of(
+                                    ErrorCode.SHUTTING_DOWN, "the timeline is going away");
             if (stopped) {
                 throw e;
             }
@@ -528,6 +596,7 @@ public final class Housekeeper implements Housekeeping {
             stopIfDefect(request.chores.timeline, e);
             request.failure = e;
         } finally {
+            serving = null;
             monitor.lock();
             request.done = true;
             monitor.signalAll();
@@ -599,7 +668,8 @@ public final class Housekeeper implements Housekeeping {
 
     /** A job of these chores is to go on; Cancelled if not. */
     private void check(Chores chores) {
-        if (stopped || chores.gone) {
+        Request asked = serving;
+        if (stopped || chores.gone || asked != null && asked.chores == chores && asked.stopping()) {
             throw new Tasks.Cancelled();
         }
     }

@@ -11,12 +11,14 @@ import io.palimpsest.tenant.TimelineTable.Entry;
 import io.palimpsest.tenant.TimelineTable.Name;
 import io.palimpsest.timeline.Location;
 import io.palimpsest.timeline.LocationMode;
+import io.palimpsest.timeline.Operation;
 import io.palimpsest.timeline.Timeline;
 import io.palimpsest.timeline.TimelineStore;
 import io.palimpsest.timeline.TimelineStore.Ownership;
 import java.util.Map;
 import java.util.OptionalInt;
 import java.util.TreeMap;
+import java.util.function.Consumer;
 import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 
@@ -38,8 +40,13 @@ import org.jspecify.annotations.Nullable;
 final class Locations {
     /** Opens a tenant's timelines, and feeds them. */
     interface Opening {
-        /** Claims it first; false if it is deleted, and then there is nothing to open. */
-        boolean attached(TenantShardId tenant, OptionalInt generation, LocationMode mode);
+        /**
+         * Claims it first; false if it is deleted, and then there is nothing to open.
+         *
+         * @param check throws if it is to stop
+         */
+        boolean attached(
+                TenantShardId tenant, OptionalInt generation, LocationMode mode, Runnable check);
 
         /** Its deletion had begun, and is gone on with. */
         void deleting(TenantShardId tenant);
@@ -228,7 +235,7 @@ final class Locations {
                 throw PageserverException.of(
                         ErrorCode.NOT_FOUND, "the store has nothing of tenant %s", tenant.tenant());
             }
-            open(tenant, generation, mode);
+            attach(tenant, operation -> open(tenant, generation, mode, operation::checkGoesOn));
             return;
         }
         requireNotBefore(tenant, generation, here);
@@ -278,12 +285,32 @@ final class Locations {
         }
     }
 
-    private void open(TenantShardId tenant, OptionalInt generation, LocationMode mode) {
+    private void attach(TenantShardId tenant, Consumer<Operation> work) {
+        boolean _ =
+                store.operations()
+                        .run(
+                                Operation.Kind.ATTACH,
+                                tenant.tenant(),
+                                null,
+                                operation -> {
+                                    operation.stage("claiming the tenant and reading its indexes");
+                                    work.accept(operation);
+                                    return true;
+                                });
+    }
+
+    private void open(
+            TenantShardId tenant, OptionalInt generation, LocationMode mode, Runnable check) {
+        boolean here = store.tenantsOnDisk().contains(tenant);
         ready.remove(tenant);
         boolean there;
         try {
-            there = opening.attached(tenant, generation, mode);
+            there = opening.attached(tenant, generation, mode, check);
         } catch (PageserverException e) {
+            if (e.code() == ErrorCode.CANCELLED && !here) {
+                // Else it would come by itself after the next start.
+                store.deleteTenant(tenant);
+            }
             Location before = secondaries().get(tenant);
             if (before != null && store.ownership(tenant) == null) {
                 becomeSecondary(tenant, before.warm());
@@ -318,13 +345,19 @@ final class Locations {
                     generation.getAsInt(),
                     next);
         }
-        close(tenant, false, null);
-        try {
-            open(tenant, generation, mode);
-        } catch (PageserverException e) {
-            attachments.failed(tenant, mode, e);
-            throw e;
-        }
+        attach(
+                tenant,
+                operation -> {
+                    operation.cannotBeCancelled(
+                            "the tenant was attached before and comes back under its next generation");
+                    close(tenant, false, null);
+                    try {
+                        open(tenant, generation, mode, operation::checkGoesOn);
+                    } catch (PageserverException e) {
+                        attachments.failed(tenant, mode, e);
+                        throw e;
+                    }
+                });
     }
 
     private void write(TenantShardId tenant, LocationMode mode, int generation) {

@@ -6,6 +6,7 @@ import io.palimpsest.base.TenantId;
 import io.palimpsest.base.TimelineId;
 import io.palimpsest.tenant.TimelineTable.Entry;
 import io.palimpsest.tenant.TimelineTable.Name;
+import io.palimpsest.timeline.Operation;
 import io.palimpsest.timeline.Timeline;
 import io.palimpsest.timeline.TimelineState;
 import io.palimpsest.timeline.TimelineStore;
@@ -34,14 +35,17 @@ final class Promotion {
     private final TimelineStore store;
     private final TimelineTable table;
     private final Timeline branch;
+    private final Operation operation;
 
     /** What nobody else is to change meanwhile, and what it was. */
     private final TreeMap<Name, Entry> kept = new TreeMap<>();
 
     /**
      * @param branch kept for the caller
+     * @param operation looked at before each step; siblings that hang on the branch by then stay
      */
-    Promotion(TimelineStore store, TimelineTable table, Timeline branch) {
+    Promotion(TimelineStore store, TimelineTable table, Timeline branch, Operation operation) {
+        this.operation = operation;
         this.store = store;
         this.table = table;
         this.branch = branch;
@@ -59,10 +63,11 @@ final class Promotion {
                         siblings ? keep(ancestor, branch.ancestorLsn()) : List.<Timeline>of();
                 checkActive(wanted);
                 for (Timeline sibling : wanted) {
+                    operation.checkGoesOn();
                     store.tree().hangOn(sibling, branch);
                     moved.add(sibling.id());
                 }
-                store.tree().detach(branch);
+                store.tree().detach(branch, operation);
             }
             // Of those that an earlier attempt has moved, too.
             long adopted = siblings ? branch.adoptedLsn() : branch.adoptedLsn() - 1;

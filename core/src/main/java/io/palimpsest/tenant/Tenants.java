@@ -72,6 +72,10 @@ public final class Tenants {
     /** Held while a tenant is given something of its own: one after the other. */
     private final Monitor configuring;
 
+    private static final String DELETING = "deleting files and objects";
+    private static final String DELETED =
+            "the timeline is gone for everybody, durably; what is left is to delete its files";
+
     /** How long the end waits for what is to be put into the store. */
     private static final long LAST_UPLOADS = 30_000_000_000L;
 
@@ -89,7 +93,10 @@ public final class Tenants {
             EvictionConfig eviction,
             OwnershipConfig ownership,
             HeatmapConfig heatmap) {
-        this.attachments = new Attachments(environment, this::open);
+        this.attachments =
+                new Attachments(
+                        environment,
+                        (id, generation, mode) -> open(id, generation, mode, () -> {}));
         this.environment = environment;
         this.housekeeper = new Housekeeper(environment, limits);
         BlockCache cache = new BlockCache(limits);
@@ -127,8 +134,11 @@ public final class Tenants {
                         new Locations.Opening() {
                             @Override
                             public boolean attached(
-                                    TenantShardId id, OptionalInt generation, LocationMode mode) {
-                                return open(id, generation, mode);
+                                    TenantShardId id,
+                                    OptionalInt generation,
+                                    LocationMode mode,
+                                    Runnable check) {
+                                return open(id, generation, mode, check);
                             }
 
                             @Override
@@ -231,8 +241,9 @@ public final class Tenants {
     }
 
     /** Claims a tenant in the store, and opens it; false if it is deleted, or has to be. */
-    private boolean open(TenantShardId id, OptionalInt generation, LocationMode mode) {
-        if (!store.attach(id, generation, mode)) {
+    private boolean open(
+            TenantShardId id, OptionalInt generation, LocationMode mode, Runnable check) {
+        if (!store.attach(id, generation, mode, check)) {
             deletions.resume(id);
             return false;
         }
@@ -1060,6 +1071,19 @@ public final class Tenants {
     }
 
     private void delete(TenantId tenant, TimelineId id, boolean expired) {
+        boolean _ =
+                operations()
+                        .run(
+                                Operation.Kind.DELETION,
+                                tenant,
+                                id,
+                                operation -> {
+                                    delete(tenant, id, expired, operation);
+                                    return true;
+                                });
+    }
+
+    private void delete(TenantId tenant, TimelineId id, boolean expired, Operation operation) {
         checkDeletes(tenant);
         Name name = new Name(tenant, id);
         Entry before = reserve(name, "deleted");
@@ -1068,13 +1092,18 @@ public final class Tenants {
         try {
             if (timeline == null) {
                 requireDeleting(tenant, id, before);
+                operation.stage(DELETING);
+                operation.cannotBeCancelled(DELETED);
                 store.deleteFiles(TenantShardId.unsharded(tenant), id);
             } else {
                 store.tree().requireDeletable(timeline, expired);
+                operation.stage("ending what goes on with it");
                 stop(before.receiver());
                 left = Entry.of(timeline, null);
                 housekeeper.dismiss(timeline);
                 names.settle(timeline);
+                operation.cannotBeCancelled(DELETED);
+                operation.stage(DELETING);
                 store.delete(timeline, expired);
             }
             left = null;
@@ -1243,7 +1272,13 @@ public final class Tenants {
         try {
             Timeline timeline = timeline(tenant, id, before);
             store.checkOwner(timeline.tenant());
-            return new Promotion(store, table, timeline).run(siblings);
+            return operations()
+                    .run(
+                            Operation.Kind.DETACH_ANCESTOR,
+                            tenant,
+                            id,
+                            operation ->
+                                    new Promotion(store, table, timeline, operation).run(siblings));
         } finally {
             table.putBack(name, before);
         }

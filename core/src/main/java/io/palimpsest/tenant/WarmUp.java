@@ -26,7 +26,7 @@ public final class WarmUp {
     public enum State {
         RUNNING,
         COMPLETED,
-        /** Before it was complete: the server stops, or the disk is full. */
+        /** Before it was complete: the server stops, it was cancelled, or the disk is full. */
         STOPPED
     }
 
@@ -86,6 +86,7 @@ public final class WarmUp {
             int atOnce) {
         Check.that(atOnce > 0, "%d downloads at once", atOnce);
         WarmUp warmUp = new WarmUp(environment, operation, subject, number, files);
+        Operation.Interruption _ = operation.interruptedBy(warmUp::beginStop);
         int tasks = Math.min(atOnce, files.size());
         warmUp.monitor.lock();
         try {
@@ -187,6 +188,8 @@ public final class WarmUp {
         waiting.clear();
         if (complete && p.failed() == 0) {
             operation.completed();
+        } else if (operation.isStopping()) {
+            operation.stopped();
         } else {
             operation.failed(
                     (p.layers() - p.brought()) + " of " + p.layers() + " layers have not come");
@@ -201,6 +204,11 @@ public final class WarmUp {
 
     /** Begins no other file; returns when none is on its way. */
     void stop() {
+        beginStop().forEach(Tasks.Task::join);
+    }
+
+    /** Begins no other file, and those on their way do not wait for the store to answer again. */
+    private List<Tasks.Task> beginStop() {
         List<Tasks.Task> last;
         monitor.lock();
         try {
@@ -210,6 +218,6 @@ public final class WarmUp {
             monitor.unlock();
         }
         last.forEach(Tasks.Task::cancel);
-        last.forEach(Tasks.Task::join);
+        return last;
     }
 }

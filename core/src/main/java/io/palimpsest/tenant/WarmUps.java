@@ -53,9 +53,15 @@ public final class WarmUps {
             Operation operation =
                     operations.begin(
                             Operation.Kind.WARM_UP, timeline.tenant().tenant(), timeline.id());
-            WarmUp warmUp =
-                    WarmUp.start(
-                            environment, operation, timeline.subject(), started, files, atOnce);
+            WarmUp warmUp;
+            try {
+                warmUp =
+                        WarmUp.start(
+                                environment, operation, timeline.subject(), started, files, atOnce);
+            } catch (PageserverException e) {
+                operation.stopped();
+                throw e;
+            }
             last.put(name(timeline), warmUp);
             return warmUp.progress();
         } finally {

@@ -1,5 +1,6 @@
 package io.palimpsest.timeline;
 
+import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.Generation;
 import io.palimpsest.base.Lsn;
 import io.palimpsest.base.PageserverException;
@@ -80,7 +81,12 @@ final class ArchiveImport implements TarReader.Visitor {
         ArchiveImport importing =
                 new ArchiveImport(surroundings, tenant, id, directory, backup, remote, operation);
         boolean done = false;
-        try {
+        try (Operation.Interruption _ =
+                        operation.interruptedBy(() ->
+                                importing.filling.breakOff(
+                                        PageserverException.of(
+                                                ErrorCode.CANCELLED, "its import is to stop")));
+                Operation.Interruption _ = operation.interruptedBy(backup.bytes()::end)) {
             importing.read();
             importing.finish();
             done = true;
@@ -120,6 +126,7 @@ final class ArchiveImport implements TarReader.Visitor {
         byte[] piece = new byte[PIECE];
         long received = 0;
         for (int n; (n = backup.bytes().read(piece, 0, piece.length)) >= 0; received += n) {
+            operation.checkGoesOn();
             tar.push(piece, 0, n);
             operation.moved(n);
             if (received / PROGRESS_BYTES != (received + n) / PROGRESS_BYTES) {
@@ -177,6 +184,7 @@ final class ArchiveImport implements TarReader.Visitor {
     }
 
     private void finish() {
+        operation.checkGoesOn();
         BaseBackupImport.Result result = files.finish();
         ControlFile control = result.control();
         BackupLabel label = result.label();

@@ -105,6 +105,7 @@ final class Backup {
      *
      * @param wanted the generation, if somebody has given it out; he answers for nobody else having
      *     it
+     * @param check throws if it is to stop; asked before each step
      * @return false if the store says that the tenant is deleted, or is being deleted: the claim is
      *     kept for who goes on with that
      * @throws PageserverException PRECONDITION_FAILED if another server has claimed it since, or
@@ -112,10 +113,15 @@ final class Backup {
      *     generation is not the next one; or as the store has it
      */
     boolean attach(
-            TenantShardId tenant, OptionalInt wanted, LocationMode mode, TimelineStore files) {
+            TenantShardId tenant,
+            OptionalInt wanted,
+            LocationMode mode,
+            TimelineStore files,
+            Runnable check) {
         if (!takeOver && wanted.isEmpty()) {
             atomic.require();
         }
+        check.run();
         LocalGeneration last =
                 LocalGeneration.read(environment.disk(), TimelineStore.ROOT + "/" + tenant);
         GenerationClaim.Claim kept = unused(tenant, null);
@@ -146,7 +152,7 @@ final class Backup {
             return false;
         }
         GenerationClaim.Claim _ = unused(tenant, claim);
-        attach(remote, claim, last, files);
+        attach(remote, claim, last, files, check);
         GenerationClaim.Claim _ = unused(tenant, null);
         put(tenant, remote);
         return true;
@@ -167,7 +173,8 @@ final class Backup {
             RemoteTenant remote,
             GenerationClaim.Claim claim,
             @Nullable LocalGeneration last,
-            TimelineStore files) {
+            TimelineStore files,
+            Runnable check) {
         TenantShardId tenant = remote.id();
         TenantManifest before = claim.before();
         boolean goesOn = before == null || last != null && last.goesOnFrom(before);
@@ -178,6 +185,7 @@ final class Backup {
                         store,
                         claim,
                         (entry, index) -> {
+                            check.run();
                             if (!goesOn) {
                                 files.bring(index, entry.source(), false);
                             }
@@ -199,6 +207,7 @@ final class Backup {
                 onDiskOnly(remote, id, goesOn, files);
             }
         }
+        check.run();
         Runnable here =
                 () ->
                         LocalGeneration.of(claim.manifest(), goesOn ? before : null)

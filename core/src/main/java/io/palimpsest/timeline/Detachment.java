@@ -29,24 +29,32 @@ final class Detachment {
 
     private final Surroundings surroundings;
     private final Timeline branch;
+    private final Operation operation;
     private final TreeSet<Long> crossed = new TreeSet<>(Long::compareUnsigned);
     private final List<LayerFile> taken = new ArrayList<>();
 
     /** From where on the ancestors keep their history without a gap up to the branch. */
     private long oldest = Long.MAX_VALUE;
 
-    private Detachment(Surroundings surroundings, Timeline branch) {
+    private Detachment(Surroundings surroundings, Timeline branch, Operation operation) {
         this.surroundings = surroundings;
+        this.operation = operation;
         this.branch = branch;
     }
 
     /** The branch points crossed are the index's when this returns, and the layers the map's. */
-    static void run(Surroundings surroundings, Timeline branch, TimelineLayers layers) {
+    static void run(
+            Surroundings surroundings,
+            Timeline branch,
+            TimelineLayers layers,
+            Operation operation) {
         for (int i = 0; i < TRIES; i++) {
-            Detachment attempt = new Detachment(surroundings, branch);
+            Detachment attempt = new Detachment(surroundings, branch, operation);
             boolean done = false;
             try {
                 if (attempt.takeAll()) {
+                    operation.cannotBeCancelled(
+                            "the branch has all that it needs of its ancestors");
                     layers.adopt(List.copyOf(attempt.crossed), attempt.oldest, attempt.taken);
                     done = true;
                     return;
@@ -99,6 +107,7 @@ final class Detachment {
     }
 
     private boolean take(Timeline ancestor, LayerDescriptor layer, long bound) {
+        operation.checkGoesOn();
         LayerName name = layer.name();
         if (!name.image() && name.endLsn() > bound + 1) {
             return rewrite(ancestor, layer, bound);
@@ -126,6 +135,7 @@ final class Detachment {
     }
 
     private void take(LayerDescriptor layer) {
+        operation.moved(layer.size());
         taken.add(LayerFile.lazy(branch.stored().place(), layer, surroundings.cache()));
     }
 

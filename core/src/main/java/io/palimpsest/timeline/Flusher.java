@@ -108,6 +108,13 @@ final class Flusher {
         return diskFull;
     }
 
+    /** Who waits looks again. */
+    void wake() {
+        monitor.lock();
+        monitor.signalAll();
+        monitor.unlock();
+    }
+
     /** The last flushes: if the disk is full, they are not waited for. */
     void end() {
         monitor.lock();

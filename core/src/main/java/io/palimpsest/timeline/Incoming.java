@@ -11,4 +11,10 @@ public interface Incoming {
      * @throws PageserverException IO if no more will come although that is not the end
      */
     int read(byte[] into, int offset, int length);
+
+    /**
+     * Nobody wants more of it: a read that waits ends with an error, by whichever task. Where a
+     * read never waits for long there is nothing to do.
+     */
+    default void end() {}
 }

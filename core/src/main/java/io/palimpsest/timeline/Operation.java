@@ -1,9 +1,13 @@
 package io.palimpsest.timeline;
 
 import io.palimpsest.base.Check;
+import io.palimpsest.base.ErrorCode;
+import io.palimpsest.base.PageserverException;
 import io.palimpsest.base.TenantId;
 import io.palimpsest.base.TimelineId;
 import io.palimpsest.port.Clock;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.OptionalLong;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.AtomicReference;
@@ -14,6 +18,9 @@ import org.jspecify.annotations.Nullable;
  * Long work that somebody has asked for: what it is doing, how far it is, how it ended. Whoever
  * does it says so here, and whoever looks at it sees the same everywhere (decision 0114). One that
  * is closed before it was said to be complete has failed.
+ *
+ * <p>It can be asked to stop ({@link #cancel}, decision 0129): the work looks at that where it can
+ * stop and leave nothing behind, and says where it has become too late.
  */
 public final class Operation implements AutoCloseable {
     /** What work is long enough to be looked at. */
@@ -35,8 +42,26 @@ public final class Operation implements AutoCloseable {
     public enum State {
         RUNNING,
         COMPLETED,
-        FAILED
+        FAILED,
+        /** Somebody has asked for it to stop, and it has. */
+        CANCELLED
     }
+
+    /** A wait of the work that ends early if it is to stop; until closed. */
+    public interface Interruption extends AutoCloseable {
+        @Override
+        void close();
+    }
+
+    /**
+     * Whether it goes on.
+     *
+     * @param asked somebody wants it to stop
+     * @param committed why it cannot be stopped any more; null: it can
+     * @param interruptions what ends waits that are under way
+     */
+    private record Standing(
+            boolean asked, @Nullable String committed, List<Runnable> interruptions) {}
 
     private static final double SECOND = 1e9;
 
@@ -50,7 +75,9 @@ public final class Operation implements AutoCloseable {
      * @param bytesTotal expected; 0 if nobody can say. More may come, or fewer: estimates
      * @param begunMillis since 1970
      * @param nanos it has taken, so far
-     * @param failure why it failed; null if it did not
+     * @param stopping it runs, and was asked to stop
+     * @param failure why it failed, or what it left when it was cancelled; null if there is nothing
+     *     to say
      */
     public record Status(
             long number,
@@ -63,6 +90,7 @@ public final class Operation implements AutoCloseable {
             long bytesTotal,
             long begunMillis,
             long nanos,
+            boolean stopping,
             @Nullable String failure) {
         /** Over all of it. */
         public long bytesPerSecond() {
@@ -93,6 +121,12 @@ public final class Operation implements AutoCloseable {
     private final AtomicLong done = new AtomicLong();
     private volatile long total;
     private volatile String stage = "starting";
+
+    /** What it has left behind against its will; null: nothing. */
+    private volatile @Nullable String left;
+
+    private final AtomicReference<Standing> standing =
+            new AtomicReference<>(new Standing(false, null, List.of()));
 
     /** What it was at its end; null before. */
     private final AtomicReference<@Nullable Status> ended = new AtomicReference<>();
@@ -130,6 +164,112 @@ public final class Operation implements AutoCloseable {
         done.addAndGet(bytes);
     }
 
+    // ---- stopping ----
+
+    /** CANCELLED if it is to stop. */
+    public void checkGoesOn() {
+        if (standing.get().asked) {
+            throw cancelled();
+        }
+    }
+
+    private PageserverException cancelled() {
+        return PageserverException.of(
+                ErrorCode.CANCELLED, "operation %d was cancelled by request", number);
+    }
+
+    /**
+     * From now on it goes to its end.
+     *
+     * @param because for who wants to stop it
+     * @throws PageserverException CANCELLED if somebody has asked before; then nothing may follow
+     */
+    public void cannotBeCancelled(String because) {
+        Standing now =
+                standing.updateAndGet(
+                        before -> before.asked ? before : new Standing(false, because, List.of()));
+        if (now.asked) {
+            throw cancelled();
+        }
+    }
+
+    /**
+     * The work is about to wait for something for long: {@code how} ends that, on another's task
+     * and perhaps when it is over already, and must not wait itself. CANCELLED if it is to stop.
+     */
+    public Interruption interruptedBy(Runnable how) {
+        Standing now =
+                standing.updateAndGet(before ->
+                        before.asked || before.committed != null
+                                ? before
+                                : new Standing(false, null, with(before.interruptions, how)));
+        if (now.asked) {
+            throw cancelled();
+        }
+        return () -> {
+            Standing _ =
+                    standing.updateAndGet(before ->
+                            new Standing(
+                                    before.asked,
+                                    before.committed,
+                                    without(before.interruptions, how)));
+        };
+    }
+
+    private static List<Runnable> with(List<Runnable> before, Runnable one) {
+        List<Runnable> all = new ArrayList<>(before);
+        all.add(one);
+        return List.copyOf(all);
+    }
+
+    private static List<Runnable> without(List<Runnable> before, Runnable one) {
+        return before.stream().filter(other -> !other.equals(one)).toList();
+    }
+
+    /** Was it asked to stop? */
+    public boolean isStopping() {
+        return standing.get().asked;
+    }
+
+    /** Something stays behind that somebody has to know of, whatever it ends with. */
+    public void leaves(String what) {
+        left = what;
+    }
+
+    /**
+     * Asks it to stop, which it does where it can. Again is fine.
+     *
+     * @throws PageserverException CONFLICT if it is over, or cannot be stopped any more
+     */
+    void cancel() {
+        Status last = ended.get();
+        if (last != null && last.state == State.CANCELLED) {
+            return;
+        }
+        if (last != null) {
+            throw PageserverException.of(
+                    ErrorCode.CONFLICT,
+                    "operation %d is over: it has %s",
+                    number,
+                    last.state == State.COMPLETED ? "completed" : "failed");
+        }
+        Standing before =
+                standing.getAndUpdate(now ->
+                        now.committed != null ? now : new Standing(true, null, now.interruptions));
+        if (before.committed != null) {
+            throw PageserverException.of(
+                    ErrorCode.CONFLICT,
+                    "operation %d cannot be cancelled any more: %s",
+                    number,
+                    before.committed);
+        }
+        if (!before.asked) {
+            before.interruptions.forEach(Runnable::run);
+        }
+    }
+
+    // ---- its end ----
+
     /** It is done, all of it. */
     public void completed() {
         end(State.COMPLETED, null);
@@ -140,6 +280,11 @@ public final class Operation implements AutoCloseable {
         end(State.FAILED, why);
     }
 
+    /** It was to stop, and has. */
+    public void stopped() {
+        end(State.CANCELLED, null);
+    }
+
     /** Whoever does it is done with it. */
     @Override
     public void close() {
@@ -147,10 +292,17 @@ public final class Operation implements AutoCloseable {
     }
 
     private void end(State state, @Nullable String failure) {
-        Status last = status(state, failure);
+        Status last = status(state, said(failure));
         if (ended.compareAndSet(null, last)) {
             atItsEnd.accept(last);
         }
+    }
+
+    private @Nullable String said(@Nullable String failure) {
+        String what = left;
+        return what == null || failure == null
+                ? what == null ? failure : what
+                : failure + "; " + what;
     }
 
     boolean isOver() {
@@ -178,6 +330,7 @@ public final class Operation implements AutoCloseable {
                 total,
                 begunMillis,
                 clock.monotonicNanos() - begun,
+                state == State.RUNNING && standing.get().asked,
                 failure);
     }
 }

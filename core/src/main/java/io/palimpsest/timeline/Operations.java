@@ -8,6 +8,7 @@ import io.palimpsest.port.Clock;
 import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
 import java.util.concurrent.atomic.AtomicLong;
@@ -27,6 +28,7 @@ public final class Operations {
     private final AtomicLong begun = new AtomicLong();
     private final Map<Operation.Kind, AtomicLong> completed = counters();
     private final Map<Operation.Kind, AtomicLong> failed = counters();
+    private final Map<Operation.Kind, AtomicLong> cancelled = counters();
     private final AtomicReference<List<Operation>> all = new AtomicReference<>(List.of());
 
     public Operations(Clock clock) {
@@ -45,7 +47,12 @@ public final class Operations {
         return operation;
     }
 
-    /** Does it as one, which fails if that throws, and is complete otherwise. */
+    /**
+     * Does it as one, which fails if that throws, and is complete otherwise.
+     *
+     * @throws PageserverException what the work throws; CANCELLED if it was to stop, whatever it
+     *     was in the midst of
+     */
     public <T> T run(
             Operation.Kind kind,
             TenantId tenant,
@@ -57,10 +64,28 @@ public final class Operations {
                 operation.completed();
                 return result;
             } catch (PageserverException e) {
+                if (operation.isStopping()) {
+                    operation.stopped();
+                    throw stopped(operation, e);
+                }
                 operation.failed(String.valueOf(e.getMessage()));
                 throw e;
             }
         }
+    }
+
+    /** For who waits for what it would have made. */
+    private static PageserverException stopped(Operation operation, PageserverException how) {
+        Operation.Status last = operation.status();
+        return new PageserverException(
+                ErrorCode.CANCELLED,
+                String.format(
+                        Locale.ROOT,
+                        "operation %d (%s) was cancelled by request%s",
+                        last.number(),
+                        last.kind().name().toLowerCase(Locale.ROOT),
+                        last.failure() == null ? "" : "; " + last.failure()),
+                how);
     }
 
     private static Map<Operation.Kind, AtomicLong> counters() {
@@ -76,8 +101,13 @@ public final class Operations {
     }
 
     private void ended(Operation.Status status) {
-        boolean good = status.state() == Operation.State.COMPLETED;
-        long _ = of(good ? completed : failed, status.kind()).incrementAndGet();
+        Map<Operation.Kind, AtomicLong> counted =
+                switch (status.state()) {
+                    case COMPLETED -> completed;
+                    case CANCELLED -> cancelled;
+                    case FAILED, RUNNING -> failed;
+                };
+        long _ = of(counted, status.kind()).incrementAndGet();
     }
 
     /** How many of a kind were completed. */
@@ -88,6 +118,11 @@ public final class Operations {
     /** How many of a kind have failed. */
     public long failed(Operation.Kind kind) {
         return of(failed, kind).get();
+    }
+
+    /** How many of a kind were cancelled. */
+    public long cancelled(Operation.Kind kind) {
+        return of(cancelled, kind).get();
     }
 
     private static List<Operation> with(List<Operation> before, Operation next) {
@@ -113,9 +148,27 @@ public final class Operations {
 
     /** NOT_FOUND if there is none of that number, or it is over for long. */
     public Operation.Status status(long number) {
+        return find(number).status();
+    }
+
+    /**
+     * Asks an operation to stop, which it does where it can and leaves nothing behind. Again is
+     * fine.
+     *
+     * @return how it is then: over, or still stopping
+     * @throws PageserverException NOT_FOUND; CONFLICT if it has ended otherwise, or cannot be
+     *     stopped any more
+     */
+    public Operation.Status cancel(long number) {
+        Operation operation = find(number);
+        operation.cancel();
+        return operation.status();
+    }
+
+    private Operation find(long number) {
         for (Operation operation : all.get()) {
             if (operation.number() == number) {
-                return operation.status();
+                return operation;
             }
         }
         throw PageserverException.of(

@@ -950,6 +950,18 @@ public final class Timeline {
         diskConsistent.wake();
     }
 
+    /**
+     * What it is made for is not wanted any more, and all of it will be deleted: it takes nothing
+     * more, and who waits in it waits no longer.
+     */
+    void breakOff(PageserverException why) {
+        if (failure == null) {
+            failure = why;
+        }
+        diskConsistent.wake();
+        flusher.wake();
+    }
+
     boolean closed() {
         return closed;
     }

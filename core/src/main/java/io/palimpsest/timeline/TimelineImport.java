@@ -44,6 +44,9 @@ final class TimelineImport {
     private final @Nullable RemoteTimeline remote;
     private final Operation operation;
 
+    /** The slot is ours to drop should the import fail. */
+    private boolean created;
+
     TimelineImport(
             Surroundings surroundings,
             TenantShardId tenant,
@@ -66,7 +69,9 @@ final class TimelineImport {
 
     Timeline run() {
         operation.stage("connecting to " + source.host() + ":" + source.port());
+        operation.checkGoesOn();
         try (ReplicationConnection connection = SourceSlot.connect(environment, source)) {
+            operation.checkGoesOn();
             int block = connection.blockSize();
             if (block != Page.SIZE) {
                 throw PageserverException.of(
@@ -75,26 +80,17 @@ final class TimelineImport {
                         block,
                         Page.SIZE);
             }
-            boolean created = reserveSlot(connection);
-            Timeline done = null;
-            try {
-                done = take(connection);
-                return done;
-            } finally {
-                if (done == null && created) {
-                    dropSlot();
-                }
+            reserveSlot(connection);
+            try (Operation.Interruption _ = operation.interruptedBy(connection::close)) {
+                return take(connection);
             }
         } catch (PageserverException e) {
             throw SourceError.explain(e, source);
         }
     }
 
-    /**
-     * Makes sure the slot is there and keeps WAL; true if it is ours to drop should the import
-     * fail.
-     */
-    private boolean reserveSlot(ReplicationConnection connection) {
+    /** Makes sure the slot is there and keeps WAL. */
+    private void reserveSlot(ReplicationConnection connection) {
         ReplicationSlot slot = connection.readReplicationSlot(source.slot());
         if (slot instanceof ReplicationSlot.Present present) {
             if (present.restartLsn() == 0) {
@@ -103,15 +99,20 @@ final class TimelineImport {
                         "replication slot %s exists but keeps no WAL: it was never used or the source has invalidated it; drop it, or name another",
                         source.slot());
             }
-            return false;
+            return;
         }
         try {
+            // Once it is asked for it may be there, even if no answer comes.
+            created = slot instanceof ReplicationSlot.Absent;
             connection.createPhysicalReplicationSlot(source.slot(), true);
-            return true;
+            created = true;
         } catch (PageserverException e) {
+            if (ReplicationError.of(e) != null) {
+                created = false;
+            }
             if (slot instanceof ReplicationSlot.Unknown
                     && ReplicationError.is(e, ReplicationError.SLOT_EXISTS)) {
-                return false;
+                return;
             }
             throw e;
         }
@@ -121,23 +122,31 @@ final class TimelineImport {
         return Subject.of(tenant, id);
     }
 
-    /** A slot nobody follows would fill the source's disk. */
-    private void dropSlot() {
+    /** It came to nothing: a slot nobody follows would fill the source's disk. */
+    void dropSlot() {
+        if (!created) {
+            return;
+        }
         try {
             SourceSlot.drop(environment, source);
         } catch (PageserverException e) {
-            environment
-                    .tracer()
-                    .event(
-                            Event.SLOT_LEFT_BEHIND,
-                            subject(),
-                            "replication slot "
-                                    + source.slot()
-                                    + " could not be dropped after a failed import and keeps WAL on the source for ever; "
-                                    + TimelineStore.dropSlotBy(source)
-                                    + ": "
-                                    + e.getMessage());
+            if (ReplicationError.is(e, ReplicationError.NO_SUCH_SLOT)) {
+                return;
+            }
+            String left =
+                    "replication slot "
+                            + source.slot()
+                            + " could not be dropped after a failed import and keeps WAL on the source for ever; "
+                            + TimelineStore.dropSlotBy(source)
+                            + ": "
+                            + e.getMessage();
+            operation.leaves(left);
+            environment.tracer().event(Event.SLOT_LEFT_BEHIND, subject(), left);
         }
+    }
+
+    private static PageserverException backupStopped() {
+        return PageserverException.of(ErrorCode.CANCELLED, "its import is to stop");
     }
 
     private Timeline take(ReplicationConnection connection) {
@@ -146,14 +155,17 @@ final class TimelineImport {
         boolean done = false;
         try {
             operation.stage("waiting for a checkpoint of the source");
+            operation.checkGoesOn();
             BaseBackupRange range =
                     connection.baseBackup(
                             new BaseBackupOptions("palimpsest import").withSizes(), backup);
+            operation.checkGoesOn();
             operation.stage("making the copy durable");
             Timeline timeline = backup.finish(range);
             done = true;
             return timeline;
         } finally {
+            backup.end();
             if (!done && backup.timeline != null) {
                 backup.timeline.close();
             }
@@ -172,6 +184,9 @@ final class TimelineImport {
         private String prefix = "";
         private boolean inFile;
         private long received;
+
+        /** Waits for the disk end, too. */
+        private Operation.@Nullable Interruption stopping;
 
         Backup(ReplicationConnection connection, SystemIdentity identity, int segmentSize) {
             this.connection = connection;
@@ -205,6 +220,7 @@ final class TimelineImport {
             TimelineStore.markUnfinished(environment.disk(), directory);
             Timeline filling = Timeline.beginImport(surroundings, directory, index, remote);
             timeline = filling;
+            stopping = operation.interruptedBy(() -> filling.breakOff(backupStopped()));
             BaseBackupImport into =
                     new BaseBackupImport(
                             connection.version(), start, batch -> filling.commitPart(batch, start));
@@ -220,6 +236,13 @@ final class TimelineImport {
                             "from " + source + ", base backup at " + Lsn.toString(start));
         }
 
+        /** It is not to be stopped in the old way any more. */
+        void end() {
+            if (stopping != null) {
+                stopping.close();
+            }
+        }
+
         @Override
         public void archive(int oid) {
             prefix = oid == 0 ? "" : "pg_tblspc/" + Integer.toUnsignedString(oid) + "/";
@@ -228,6 +251,7 @@ final class TimelineImport {
 
         @Override
         public void bytes(byte[] bytes, int offset, int length) {
+            operation.checkGoesOn();
             archiveReader().push(bytes, offset, length);
             if (received / PROGRESS_BYTES != (received + length) / PROGRESS_BYTES) {
                 environment

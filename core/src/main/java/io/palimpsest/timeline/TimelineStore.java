@@ -50,6 +50,9 @@ public final class TimelineStore {
 
     private static final int MAX_SOURCE_BYTES = 1 << 16;
 
+    /** Who waits for the store looks so often whether it is to go on. */
+    private static final long LOOK_AGAIN = 250_000_000L;
+
     private final Surroundings surroundings;
     private final Environment environment;
     private final TimelineTree tree;
@@ -296,13 +299,15 @@ public final class TimelineStore {
      * With a store: claims the tenant there, and makes its directory here what is to be opened.
      *
      * @param generation that it is to have, if somebody has given one out
+     * @param check throws if it is to stop; asked before each step
      * @return false if the tenant was deleted, or its deletion has begun: nothing is to be opened
      * @throws PageserverException see {@link Backup#attach}
      */
-    public boolean attach(TenantShardId tenant, OptionalInt generation, LocationMode mode) {
+    public boolean attach(
+            TenantShardId tenant, OptionalInt generation, LocationMode mode, Runnable check) {
         return backup == null
                 || backup.tenant(tenant) != null
-                || backup.attach(tenant, generation, mode, this);
+                || backup.attach(tenant, generation, mode, this, check);
     }
 
     /** With a store: the tenant as its directory has it; see {@link Backup#reopen}. */
@@ -637,7 +642,8 @@ public final class TimelineStore {
     }
 
     /** The store has it too when this returns; or it throws, and the timeline is closed. */
-    private void publish(Timeline timeline, @Nullable WalSource source) {
+    private void publish(
+            Timeline timeline, @Nullable WalSource source, @Nullable Operation operation) {
         RemoteTimeline remote = timeline.remote();
         if (remote == null) {
             return;
@@ -652,7 +658,14 @@ public final class TimelineStore {
                             false,
                             source == null ? null : source.record()));
             remote.begin(timeline);
-            remote.awaitStored(index -> true);
+            while (!remote.awaitStored(index -> true, LOOK_AGAIN)) {
+                if (operation != null) {
+                    operation.checkGoesOn();
+                }
+            }
+            if (operation != null) {
+                operation.cannotBeCancelled("the timeline is made");
+            }
             done = true;
         } finally {
             if (!done) {
@@ -783,7 +796,7 @@ public final class TimelineStore {
                 Timeline.createBranch(surroundings, directory(tenant, id), index, ancestor, remote);
         boolean done = false;
         try {
-            publish(branch, null);
+            publish(branch, null, null);
             done = true;
             return branch;
         } finally {
@@ -832,28 +845,18 @@ public final class TimelineStore {
             before = null;
         }
         Timeline made = null;
+        RemoteTimeline remote = owned == null ? null : owned.timeline(id, directory);
+        TimelineImport importing =
+                new TimelineImport(
+                        surroundings, tenant, id, directory, source, properties, remote, operation);
         try {
             writeSource(tenant, id, source);
-            RemoteTimeline remote = owned == null ? null : owned.timeline(id, directory);
-            made =
-                    completed(
-                            new TimelineImport(
-                                            surroundings,
-                                            tenant,
-                                            id,
-                                            directory,
-                                            source,
-                                            properties,
-                                            remote,
-                                            operation)
-                                    .run(),
-                            source,
-                            directory,
-                            operation);
+            made = completed(importing.run(), source, directory, operation);
             return made;
         } finally {
             if (made == null) {
-                discardImport(directory, owned);
+                discardImport(tenant, id, owned, operation.isStopping());
+                importing.dropSlot();
                 if (before == null) {
                     environment.disk().delete(sources(tenant) + "/" + id);
                 }
@@ -894,7 +897,7 @@ public final class TimelineStore {
             return made;
         } finally {
             if (made == null) {
-                discardImport(directory, owned);
+                discardImport(tenant, id, owned, operation.isStopping());
             }
         }
     }
@@ -915,14 +918,39 @@ public final class TimelineStore {
         if (imported.remote() != null) {
             operation.stage("putting it into the object store");
         }
-        publish(imported, source);
+        publish(imported, source, operation);
         environment.disk().delete(directory + "/" + UNFINISHED);
         return imported;
     }
 
-    private void discardImport(String directory, @Nullable RemoteTenant owned) {
+    /**
+     * Nothing is left of it here.
+     *
+     * @param there nor in the store, which may have got all of it, and the manifest name it
+     */
+    private void discardImport(
+            TenantShardId tenant, TimelineId id, @Nullable RemoteTenant owned, boolean there) {
+        String directory = directory(tenant, id);
+        Disk disk = environment.disk();
+        boolean sent = disk.exists(directory + "/" + TimelineIndex.FILE);
+        if (owned != null && backup != null && there && sent && owned.owns()) {
+            try {
+                owned.deleting(id);
+                if (owned.mode().deletes()) {
+                    backup.deleteObjects(owned, id);
+                }
+            } catch (PageserverException e) {
+                environment
+                        .tracer()
+                        .event(
+                                Event.IMPORT_LEFT_IN_STORE,
+                                Subject.of(tenant, id),
+                                "it was not made, and what the store has of it is deleted when the tenant is attached the next time: "
+                                        + e.getMessage());
+            }
+        }
         if (owned != null) {
-            environment.disk().delete(directory + "/" + TimelineIndex.FILE);
+            disk.delete(directory + "/" + TimelineIndex.FILE);
         }
         discard(directory);
     }

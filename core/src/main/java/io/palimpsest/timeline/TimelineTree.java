@@ -264,13 +264,16 @@ public final class TimelineTree {
     /**
      * Takes over all of its ancestors' history that it needs, and is a timeline without an ancestor
      * from then on. One that has none is fine.
+     *
+     * @throws PageserverException CANCELLED if {@code operation} is to stop; then it is as it was
      */
-    public void detach(Timeline timeline) {
+    public void detach(Timeline timeline, Operation operation) {
         BranchPoint at = timeline.branchPoint();
         if (at == null) {
             return;
         }
-        Detachment.run(surroundings, timeline, timeline.stored());
+        operation.stage("taking over what its ancestors have");
+        Detachment.run(surroundings, timeline, timeline.stored(), operation);
         RemoteTimeline remote = timeline.remote();
         if (remote != null) {
             // The ancestor must keep what the branch in the store needs of it.

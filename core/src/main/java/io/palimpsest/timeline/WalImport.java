@@ -79,7 +79,7 @@ public final class WalImport implements TarReader.Visitor {
         operation.stage("taking WAL");
         operation.total(Math.max(0, endLsn - timeline.lastRecordLsn()));
         boolean done = false;
-        try {
+        try (Operation.Interruption _ = operation.interruptedBy(bytes::end)) {
             WalImport importing = new WalImport(limits, timeline, endLsn, operation);
             importing.read(bytes);
             importing.requireEnd();
@@ -103,7 +103,9 @@ public final class WalImport implements TarReader.Visitor {
         TarReader tar = new TarReader(this);
         byte[] piece = new byte[PIECE];
         for (int n; (n = bytes.read(piece, 0, piece.length)) >= 0; ) {
+            operation.checkGoesOn();
             while (!timeline.awaitRoomInStore(PATIENCE)) {
+                operation.checkGoesOn();
                 timeline.checkNotFenced();
             }
             tar.push(piece, 0, n);

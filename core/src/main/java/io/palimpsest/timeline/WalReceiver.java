@@ -236,7 +236,8 @@ public final class WalReceiver {
                     LSN_OUT_OF_RANGE,
                     CORRUPTION,
                     UNSUPPORTED,
-                    SOURCE_BROKEN ->
+                    SOURCE_BROKEN,
+                    CANCELLED ->
                     false;
         };
     }

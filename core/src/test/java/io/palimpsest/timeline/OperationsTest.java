@@ -128,4 +128,87 @@ class OperationsTest {
         first.completed();
         assertEquals(301, operations.completed(Operation.Kind.IMPORT));
     }
+
+    private void refused(ErrorCode code, Runnable what) {
+        PageserverException e = assertThrows(PageserverException.class, what::run);
+        assertEquals(code, e.code(), e.getMessage());
+    }
+
+    @Test
+    void whoIsAskedToStopIsToldWhereItLooksAndWakes() {
+        Operation operation = begin();
+        operation.checkGoesOn();
+        int[] woken = new int[2];
+        Operation.Interruption over = operation.interruptedBy(() -> woken[0]++);
+        Operation.Interruption _ = operation.interruptedBy(() -> woken[1]++);
+        over.close();
+        Operation.Status asked = operations.cancel(1);
+        assertEquals(Operation.State.RUNNING, asked.state());
+        assertEquals(true, asked.stopping());
+        assertEquals(0, woken[0]);
+        assertEquals(1, woken[1]);
+        Operation.Status _ = operations.cancel(1);
+        assertEquals(1, woken[1]);
+        refused(ErrorCode.CANCELLED, operation::checkGoesOn);
+        refused(ErrorCode.CANCELLED, () -> operation.cannotBeCancelled("too late"));
+        refused(
+                ErrorCode.CANCELLED,
+                () -> {
+                    Operation.Interruption _ = operation.interruptedBy(() -> {});
+                });
+        operation.leaves("a slot");
+        operation.stopped();
+        Operation.Status last = operations.cancel(1);
+        assertEquals(Operation.State.CANCELLED, last.state());
+        assertEquals(false, last.stopping());
+        assertEquals("a slot", last.failure());
+        assertEquals(1, operations.cancelled(Operation.Kind.IMPORT));
+        assertEquals(0, operations.failed(Operation.Kind.IMPORT));
+    }
+
+    @Test
+    void whatHasComeTooFarOrIsOverIsNotCancelled() {
+        Operation operation = begin();
+        operation.cannotBeCancelled("it is durable");
+        PageserverException e = assertThrows(PageserverException.class, () -> operations.cancel(1));
+        assertEquals(ErrorCode.CONFLICT, e.code());
+        assertEquals("operation 1 cannot be cancelled any more: it is durable", e.getMessage());
+        operation.checkGoesOn();
+        operation.completed();
+        refused(ErrorCode.CONFLICT, () -> operations.cancel(1));
+        begin().failed("no answer");
+        refused(ErrorCode.CONFLICT, () -> operations.cancel(2));
+        refused(ErrorCode.NOT_FOUND, () -> operations.cancel(3));
+    }
+
+    @Test
+    void whateverStopsTheWorkWhoWaitsIsToldThatItWasCancelled() {
+        PageserverException e =
+                assertThrows(
+                        PageserverException.class,
+                        () ->
+                                operations.run(
+                                        Operation.Kind.IMPORT,
+                                        TENANT,
+                                        TIMELINE,
+                                        operation -> {
+                                            Operation.Status _ = operations.cancel(1);
+                                            throw PageserverException.of(
+                                                    ErrorCode.IO, "the connection is closed");
+                                        }));
+        assertEquals(ErrorCode.CANCELLED, e.code());
+        assertEquals("operation 1 (import) was cancelled by request", e.getMessage());
+        // What comes to its end nevertheless has come to its end.
+        int done =
+                operations.run(
+                        Operation.Kind.IMPORT,
+                        TENANT,
+                        TIMELINE,
+                        operation -> {
+                            Operation.Status _ = operations.cancel(2);
+                            return 7;
+                        });
+        assertEquals(7, done);
+        assertEquals(Operation.State.COMPLETED, operations.status(2).state());
+    }
 }

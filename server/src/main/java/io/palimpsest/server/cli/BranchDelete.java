@@ -54,7 +54,10 @@ final class BranchDelete implements Callable<Integer> {
             slots.forEach(slot -> server.say("%s", slot));
             if (really) {
                 for (Branch branch : going) {
-                    BranchPoint.delete(api, branches.tenant(), TimelineId.parse(branch.id()));
+                    TimelineId id = TimelineId.parse(branch.id());
+                    try (OperationTalk _ = server.talk(api, branches.tenant(), id)) {
+                        BranchPoint.delete(api, branches.tenant(), id);
+                    }
                 }
             }
             if (server.json()) {

@@ -1,6 +1,7 @@
 package io.palimpsest.server.cli;
 
 import io.palimpsest.base.TenantId;
+import io.palimpsest.base.TimelineId;
 import java.io.PrintWriter;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Mixin;
@@ -38,6 +39,11 @@ final class BranchServer {
 
     PrintWriter out() {
         return command.commandLine().getOut();
+    }
+
+    /** Tells how far the server is with something long, until it is closed. */
+    OperationTalk talk(ServerApi api, TenantId whose, TimelineId timeline) {
+        return OperationTalk.begin(api, whose, timeline, command.commandLine().getErr(), json);
     }
 
     /** Talk. */

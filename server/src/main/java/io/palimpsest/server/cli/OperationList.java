@@ -72,8 +72,12 @@ final class OperationList implements Callable<Integer> {
     /** Of one that is over. */
     static String end(JsonNode operation) {
         String took = SourceStatus.duration(Math.round(operation.path("seconds").asDouble()));
-        return operation.path("state").asText().equals("completed")
-                ? "done in " + took
-                : "failed after " + took + ": " + operation.path("failure").asText();
+        String failure = operation.path("failure").asText();
+        return switch (operation.path("state").asText()) {
+            case "completed" -> "done in " + took;
+            case "cancelled" ->
+                    "cancelled after " + took + (failure.isEmpty() ? "" : ": " + failure);
+            default -> "failed after " + took + ": " + failure;
+        };
     }
 }

@@ -22,7 +22,11 @@ final class OperationText {
     static String progress(JsonNode operation) {
         long done = operation.path("bytes_done").asLong();
         long total = operation.path("bytes_total").asLong();
-        StringBuilder line = new StringBuilder(operation.path("stage").asText());
+        StringBuilder line = new StringBuilder();
+        if (operation.path("stopping").asBoolean()) {
+            line.append("stopping: ");
+        }
+        line.append(operation.path("stage").asText());
         if (total > 0) {
             line.append("  ").append(bar(done, total));
         }

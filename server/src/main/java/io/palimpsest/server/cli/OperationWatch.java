@@ -16,7 +16,7 @@ import picocli.CommandLine.Spec;
         mixinStandardHelpOptions = true,
         description = {
             "Tells how far an operation is until it is over. That this ends does not end the operation.",
-            "Exit status 1 if the operation failed."
+            "Exit status 1 if the operation failed, or was cancelled."
         })
 final class OperationWatch implements Callable<Integer> {
     @Spec CommandSpec spec = CommandSpec.create();

@@ -97,7 +97,7 @@ public final class Palimpsest {
     @Command(
             name = "operation",
             mixinStandardHelpOptions = true,
-            description = "What a running server does that takes long: list, watch.")
+            description = "What a running server does that takes long: list, watch, cancel.")
     static final class Operation {}
 
     /** Pages. */
@@ -241,7 +241,8 @@ public final class Palimpsest {
             case "operation" ->
                     List.of(
                             new Verb(OperationList.class, "list"),
-                            new Verb(OperationWatch.class, "watch"));
+                            new Verb(OperationWatch.class, "watch"),
+                            new Verb(OperationCancel.class, "cancel"));
             case "page" -> List.of(new Verb(PageExplain.class, "explain"));
             case "store" ->
                     List.of(
@@ -273,7 +274,7 @@ public final class Palimpsest {
      * @param terminal does a person watch the standard error?
      * @return the exit status
      */
-    static int run(PrintWriter out, PrintWriter err, boolean terminal, String... args) {
+    public static int run(PrintWriter out, PrintWriter err, boolean terminal, String... args) {
         CommandLine line =
                 commandLine(args.length == 0 ? "" : args[0], args.length < 2 ? "" : args[1]);
         line.setOut(out);
@@ -320,6 +321,7 @@ public final class Palimpsest {
                     DENIED,
                     THROTTLED,
                     UNAVAILABLE,
+                    CANCELLED,
                     SHUTTING_DOWN ->
                     FAILED;
         };

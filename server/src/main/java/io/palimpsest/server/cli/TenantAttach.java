@@ -57,7 +57,7 @@ final class TenantAttach implements Callable<Integer> {
         try (ServerApi api = server.open()) {
             for (TenantId tenant :
                     all ? inStore(api) : tenants.stream().map(TenantId::parse).toList()) {
-                try {
+                try (OperationTalk _ = OperationTalk.begin(api, tenant, null, err, false)) {
                     JsonNode _ =
                             api.call(
                                     "PUT",

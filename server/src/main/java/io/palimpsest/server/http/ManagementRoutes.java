@@ -904,7 +904,8 @@ final class ManagementRoutes {
             case CONFLICT -> 409;
             case PRECONDITION_FAILED -> 412;
             case SHUTTING_DOWN, NO_SPACE, THROTTLED, UNAVAILABLE -> 503;
-            case CORRUPTION, UNSUPPORTED, SOURCE_BROKEN, IO, DENIED -> 500;
+            // CANCELLED: who repeats by himself what is answered by 503 must not begin it anew.
+            case CORRUPTION, UNSUPPORTED, SOURCE_BROKEN, IO, DENIED, CANCELLED -> 500;
         };
     }
 

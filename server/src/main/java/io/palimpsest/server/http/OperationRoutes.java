@@ -19,6 +19,7 @@ import org.jspecify.annotations.Nullable;
  * <pre>
  *   GET  /v1/operation                               [operation], all that run and the last that are over
  *   GET  /v1/operation/:number                       operation
+ *   DELETE /v1/operation/:number                     operation, which is to stop: 202 while it does, 200 when it has
  *   GET  /v1/tenant/:tenant/operation                [operation] of one tenant
  * </pre>
  */
@@ -34,6 +35,7 @@ final class OperationRoutes {
     void add(Router router) {
         router.add("GET", "/v1/operation", _ -> list(null));
         router.add("GET", "/v1/operation/{operation}", this::one);
+        router.add("DELETE", "/v1/operation/{operation}", this::cancel);
         router.add("GET", "/v1/tenant/{tenant}/operation", r -> list(r.tenant()));
     }
 
@@ -46,11 +48,20 @@ final class OperationRoutes {
     }
 
     private Answer one(Request request) {
+        return new Answer(200, json(operations.status(number(request))));
+    }
+
+    private Answer cancel(Request request) {
+        Operation.Status status = operations.cancel(number(request));
+        return new Answer(status.state() == Operation.State.RUNNING ? 202 : 200, json(status));
+    }
+
+    private static long number(Request request) {
         String number = request.inPath("operation");
         if (!number.matches("[0-9]{1,18}")) {
             throw PageserverException.badRequest("operation '%s' is no number", number);
         }
-        return new Answer(200, json(operations.status(Long.parseLong(number))));
+        return Long.parseLong(number);
     }
 
     private static ObjectNode json(Operation.Status status) {
@@ -63,6 +74,9 @@ final class OperationRoutes {
             o.put("timeline_id", timeline.toString());
         }
         o.put("state", status.state().name().toLowerCase(Locale.ROOT));
+        if (status.stopping()) {
+            o.put("stopping", true);
+        }
         o.put("stage", status.stage());
         o.put("begun", Instant.ofEpochMilli(status.begunMillis()).toString());
         o.put("seconds", status.nanos() / 1_000_000 / 1000.0);

@@ -137,6 +137,21 @@ final class SentBody implements Incoming {
         }
     }
 
+    @Override
+    public void end() {
+        lock.lock();
+        try {
+            broken = broken == null ? "the page server wants no more of it" : broken;
+            waiting.forEach(ByteBuf::release);
+            waiting.clear();
+            bytes = 0;
+            unwanted = true;
+            changed.signalAll();
+        } finally {
+            lock.unlock();
+        }
+    }
+
     /** Nobody reads on. What is still to come is thrown away, for a while. */
     void discard() {
         lock.lock();

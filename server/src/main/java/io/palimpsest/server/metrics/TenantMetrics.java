@@ -124,7 +124,8 @@ final class TenantMetrics {
                 "Long work that was asked for and is over.");
         for (Operation.Kind kind : Operation.Kind.values()) {
             out.sample(operations.completed(kind), "kind", name(kind), "result", "completed")
-                    .sample(operations.failed(kind), "kind", name(kind), "result", "failed");
+                    .sample(operations.failed(kind), "kind", name(kind), "result", "failed")
+                    .sample(operations.cancelled(kind), "kind", name(kind), "result", "cancelled");
         }
     }
 

@@ -10,15 +10,20 @@ import io.palimpsest.base.Bytes;
 import io.palimpsest.base.Lsn;
 import io.palimpsest.pg.Page;
 import io.palimpsest.pg.PageChecksum;
+import io.palimpsest.server.cli.Palimpsest;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
+import java.io.PrintWriter;
+import java.io.StringWriter;
 import java.net.Socket;
+import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -329,6 +334,94 @@ class ImportRoutesTest {
         }
         gone(id);
         Answer again = put(path(id) + "/" + BACKUP, tar, 1 << 16);
+        assertEquals(200, again.status(), again.said());
+    }
+
+    /** While the sender says nothing: nobody waits for it, and nothing stays. */
+    @Test
+    void anImportIsCancelledWhileItWaitsForItsSender() throws Exception {
+        int id = next();
+        byte[] tar = new SentBackup().tar();
+        try (Socket socket = new Socket()) {
+            socket.connect(server.address());
+            OutputStream out = socket.getOutputStream();
+            out.write(head(path(id) + "/" + BACKUP, "Content-Length: " + tar.length));
+            out.write(tar, 0, tar.length / 2);
+            out.flush();
+            JsonNode running = running();
+            while (running.path("bytes_done").asLong() < tar.length / 2) {
+                running = server.send(200, "GET", "/v1/operation/" + running.path("number"), "");
+                Thread.sleep(5);
+            }
+            long number = running.path("number").asLong();
+            HttpResponse<String> asked = server.request("DELETE", "/v1/operation/" + number, "");
+            assertTrue(asked.statusCode() == 202 || asked.statusCode() == 200, asked.body());
+            Answer answer = answer(socket.getInputStream());
+            assertEquals(500, answer.status(), answer.said());
+            assertTrue(answer.said().contains("cancelled by request"), answer.said());
+            gone(id);
+            JsonNode again = server.send(200, "DELETE", "/v1/operation/" + number, "");
+            assertEquals("cancelled", again.path("state").asText());
+            assertEquals("import", again.path("kind").asText());
+        }
+        Answer again = put(path(id) + "/" + BACKUP, tar, 1 << 16);
+        assertEquals(200, again.status(), again.said());
+        JsonNode _ = server.send(409, "DELETE", "/v1/operation/2", "");
+    }
+
+    private JsonNode running() throws Exception {
+        while (true) {
+            for (JsonNode operation : server.send(200, "GET", "/v1/operation", "")) {
+                if (operation.path("state").asText().equals("running")) {
+                    return operation;
+                }
+            }
+            Thread.sleep(5);
+        }
+    }
+
+    private record Said(int status, String out, String err) {}
+
+    private Said palimpsest(String... words) {
+        StringWriter out = new StringWriter();
+        StringWriter err = new StringWriter();
+        int status =
+                Palimpsest.run(
+                        new PrintWriter(out),
+                        new PrintWriter(err),
+                        false,
+                        Stream.concat(
+                                        Stream.of(words),
+                                        Stream.of(
+                                                "--server",
+                                                "http://127.0.0.1:" + server.address().getPort()))
+                                .toArray(String[]::new));
+        return new Said(status, out.toString(), err.toString());
+    }
+
+    @Test
+    void theCommandLineCancelsWhatWasTakenOfWal() throws Exception {
+        int id = taken();
+        byte[] wal = SentBackup.tar(SEGMENT, SentBackup.segment(SentBackup.SYSTEM));
+        try (Socket socket = new Socket()) {
+            socket.connect(server.address());
+            OutputStream out = socket.getOutputStream();
+            out.write(head(path(id) + "/" + WAL, "Content-Length: " + wal.length));
+            out.write(wal, 0, 100);
+            out.flush();
+            String number = running().path("number").asText();
+            Said said = palimpsest("operation", "cancel", number);
+            assertEquals(0, said.status, said.err);
+            assertTrue(said.out.startsWith("cancelled after "), said.out);
+            assertEquals(500, answer(socket.getInputStream()).status());
+            Said list = palimpsest("operation", "list", "--all");
+            assertTrue(list.out.contains("cancelled after "), list.out);
+            assertEquals(1, palimpsest("operation", "watch", number).status);
+            assertEquals(4, palimpsest("operation", "cancel", "1").status);
+            assertEquals(3, palimpsest("operation", "cancel", "999").status);
+        }
+        // It is where it was, and goes on.
+        Answer again = put(path(id) + "/" + WAL, wal, 1 << 18);
         assertEquals(200, again.status(), again.said());
     }
 

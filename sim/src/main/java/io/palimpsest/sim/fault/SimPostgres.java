@@ -116,6 +116,11 @@ public final class SimPostgres {
         hasSlot = false;
     }
 
+    /** Does it keep WAL for somebody? */
+    public boolean hasSlot() {
+        return hasSlot;
+    }
+
     /** Somebody creates the slot again. */
     public void createSlot() {
         hasSlot = true;

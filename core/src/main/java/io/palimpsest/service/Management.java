@@ -135,6 +135,21 @@ public final class Management {
         return tenants.downloadSecondary(tenant, waitNanos);
     }
 
+    /** How it is with all tenants here. */
+    public List<TenantStatus> tenantStatus() {
+        return TenantStatus.all(tenants);
+    }
+
+    /** How it is with one; NOT_FOUND. */
+    public TenantStatus tenantStatus(TenantId tenant) {
+        return TenantStatus.of(tenants, tenant);
+    }
+
+    /** See {@link Tenants#deleteTenant}. */
+    public void deleteTenant(TenantId tenant, boolean protectedToo) {
+        tenants.deleteTenant(tenant, protectedToo);
+    }
+
     /** Under which generation a tenant is here; null without an object store. */
     public TimelineStore.@Nullable Ownership ownership(TenantId tenant) {
         return tenants.ownership(tenant);
@@ -145,9 +160,9 @@ public final class Management {
         return tenants.deleteGarbage(tenant);
     }
 
-    /** Tenants that the object store has something of, attached here or not. */
+    /** Tenants that the object store has, attached here or not; none that was deleted. */
     public List<TenantId> tenantsInStore() {
-        return tenants.tenantsInStore();
+        return tenants.tenantsToAttach();
     }
 
     /** The timelines of a tenant, by id; NOT_FOUND if the tenant has none here. */

@@ -400,6 +400,18 @@ public final class Tenants {
         return store.tenantsInStore().stream().map(TenantShardId::tenant).distinct().toList();
     }
 
+    /**
+     * The same without those that were deleted, of which only manifests are left: a request to the
+     * store for each.
+     */
+    public List<TenantId> tenantsToAttach() {
+        return store.tenantsInStore().stream()
+                .filter(store::isToAttach)
+                .map(TenantShardId::tenant)
+                .distinct()
+                .toList();
+    }
+
     /** A tenant that is made here must not be one that another server has. */
     private void begin(TenantId tenant) {
         TenantShardId id = TenantShardId.unsharded(tenant);
@@ -432,6 +444,14 @@ public final class Tenants {
      */
     public void deleteTenant(TenantId tenant, boolean protectedToo) {
         deletions.delete(TenantShardId.unsharded(tenant), protectedToo, () -> checkDeletes(tenant));
+    }
+
+    /**
+     * Why a tenant that is not here is not: UNAVAILABLE if it is on its way, PRECONDITION_FAILED if
+     * it does not come by itself, NOT_FOUND if it is being deleted. Nothing is thrown of any other.
+     */
+    public void checkHere(TenantId tenant) {
+        attachments.checkHere(TenantShardId.unsharded(tenant));
     }
 
     /** Tenants that are being deleted, and how far that is, for people. */

@@ -518,8 +518,15 @@ final class Backup {
     }
 
     boolean has(TenantShardId tenant) {
-        ObjectStore.Listing listing = store.list(RemotePath.tenant(tenant) + "/", true, 1, null);
-        return !listing.objects().isEmpty();
+        return any(RemotePath.tenant(tenant) + "/");
+    }
+
+    boolean hasTimelines(TenantShardId tenant) {
+        return any(RemotePath.tenant(tenant) + "/timelines/");
+    }
+
+    private boolean any(String prefix) {
+        return !store.list(prefix, true, 1, null).objects().isEmpty();
     }
 
     /** Tenants that there is something of; names that are none are left out. */

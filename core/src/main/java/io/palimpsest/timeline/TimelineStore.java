@@ -448,6 +448,12 @@ public final class TimelineStore {
         THERE
     }
 
+    /** Has the store more of a tenant than manifests, or do these say that it is there? */
+    public boolean isToAttach(TenantShardId tenant) {
+        return backup != null
+                && (backup.hasTimelines(tenant) || backup.remains(tenant) == Remains.THERE);
+    }
+
     /** Of a tenant that is not attached here; NOTHING without a store. */
     public Remains remains(TenantShardId tenant) {
         return backup == null ? Remains.NOTHING : backup.remains(tenant);

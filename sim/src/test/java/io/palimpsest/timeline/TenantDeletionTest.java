@@ -91,6 +91,8 @@ class TenantDeletionTest {
                                 assertEquals(Operation.Kind.DELETION, told.kind());
                                 assertEquals(Operation.State.COMPLETED, told.state());
                                 assertTrue(told.bytesDone() > 0);
+                                assertEquals(List.of(TENANT), tenants.tenantsInStore());
+                                assertEquals(List.of(), tenants.tenantsToAttach());
                                 // Again is fine, and its id is not used again.
                                 tenants.deleteTenant(TENANT, false);
                                 refused(

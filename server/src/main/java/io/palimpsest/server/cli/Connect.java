@@ -309,12 +309,18 @@ final class Connect implements Callable<Integer> {
         return only(api.get("/v1/tenant"));
     }
 
-    /** The only tenant of a list of them. */
+    /** The only tenant of a list of them; one that is being deleted is none any more. */
     static TenantId only(JsonNode all) {
-        if (all.size() != 1) {
-            throw PageserverException.badRequest(
-                    "the server has %d tenants: say which one by --tenant", all.size());
+        List<String> ids = new ArrayList<>();
+        for (JsonNode tenant : all) {
+            if (!tenant.at("/state/slug").asText().equals("Stopping")) {
+                ids.add(tenant.path("id").asText());
+            }
         }
-        return TenantId.parse(all.get(0).path("id").asText());
+        if (ids.size() != 1) {
+            throw PageserverException.badRequest(
+                    "the server has %d tenants: say which one by --tenant", ids.size());
+        }
+        return TenantId.parse(ids.getFirst());
     }
 }

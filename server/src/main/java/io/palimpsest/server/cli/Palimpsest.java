@@ -123,7 +123,8 @@ public final class Palimpsest {
     @Command(
             name = "tenant",
             mixinStandardHelpOptions = true,
-            description = "Tenants of a running server: attach, config, locate.")
+            description =
+                    "Tenants of a running server: attach, config, delete, list, locate, show.")
     static final class Tenant {}
 
     /** Tokens. */
@@ -264,7 +265,10 @@ public final class Palimpsest {
                     List.of(
                             new Verb(TenantAttach.class, "attach"),
                             new Verb(TenantConfigure.class, "config"),
-                            new Verb(TenantLocate.class, "locate"));
+                            new Verb(TenantDelete.class, "delete", "rm"),
+                            new Verb(TenantList.class, "list", "ls"),
+                            new Verb(TenantLocate.class, "locate"),
+                            new Verb(TenantShow.class, "show"));
             case "token" -> List.of(new Verb(TokenCreate.class, "create"));
             default -> List.of();
         };

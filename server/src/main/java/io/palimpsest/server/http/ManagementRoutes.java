@@ -28,7 +28,6 @@ import io.palimpsest.timeline.Location;
 import io.palimpsest.timeline.LocationMode;
 import io.palimpsest.timeline.LsnAtTime;
 import io.palimpsest.timeline.StoreGarbage;
-import io.palimpsest.timeline.TimelineStore;
 import io.palimpsest.timeline.TransactionEnd;
 import java.nio.charset.StandardCharsets;
 import java.time.Instant;
@@ -134,6 +133,7 @@ final class ManagementRoutes {
         new BranchRoutes(management).add(router);
         new SourceRoutes(service.sources(), management).add(router);
         new OperationRoutes(management.operations()).add(router);
+        new TenantRoutes(management).add(router);
         new TenantConfigRoutes(management).add(router);
         new ImportRoutes(management).add(router);
     }
@@ -191,7 +191,6 @@ final class ManagementRoutes {
         router.add("GET", "/v1/background", _ -> background());
         router.add("PUT", "/v1/disk_usage_eviction/run", r -> freeDisk(r.body()));
         router.add("GET", "/v1/store/tenant", _ -> ids(management.tenantsInStore()));
-        router.add("GET", "/v1/tenant", _ -> tenants());
         router.add("GET", "/v1/location_config", _ -> locations());
         router.add("GET", "/v1/location_config/{tenant}", r -> location(r.tenant()));
         addOfTenant();
@@ -695,27 +694,6 @@ final class ManagementRoutes {
     private Answer ids(List<TenantId> tenants) {
         ArrayNode list = JSON.arrayNode();
         tenants.forEach(id -> list.addObject().put("id", id.toString()));
-        return ok(list);
-    }
-
-    private Answer tenants() {
-        ArrayNode list = JSON.arrayNode();
-        for (TenantId tenant : management.tenants()) {
-            ObjectNode json = list.addObject().put("id", tenant.toString());
-            json.putObject("state").put("slug", "Active");
-            json.putObject("attachment_status").put("slug", "attached");
-            TimelineStore.Ownership ownership = management.ownership(tenant);
-            if (ownership != null) {
-                boolean stale = ownership.fencedBy() != 0;
-                json.put("generation", ownership.generation());
-                json.put(
-                        "mode",
-                        (stale ? LocationMode.ATTACHED_STALE : ownership.mode()).toString());
-                if (stale) {
-                    json.put("fenced_by", ownership.fencedBy());
-                }
-            }
-        }
         return ok(list);
     }
 

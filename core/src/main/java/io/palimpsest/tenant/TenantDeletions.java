@@ -252,6 +252,8 @@ final class TenantDeletions {
                                 tenant.tenant(),
                                 null,
                                 operation -> {
+                                    operation.cannotBeCancelled(
+                                            "the tenant is gone for everybody, what is left is to delete it");
                                     attachments.going(tenant, "it is under way");
                                     store.deleteForGood(tenant, operation, this::checkGoesOn);
                                     return true;

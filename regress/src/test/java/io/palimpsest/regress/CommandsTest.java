@@ -58,12 +58,16 @@ class CommandsTest {
                             timeline.toString(),
                             "$KEY",
                             new KeyFiles().privateKey(home.resolve("key")).toString(),
+                            "$PGDATA",
+                            home.resolve("pgdata").toString(),
                             "$COPIES",
                             home.resolve("copies").toString());
             Map<String, String> environment =
                     Map.of(
                             "PALIMPSEST_SERVER",
-                            "http://127.0.0.1:" + server.management().getPort());
+                            "http://127.0.0.1:" + server.management().getPort(),
+                            "PALIMPSEST_PAGESERVICE",
+                            "127.0.0.1:" + server.pageService().getPort());
             CommandLineRun last = null;
             for (String line : cases()) {
                 if (line.startsWith("= ")) {

@@ -75,6 +75,31 @@ public final class Tokens implements Authentication {
 
     @Override
     public Access check(String token) {
+        String[] parts = parts(token);
+        if (!isSigned(parts)) {
+            throw refused("it is signed with none of the keys there are");
+        }
+        return access(json(parts[1]));
+    }
+
+    /** Has one of the keys signed it? That says nothing of what it is for. */
+    public boolean isSigned(String token) {
+        return isSigned(parts(token));
+    }
+
+    private boolean isSigned(String[] parts) {
+        byte[] signed = (parts[0] + "." + parts[1]).getBytes(StandardCharsets.ISO_8859_1);
+        byte[] signature = decoded(parts[2]);
+        return keys.stream().anyMatch(key -> Ed25519.verifies(key, signed, signature));
+    }
+
+    /** What it says of itself, whoever has signed it. */
+    static JsonNode claims(String token) {
+        return json(parts(token)[1]);
+    }
+
+    /** Header, claims and signature of what has the form of one. */
+    private static String[] parts(String token) {
         if (token.length() > LONGEST) {
             throw refused("it is longer than " + LONGEST);
         }
@@ -82,16 +107,10 @@ public final class Tokens implements Authentication {
         if (parts.length != 3) {
             throw refused("it is no JWT");
         }
-        JsonNode header = json(parts[0]);
-        if (!header.path("alg").asText().equals("EdDSA")) {
+        if (!json(parts[0]).path("alg").asText().equals("EdDSA")) {
             throw refused("its algorithm is not EdDSA");
         }
-        byte[] signed = (parts[0] + "." + parts[1]).getBytes(StandardCharsets.ISO_8859_1);
-        byte[] signature = decoded(parts[2]);
-        if (keys.stream().noneMatch(key -> Ed25519.verifies(key, signed, signature))) {
-            throw refused("it is signed with none of the keys there are");
-        }
-        return access(json(parts[1]));
+        return parts;
     }
 
     private Access access(JsonNode claims) {
@@ -115,7 +134,7 @@ public final class Tokens implements Authentication {
         };
     }
 
-    private static TenantId tenant(JsonNode claims) {
+    static TenantId tenant(JsonNode claims) {
         try {
             return TenantId.parse(claims.path("tenant_id").asText());
         } catch (PageserverException e) {
@@ -123,7 +142,7 @@ public final class Tokens implements Authentication {
         }
     }
 
-    private static @Nullable Long seconds(JsonNode claims, String name) {
+    static @Nullable Long seconds(JsonNode claims, String name) {
         JsonNode value = claims.get(name);
         if (value == null || value.isNull()) {
             return null;

@@ -21,7 +21,7 @@ import picocli.CommandLine.Parameters;
         aliases = "rm",
         mixinStandardHelpOptions = true,
         description = {
-            "Deletes a branch, for good. It says what would go; --yes does it.",
+            "Deletes a branch, for good. It says what would go; --yes does it, or the name typed on a terminal.",
             "One that has branches is refused without --cascade, one that is protected always."
         })
 final class BranchDelete implements Callable<Integer> {
@@ -33,11 +33,7 @@ final class BranchDelete implements Callable<Integer> {
     @Option(names = "--cascade", description = "And all that hang on it.")
     private boolean cascade;
 
-    @Option(names = "--dry-run", description = "Only say what would go; exit status 0 if it could.")
-    private boolean dryRun;
-
-    @Option(names = "--yes", description = "Delete it.")
-    private boolean yes;
+    @Mixin private Consent consent = new Consent();
 
     @Override
     public Integer call() throws InterruptedException {
@@ -45,13 +41,13 @@ final class BranchDelete implements Callable<Integer> {
             Branches branches = Branches.of(api, server.tenant(api));
             List<Branch> going = branches.leavesFirst(branches.find(name));
             check(going);
-            boolean really = yes && !dryRun;
             if (!server.json()) {
-                going.forEach(b ->
-                        server.out().println((really ? "deletes  " : "would delete  ") + text(b)));
+                String what = consent.given() ? "deletes  " : "would delete  ";
+                going.forEach(branch -> server.out().println(what + text(branch)));
             }
             List<String> slots = slots(api, branches, going);
             slots.forEach(slot -> server.say("%s", slot));
+            boolean really = consent.given(going.getLast().name());
             if (really) {
                 for (Branch branch : going) {
                     TimelineId id = TimelineId.parse(branch.id());
@@ -67,11 +63,7 @@ final class BranchDelete implements Callable<Integer> {
                 o.put("deleted", really);
                 Output.json(server.out(), o);
             }
-            if (!really && !dryRun) {
-                server.say("nothing was deleted: --yes does it");
-                return Palimpsest.USAGE;
-            }
-            return Palimpsest.DONE;
+            return consent.status(really, "nothing was deleted");
         }
     }
 

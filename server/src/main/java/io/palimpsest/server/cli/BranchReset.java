@@ -38,8 +38,7 @@ final class BranchReset implements Callable<Integer> {
             description = "Keep the former one, under this name.")
     private @Nullable String preserveUnder;
 
-    @Option(names = "--yes", description = "Delete the former one.")
-    private boolean yes;
+    @Mixin private Consent consent = new Consent();
 
     @Override
     public Integer call() throws InterruptedException {
@@ -60,15 +59,19 @@ final class BranchReset implements Callable<Integer> {
                     BranchPoint.resolve(
                             api, branches, branches.byId(target.ancestor()), to, Instant.now());
             server.say("%s", from.said());
-            if (preserve == null && !yes) {
+            if (!consent.given()) {
                 server.say(
-                        "would delete what %s has of its own, %s; nothing was changed: --yes does it",
+                        "would make %s anew, and %s what it has of its own, %s",
                         target.name(),
+                        preserve == null ? "delete" : "keep as " + preserve,
                         Output.bytes(target.json().path("current_physical_size").asLong()));
-                return Palimpsest.USAGE;
             }
-            replacement.run(from);
-            return Palimpsest.DONE;
+            // Where the former one is kept nothing is lost that somebody would have to agree to.
+            boolean really = preserve == null ? consent.given(target.name()) : !consent.dryRun();
+            if (really) {
+                replacement.run(from);
+            }
+            return consent.status(really, "nothing was changed");
         }
     }
 }

@@ -37,6 +37,10 @@ final class BranchServer {
         return Connect.tenant(api, tenant);
     }
 
+    PrintWriter err() {
+        return command.commandLine().getErr();
+    }
+
     PrintWriter out() {
         return command.commandLine().getOut();
     }

@@ -81,6 +81,11 @@ final class Branches {
         return all;
     }
 
+    /** Those that are not archived. */
+    List<Branch> active() {
+        return all.stream().filter(b -> !b.json().path("is_archived").asBoolean()).toList();
+    }
+
     /**
      * The one that is meant: by its name, its id or the beginning of it, or the slot of the source
      * that it follows; an empty text means the only one there is.

@@ -53,6 +53,14 @@ final class Connect implements Callable<Integer> {
     @Mixin private PageServiceOptions pageService = new PageServiceOptions();
 
     @Option(
+            names = "--mode",
+            defaultValue = "full",
+            paramLabel = "MODE",
+            description =
+                    "How it gets the data. There is full: all of it is copied first, which takes time and space by the size of the database.")
+    private String mode = "full";
+
+    @Option(
             names = "--port",
             paramLabel = "PORT",
             description =
@@ -98,6 +106,11 @@ final class Connect implements Callable<Integer> {
     public Integer call() throws IOException, InterruptedException {
         if (what.absent()) {
             throw PageserverException.badRequest("connect: name a branch, or say list or stop");
+        }
+        if (!mode.equals("full")) {
+            throw PageserverException.badRequest(
+                    "--mode %s: there is full, a copy of all the data. A PostgreSQL that fetches pages as it reads them needs one that is built for that (docs/neon-compute.md)",
+                    mode);
         }
         try (ServerApi api = server.open()) {
             return connect(api);
@@ -168,7 +181,7 @@ final class Connect implements Callable<Integer> {
     }
 
     private long copy(Copy copy) throws IOException {
-        Progress progress = new Progress(err(), "copied");
+        Progress progress = new Progress(err(), json, "copied");
         try (UnpackedBackup backup =
                 new UnpackedBackup(copy.data(), copy.directory().resolve("tablespaces"))) {
             BackupClient.stock(

@@ -16,6 +16,7 @@ import picocli.CommandLine.Spec;
 /** Lists the copies on this machine. */
 @Command(
         name = "list",
+        aliases = "ls",
         mixinStandardHelpOptions = true,
         description = "Lists the copies on this machine.")
 final class ConnectList implements Callable<Integer> {

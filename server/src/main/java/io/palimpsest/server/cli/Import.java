@@ -263,7 +263,8 @@ final class Import implements Callable<Integer> {
     }
 
     private Consumer<TarWriter.Sink> counted(String what, long all, Consumer<TarWriter.Sink> body) {
-        Progress progress = new Progress(spec.commandLine().getErr(), "sent " + what, all);
+        Progress progress =
+                new Progress(spec.commandLine().getErr(), options.json(), "sent " + what, all);
         return to ->
                 body.accept((bytes, offset, length) -> {
                     to.bytes(bytes, offset, length);

@@ -16,6 +16,7 @@ import picocli.CommandLine.Spec;
 /** What a server does that takes long, and did. */
 @Command(
         name = "list",
+        aliases = "ls",
         mixinStandardHelpOptions = true,
         description = {
             "What somebody has asked a server for that takes long: imports, warm-ups, compactions, deletions and such, with how far they are.",

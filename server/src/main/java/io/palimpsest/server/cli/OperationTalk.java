@@ -68,7 +68,10 @@ final class OperationTalk implements AutoCloseable {
                 Thread.sleep(PERIOD_MILLIS);
                 JsonNode operation = running();
                 if (operation != null) {
-                    say(json ? operation.toString() : "... " + OperationText.progress(operation));
+                    say(
+                            json
+                                    ? OperationText.event(operation)
+                                    : "... " + OperationText.progress(operation));
                 }
             }
         } catch (InterruptedException | PageserverException _) {

@@ -1,6 +1,8 @@
 package io.palimpsest.server.cli;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.Locale;
 
 /** How a person reads how far an operation of a server is. */
@@ -16,6 +18,15 @@ final class OperationText {
 
     static String kind(JsonNode operation) {
         return operation.path("kind").asText().replace('_', ' ');
+    }
+
+    /** A line for a program: progress, and at last the end. */
+    static String event(JsonNode operation) {
+        boolean running = operation.path("state").asText().equals("running");
+        ObjectNode o =
+                JsonNodeFactory.instance.objectNode().put("event", running ? "progress" : "end");
+        o.setAll((ObjectNode) operation);
+        return o.toString();
     }
 
     /** A line: the bar where it is known how much there will be, bytes, rate, time that is left. */

@@ -44,7 +44,7 @@ final class OperationWatch implements Callable<Integer> {
                 JsonNode now = api.get("/v1/operation/" + number);
                 String state = now.path("state").asText();
                 if (json) {
-                    out.println(now);
+                    out.println(OperationText.event(now));
                 } else if (state.equals("running")) {
                     out.println(OperationText.progress(now));
                 } else {

@@ -8,6 +8,7 @@ import java.util.Arrays;
 import java.util.List;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
 
 /**
  * The command line for people and scripts: data goes to the standard output, talk to the standard
@@ -16,9 +17,9 @@ import picocli.CommandLine.Command;
 @Command(
         name = "palimpsest",
         mixinStandardHelpOptions = true,
-        version = "palimpsest 0.1.0",
+        version = "palimpsest " + Palimpsest.VERSION,
         description =
-                "Looks at a page server's files and its object store, and starts a PostgreSQL on a branch. The server itself is pageserver.",
+                "Operates a running page server, looks at its files and its object store, and starts a PostgreSQL on a branch. The server itself is pageserver.",
         exitCodeListHeading = "%nExit status:%n",
         exitCodeList = {
             "0:done",
@@ -36,6 +37,7 @@ public final class Palimpsest {
     private static final List<String> COMMANDS =
             List.of(
                     "branch",
+                    "compact",
                     "gc",
                     "layer",
                     "operation",
@@ -45,13 +47,20 @@ public final class Palimpsest {
                     "store",
                     "tenant",
                     "token",
+                    "check",
                     "completion",
                     "config",
                     "connect",
                     "export",
                     "import",
+                    "info",
                     "names",
-                    "ready");
+                    "ready",
+                    "restore",
+                    "status",
+                    "version");
+
+    static final String VERSION = "0.1.0";
 
     static final int DONE = 0;
     static final int FAILED = 1;
@@ -71,11 +80,18 @@ public final class Palimpsest {
                     "Branches of a running server: create, list, show, log, diff, rename, reset, restore, promote, protect, unprotect, expire, delete.")
     static final class Branch {}
 
+    /** Compaction of a running server. */
+    @Command(
+            name = "compact",
+            mixinStandardHelpOptions = true,
+            description = "Compaction of a running server: run.")
+    static final class Compact {}
+
     /** Garbage collection of a running server. */
     @Command(
             name = "gc",
             mixinStandardHelpOptions = true,
-            description = "Garbage collection of a running server: plan.")
+            description = "Garbage collection of a running server: plan, run.")
     static final class Gc {}
 
     /** Points of the history of branches. */
@@ -96,12 +112,16 @@ public final class Palimpsest {
     /** What a running server does that takes long. */
     @Command(
             name = "operation",
+            aliases = "op",
             mixinStandardHelpOptions = true,
             description = "What a running server does that takes long: list, watch, cancel.")
     static final class Operation {}
 
     /** Pages. */
-    @Command(name = "page", mixinStandardHelpOptions = true, description = "Pages: explain.")
+    @Command(
+            name = "page",
+            mixinStandardHelpOptions = true,
+            description = "Pages in a timeline's files: explain, history, diff.")
     static final class Page {}
 
     /** Object stores. */
@@ -116,7 +136,7 @@ public final class Palimpsest {
             name = "source",
             mixinStandardHelpOptions = true,
             description =
-                    "PostgreSQLs that a running server follows: add, check, drop, list, status.")
+                    "PostgreSQLs that a running server follows: add, check, move, rewind, drop, list, status.")
     static final class Source {}
 
     /** Tenants of a running server. */
@@ -131,10 +151,21 @@ public final class Palimpsest {
     @Command(
             name = "token",
             mixinStandardHelpOptions = true,
-            description = "Tokens that a server asks for: create.")
+            description = "Tokens that a server asks for: create, inspect.")
     static final class Token {}
 
-    private Palimpsest() {}
+    @Option(
+            names = {"-q", "--quiet"},
+            scope = CommandLine.ScopeType.INHERIT,
+            description = "Say only what is wrong, besides the data.")
+    private boolean quiet;
+
+    /** Who can be asked. */
+    final Terminal terminal;
+
+    private Palimpsest(Terminal terminal) {
+        this.terminal = terminal;
+    }
 
     @SuppressWarnings("SystemConsoleNull") // it says that it may be
     public static void main(String[] args) {
@@ -146,21 +177,34 @@ public final class Palimpsest {
                 run(
                         new PrintWriter(System.out, true, StandardCharsets.UTF_8),
                         new PrintWriter(System.err, true, StandardCharsets.UTF_8),
-                        console != null && console.isTerminal(),
+                        console != null && console.isTerminal()
+                                ? new Terminal(true, console::readLine)
+                                : Terminal.NONE,
                         args));
     }
 
     /** All commands. */
     static CommandLine commandLine() {
-        return commandLine("", "");
+        return commandLine(Terminal.NONE, "", "");
+    }
+
+    /** What people also say for a command. */
+    private static String command(String word, String otherwise) {
+        return switch (word) {
+            case "doctor" -> "check";
+            case "op" -> "operation";
+            default -> otherwise;
+        };
     }
 
     /** The command that is named, for each costs time; all of them where it is none. */
-    private static CommandLine commandLine(String noun, String verb) {
-        CommandLine line = new CommandLine(new Palimpsest());
+    private static CommandLine commandLine(Terminal terminal, String word, String verb) {
+        CommandLine line = new CommandLine(new Palimpsest(terminal));
+        String noun = command(word, word);
         boolean one = COMMANDS.contains(noun) && !noun.equals("completion");
         for (String name : one ? List.of(noun) : COMMANDS) {
             CommandLine command = new CommandLine(command(name));
+            line.addSubcommand(name, command);
             List<Verb> verbs = verbs(name);
             for (Verb known : verbs) {
                 if (known.is(verb)) {
@@ -168,7 +212,6 @@ public final class Palimpsest {
                 }
             }
             verbs.forEach(below -> command.addSubcommand(below.type));
-            line.addSubcommand(name, command);
         }
         return line;
     }
@@ -176,6 +219,8 @@ public final class Palimpsest {
     private static Class<?> command(String name) {
         return switch (name) {
             case "branch" -> Branch.class;
+            case "check" -> ServerCheck.class;
+            case "compact" -> Compact.class;
             case "gc" -> Gc.class;
             case "layer" -> Layer.class;
             case "operation" -> Operation.class;
@@ -190,8 +235,12 @@ public final class Palimpsest {
             case "connect" -> Connect.class;
             case "export" -> Export.class;
             case "import" -> Import.class;
+            case "info" -> Info.class;
             case "names" -> Names.class;
             case "ready" -> Ready.class;
+            case "restore" -> Restore.class;
+            case "status" -> ServerStatus.class;
+            case "version" -> Version.class;
             default -> throw new IllegalArgumentException(name);
         };
     }
@@ -225,7 +274,8 @@ public final class Palimpsest {
                             new Verb(BranchUnprotect.class, "unprotect"),
                             new Verb(BranchExpire.class, "expire"),
                             new Verb(BranchDelete.class, "delete", "rm"));
-            case "gc" -> List.of(new Verb(GcPlan.class, "plan"));
+            case "compact" -> List.of(new Verb(CompactRun.class, "run"));
+            case "gc" -> List.of(new Verb(GcPlan.class, "plan"), new Verb(GcRun.class, "run"));
             case "point" ->
                     List.of(
                             new Verb(PointResolve.class, "resolve"),
@@ -241,10 +291,14 @@ public final class Palimpsest {
                             new Verb(LayerMap.class, "map"));
             case "operation" ->
                     List.of(
-                            new Verb(OperationList.class, "list"),
+                            new Verb(OperationList.class, "list", "ls"),
                             new Verb(OperationWatch.class, "watch"),
                             new Verb(OperationCancel.class, "cancel"));
-            case "page" -> List.of(new Verb(PageExplain.class, "explain"));
+            case "page" ->
+                    List.of(
+                            new Verb(PageExplain.class, "explain"),
+                            new Verb(PageHistory.class, "history"),
+                            new Verb(PageDiff.class, "diff"));
             case "store" ->
                     List.of(
                             new Verb(StoreCheck.class, "check"),
@@ -269,25 +323,35 @@ public final class Palimpsest {
                             new Verb(TenantList.class, "list", "ls"),
                             new Verb(TenantLocate.class, "locate"),
                             new Verb(TenantShow.class, "show"));
-            case "token" -> List.of(new Verb(TokenCreate.class, "create"));
+            case "token" ->
+                    List.of(
+                            new Verb(TokenCreate.class, "create", "issue"),
+                            new Verb(TokenInspect.class, "inspect"));
             default -> List.of();
         };
     }
 
     /**
-     * @param terminal does a person watch the standard error?
+     * @param terminal does a person watch the standard error, and can be asked?
      * @return the exit status
      */
     public static int run(PrintWriter out, PrintWriter err, boolean terminal, String... args) {
+        return run(out, err, terminal ? new Terminal(true, () -> null) : Terminal.NONE, args);
+    }
+
+    /** The same, with what he types. */
+    static int run(PrintWriter out, PrintWriter err, Terminal terminal, String... args) {
         CommandLine line =
-                commandLine(args.length == 0 ? "" : args[0], args.length < 2 ? "" : args[1]);
+                commandLine(
+                        terminal, args.length == 0 ? "" : args[0], args.length < 2 ? "" : args[1]);
         line.setOut(out);
         line.setErr(err);
         line.setExecutionExceptionHandler(new Failures());
+        line.setExecutionStrategy(new Execution());
         for (CommandLine noun : line.getSubcommands().values()) {
             for (CommandLine verb : noun.getSubcommands().values()) {
                 if (verb.getCommand() instanceof LayerCheck check) {
-                    check.terminal = terminal;
+                    check.terminal = terminal.present();
                 }
             }
         }
@@ -310,7 +374,22 @@ public final class Palimpsest {
         }
     }
 
+    /** The command runs; if it is to be quiet, it is not heard. */
+    private static final class Execution implements CommandLine.IExecutionStrategy {
+        @Override
+        public int execute(CommandLine.ParseResult parsed) {
+            CommandLine root = parsed.commandSpec().commandLine();
+            if (((Palimpsest) root.getCommand()).quiet) {
+                root.setErr(new PrintWriter(new QuietWriter(root.getErr()), true));
+            }
+            return new CommandLine.RunLast().execute(parsed);
+        }
+    }
+
     private static int status(PageserverException e) {
+        if (e.getCause() instanceof ServerApi.NoAnswer) {
+            return UNREACHABLE;
+        }
         return switch (e.code()) {
             case BAD_REQUEST -> USAGE;
             case NOT_FOUND -> NOT_FOUND;

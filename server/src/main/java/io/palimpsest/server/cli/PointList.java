@@ -2,14 +2,19 @@ package io.palimpsest.server.cli;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.palimpsest.base.Lsn;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.server.cli.Branches.Branch;
+import java.net.URLEncoder;
+import java.nio.charset.StandardCharsets;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -44,6 +49,13 @@ final class PointList implements Callable<Integer> {
             description = "Also where tables or indexes were only written anew, as by VACUUM FULL.")
     private boolean rewrites;
 
+    @Option(
+            names = "--since",
+            paramLabel = "POINT",
+            description =
+                    "Only what is not before that: -1d, a time with a zone, an LSN, or any other point.")
+    private @Nullable String since;
+
     private record Row(Lsn lsn, String point, String at, String what) {}
 
     @Override
@@ -53,23 +65,25 @@ final class PointList implements Callable<Integer> {
         }
         Branch branch;
         JsonNode marked;
+        Lsn oldest;
         try (ServerApi api = server.open()) {
             Branches branches = Branches.of(api, server.tenant(api));
             branch = branches.find(name);
             marked = MarkerText.of(api, branches, branch, limit, rewrites);
+            oldest = since == null ? new Lsn(0) : since(api, branches, branch, since);
         }
-        JsonNode markers = marked.path("markers");
+        ArrayNode markers = younger(marked.path("markers"), "before_lsn", oldest);
+        ArrayNode points = younger(branch.points(), "lsn", oldest);
         if (server.json()) {
             ObjectNode o = Output.object();
             o.put("branch", branch.name()).put("timeline_id", branch.id());
-            ArrayNode list = o.putArray("points");
-            branch.points().forEach(list::add);
+            o.set("points", points);
             o.set("markers", markers);
             Output.json(server.out(), o);
             return Palimpsest.DONE;
         }
         List<Row> rows = new ArrayList<>();
-        for (JsonNode point : branch.points()) {
+        for (JsonNode point : points) {
             rows.add(
                     new Row(
                             Lsn.parse(point.path("lsn").asText()),
@@ -96,6 +110,34 @@ final class PointList implements Callable<Integer> {
                     marked.path("more_below").asText());
         }
         return Palimpsest.DONE;
+    }
+
+    /** Where to begin; a time before all that is kept means all of it. */
+    private static Lsn since(ServerApi api, Branches branches, Branch branch, String text)
+            throws InterruptedException {
+        if (!(Point.parse(text, Instant.now()) instanceof Point.Time(Instant time))) {
+            return Lsn.parse(BranchPoint.resolve(api, branches, branch, text, Instant.now()).lsn());
+        }
+        JsonNode found =
+                api.get(
+                        branches.path(branch)
+                                + "/get_lsn_by_timestamp?timestamp="
+                                + URLEncoder.encode(time.toString(), StandardCharsets.UTF_8));
+        return switch (found.path("kind").asText()) {
+            case "present" -> Lsn.parse(found.path("lsn").asText());
+            case "future" -> Lsn.parse(branch.latest());
+            default -> new Lsn(0);
+        };
+    }
+
+    private static ArrayNode younger(Iterable<JsonNode> all, String member, Lsn oldest) {
+        ArrayNode left = JsonNodeFactory.instance.arrayNode();
+        for (JsonNode one : all) {
+            if (Lsn.parse(one.path(member).asText()).compareTo(oldest) >= 0) {
+                left.add(one);
+            }
+        }
+        return left;
     }
 
     /** What is to be said of a point after a comma, if anything. */

@@ -1,5 +1,7 @@
 package io.palimpsest.server.cli;
 
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.PrintWriter;
 import java.util.Locale;
 
@@ -11,14 +13,18 @@ final class Progress {
     private static final long PERIOD_NANOS = 2_000_000_000L;
 
     private final PrintWriter err;
+    private final boolean json;
     private final String what;
     private final long all;
     private final long begun = System.nanoTime();
     private long said = begun;
     private long done;
 
-    Progress(PrintWriter err, String what) {
-        this(err, what, 0);
+    /**
+     * @param json each time a line with a JSON object
+     */
+    Progress(PrintWriter err, boolean json, String what) {
+        this(err, json, what, 0);
     }
 
     /**
@@ -26,10 +32,29 @@ final class Progress {
      *
      * @param all how much it is; 0: that is not known
      */
-    Progress(PrintWriter err, String what, long all) {
+    Progress(PrintWriter err, boolean json, String what, long all) {
         this.err = err;
+        this.json = json;
         this.what = what;
         this.all = all;
+    }
+
+    private String line(long rate) {
+        if (json) {
+            ObjectNode o = JsonNodeFactory.instance.objectNode();
+            o.put("event", "progress").put("stage", what).put("bytes_done", done);
+            if (all > 0) {
+                o.put("bytes_total", all);
+            }
+            return o.put("bytes_per_second", rate).toString();
+        }
+        return String.format(
+                Locale.ROOT,
+                "... %s %s%s, %s/s",
+                what,
+                Output.bytes(done),
+                all == 0 ? "" : " of " + Output.bytes(all),
+                Output.bytes(rate));
     }
 
     void bytes(long more) {
@@ -37,13 +62,7 @@ final class Progress {
         long now = System.nanoTime();
         if (now - said > PERIOD_NANOS) {
             said = now;
-            err.printf(
-                    Locale.ROOT,
-                    "... %s %s%s, %s/s%n",
-                    what,
-                    Output.bytes(done),
-                    all == 0 ? "" : " of " + Output.bytes(all),
-                    Output.bytes((long) (done / ((now - begun) / 1e9))));
+            err.println(line((long) (done / ((now - begun) / 1e9))));
             err.flush();
         }
     }

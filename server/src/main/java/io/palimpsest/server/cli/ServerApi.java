@@ -44,8 +44,32 @@ final class ServerApi implements AutoCloseable {
         this.trust = credentials.trust();
     }
 
+    /** In place of the cause where nothing was answered: the server is not there, or is none. */
+    static final class NoAnswer extends IOException {
+        private static final long serialVersionUID = 1;
+
+        NoAnswer(IOException cause) {
+            super(cause);
+        }
+    }
+
     JsonNode get(String path) throws InterruptedException {
         return call("GET", path, "");
+    }
+
+    /** A text that is no JSON. */
+    String text(String path) throws InterruptedException {
+        Reply answer = reply("GET", path, "", LIMIT);
+        if (answer.status / 100 != 2) {
+            JsonNode _ = answered(answer.status, answer.body);
+        }
+        return answer.body;
+    }
+
+    /** What is answered with 200, or with 503: it is told in the same form that it is not well. */
+    JsonNode either(String path) throws InterruptedException {
+        Reply answer = reply("GET", path, "", LIMIT);
+        return answered(answer.status == 503 ? 200 : answer.status, answer.body);
     }
 
     /**
@@ -61,17 +85,25 @@ final class ServerApi implements AutoCloseable {
     /** The same, with a longest wait of its own. */
     JsonNode call(String method, String path, String body, Duration limit)
             throws InterruptedException {
-        Reply answer;
+        Reply answer = reply(method, path, body, limit);
+        return answered(answer.status(), answer.body());
+    }
+
+    private Reply reply(String method, String path, String body, Duration limit)
+            throws InterruptedException {
         try {
-            answer = ask(method, path, body, limit);
+            return ask(method, path, body, limit);
         } catch (IOException e) {
-            throw new PageserverException(
-                    ErrorCode.IO, "%s does not answer: %s".formatted(server, why(e)), e);
+            throw silent(e);
         } catch (IllegalArgumentException e) {
             throw new PageserverException(
                     ErrorCode.BAD_REQUEST, "not a server's URL: " + server, e);
         }
-        return answered(answer.status(), answer.body());
+    }
+
+    private PageserverException silent(IOException e) {
+        return new PageserverException(
+                ErrorCode.IO, "%s does not answer: %s".formatted(server, why(e)), new NoAnswer(e));
     }
 
     private JsonNode answered(int status, String body) {
@@ -95,8 +127,7 @@ final class ServerApi implements AutoCloseable {
             Upload.Reply reply = new Upload(server.resolve(path), token, trust).put(body, limit);
             return answered(reply.status(), reply.body());
         } catch (IOException e) {
-            throw new PageserverException(
-                    ErrorCode.IO, "%s does not answer: %s".formatted(server, why(e)), e);
+            throw silent(e);
         }
     }
 
@@ -170,7 +201,9 @@ final class ServerApi implements AutoCloseable {
             return JsonText.read(body);
         } catch (IOException e) {
             throw new PageserverException(
-                    ErrorCode.IO, "%s is no page server: %s".formatted(server, e.getMessage()), e);
+                    ErrorCode.IO,
+                    "%s is no page server: %s".formatted(server, e.getMessage()),
+                    new NoAnswer(e));
         }
     }
 

@@ -7,7 +7,6 @@ import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
-import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
@@ -17,7 +16,7 @@ import picocli.CommandLine.Spec;
         aliases = "rm",
         mixinStandardHelpOptions = true,
         description = {
-            "Follows a PostgreSQL no longer, and drops its replication slot there, which would keep WAL for nobody. It says what would happen; --yes does it.",
+            "Follows a PostgreSQL no longer, and drops its replication slot there, which would keep WAL for nobody. It says what would happen; --yes does it, or the name typed on a terminal.",
             "The branch stays, with all that it has, and gets nothing new: it cannot follow that PostgreSQL again.",
             "Exit status 1 if the slot could not be dropped: then somebody has to do it there."
         })
@@ -31,11 +30,7 @@ final class SourceDrop implements Callable<Integer> {
             description = "Its name, or the beginning of its branch's id.")
     private String name = "";
 
-    @Option(names = "--dry-run", description = "Only say what would happen.")
-    private boolean dryRun;
-
-    @Option(names = "--yes", description = "Do it.")
-    private boolean yes;
+    @Mixin private Consent consent = new Consent();
 
     @Override
     public Integer call() throws InterruptedException {
@@ -44,10 +39,9 @@ final class SourceDrop implements Callable<Integer> {
         try (ServerApi api = options.open()) {
             JsonNode source = options.source(api, name);
             String slot = source.path("slot").asText();
-            boolean really = yes && !dryRun;
             if (!options.json()) {
                 out.println(
-                        (really ? "drops  " : "would drop  ")
+                        (consent.given() ? "drops  " : "would drop  ")
                                 + slot
                                 + ", "
                                 + SourceStatus.server(source)
@@ -56,6 +50,7 @@ final class SourceDrop implements Callable<Integer> {
                                 + " stays");
             }
             String problem = null;
+            boolean really = consent.given(slot);
             if (really) {
                 JsonNode removed = api.call("DELETE", SourceOptions.path(source), "");
                 problem =
@@ -79,11 +74,7 @@ final class SourceDrop implements Callable<Integer> {
                                 + problem);
                 return Palimpsest.FAILED;
             }
-            if (!really && !dryRun) {
-                err.println("palimpsest: nothing was dropped: --yes does it");
-                return Palimpsest.USAGE;
-            }
-            return Palimpsest.DONE;
+            return consent.status(really, "nothing was dropped");
         }
     }
 }

@@ -19,6 +19,7 @@ import picocli.CommandLine.Spec;
 /** Signs a token. */
 @Command(
         name = "create",
+        aliases = "issue",
         mixinStandardHelpOptions = true,
         description = {
             "Signs a token and prints it.",

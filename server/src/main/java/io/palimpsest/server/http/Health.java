@@ -43,7 +43,19 @@ public final class Health {
         draining = true;
     }
 
-    private record Finding(String name, boolean good, String detail) {}
+    /**
+     * @param leftBytes of the disk; -1: it is not about that
+     */
+    private record Finding(String name, boolean good, String detail, long leftBytes) {
+        Finding(String name, boolean good, String detail) {
+            this(name, good, detail, -1);
+        }
+
+        ObjectNode describe(ObjectNode json) {
+            json.put("name", name).put("ok", good).put("detail", detail);
+            return leftBytes < 0 ? json : json.put("left_bytes", leftBytes);
+        }
+    }
 
     /** 200 or 503, each finding with {@code verbose}. */
     ManagementRoutes.Answer ready(boolean verbose) {
@@ -53,11 +65,7 @@ public final class Health {
         ArrayNode checks = JsonNodeFactory.instance.arrayNode();
         findings.stream()
                 .filter(f -> verbose || !f.good)
-                .forEach(f ->
-                        checks.addObject()
-                                .put("name", f.name)
-                                .put("ok", f.good)
-                                .put("detail", f.detail));
+                .forEach(f -> f.describe(checks.addObject()));
         if (!ready) {
             body.put(
                     "msg",
@@ -86,7 +94,8 @@ public final class Health {
                                 Locale.ROOT,
                                 "%.1f GiB left, %d MiB are needed",
                                 left / (double) (1L << 30),
-                                DISK_FLOOR >> 20)),
+                                DISK_FLOOR >> 20),
+                        left),
                 store(here));
     }
 

@@ -6,12 +6,14 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import io.palimpsest.base.Lsn;
 import io.palimpsest.fixtures.GoldenStore;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Stream;
 import javax.xml.parsers.DocumentBuilderFactory;
@@ -41,7 +43,7 @@ class PalimpsestTest {
         out = new StringWriter();
         err = new StringWriter();
         String[] words = Stream.of(args).map(String::valueOf).toArray(String[]::new);
-        return Palimpsest.run(new PrintWriter(out), new PrintWriter(err), false, words);
+        return Palimpsest.run(new PrintWriter(out), new PrintWriter(err), Terminal.NONE, words);
     }
 
     private JsonNode json() throws IOException {
@@ -150,6 +152,49 @@ class PalimpsestTest {
             assertEquals(o.get("values").asInt(), values);
         }
         assertTrue(pages > 5, pages + " pages");
+    }
+
+    /** Each version that history lists is there for explain, and diff sees that it changed. */
+    @Test
+    void historyListsWhatAPageWas() throws IOException {
+        int compared = 0;
+        for (String line : GoldenStore.expected(1)) {
+            String[] part = line.split(" ", -1);
+            if (!part[1].startsWith("00") || part[3].equals("absent") || compared > 8) {
+                continue;
+            }
+            Path timeline = store.resolve(TIMELINES + part[0]);
+            assertEquals(0, run("page", "history", "--json", timeline, part[1]), err.toString());
+            List<JsonNode> versions = new ArrayList<>();
+            json().get("versions").forEach(versions::add);
+            assertEquals(json().get("count").asInt(), versions.size());
+            String newest = null;
+            for (JsonNode version : versions) {
+                long lsn = Lsn.parse(version.get("lsn").asText()).value();
+                assertTrue(
+                        newest == null
+                                || Long.compareUnsigned(lsn, Lsn.parse(newest).value()) <= 0);
+                newest = version.get("lsn").asText();
+            }
+            String first = versions.getLast().get("lsn").asText();
+            String last = versions.getFirst().get("lsn").asText();
+            assertEquals(0, run("page", "diff", timeline, part[1], last, last), err.toString());
+            assertTrue(out.toString().contains("the same"), out.toString());
+            if (!first.equals(last)
+                    && versions.getLast().get("initial").asBoolean()
+                    && run("page", "diff", "--json", timeline, part[1], first, last) == 0) {
+                JsonNode diff = json();
+                assertEquals(first, diff.get("from_lsn").asText());
+                for (JsonNode d : diff.get("differences")) {
+                    assertEquals(2 * d.get("length").asInt(), d.get("from").asText().length());
+                    assertFalse(d.get("from").equals(d.get("to")), d.toString());
+                    compared++;
+                }
+            }
+        }
+        assertTrue(compared > 3, compared + " differences");
+        assertEquals(2, run("page", "history", root, "1663/5/1247"));
+        assertEquals(5, run("page", "diff", root, "1663/5/1247/0", "latest", "FFFFFFFF/0"));
     }
 
     @Test

@@ -54,7 +54,8 @@ class ReadyTest {
         all[1] = "--server";
         all[2] = "http://localhost:" + server.getAddress().getPort();
         System.arraycopy(more, 0, all, 3, more.length);
-        return Palimpsest.run(new PrintWriter(out, true), new PrintWriter(err, true), false, all);
+        return Palimpsest.run(
+                new PrintWriter(out, true), new PrintWriter(err, true), Terminal.NONE, all);
     }
 
     @Test

@@ -26,7 +26,7 @@ class StoreCheckTest {
         err.getBuffer().setLength(0);
         String[] words =
                 Stream.concat(Stream.of("store", "check"), Stream.of(args)).toArray(String[]::new);
-        return Palimpsest.run(new PrintWriter(out), new PrintWriter(err), false, words);
+        return Palimpsest.run(new PrintWriter(out), new PrintWriter(err), Terminal.NONE, words);
     }
 
     private String local(String path) {

@@ -78,7 +78,7 @@ abstract class StoreCommandTest {
         String[] words =
                 Stream.concat(Stream.of("store", command, "-c", config), Stream.of(args))
                         .toArray(String[]::new);
-        return Palimpsest.run(new PrintWriter(out), new PrintWriter(err), false, words);
+        return Palimpsest.run(new PrintWriter(out), new PrintWriter(err), Terminal.NONE, words);
     }
 
     JsonNode json() throws IOException {

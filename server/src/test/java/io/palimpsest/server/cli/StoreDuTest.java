@@ -40,7 +40,7 @@ class StoreDuTest {
                                         "remote_storage={local_path='" + directory + "'}"),
                                 Stream.of(args))
                         .toArray(String[]::new);
-        return Palimpsest.run(new PrintWriter(out), new PrintWriter(err), false, words);
+        return Palimpsest.run(new PrintWriter(out), new PrintWriter(err), Terminal.NONE, words);
     }
 
     private void put(String key, int length) {

@@ -63,7 +63,7 @@ class StoreRestoreTest {
             return Palimpsest.run(
                     new PrintWriter(out),
                     new PrintWriter(err),
-                    false,
+                    Terminal.NONE,
                     Stream.concat(
                                     Stream.concat(Stream.of("store"), Stream.of(words)),
                                     Stream.of("-c", config))

@@ -70,7 +70,8 @@ class TenantAttachTest {
         all[2] = "--server";
         all[3] = "http://localhost:" + server.getAddress().getPort();
         System.arraycopy(args, 0, all, 4, args.length);
-        return Palimpsest.run(new PrintWriter(out, true), new PrintWriter(err, true), false, all);
+        return Palimpsest.run(
+                new PrintWriter(out, true), new PrintWriter(err, true), Terminal.NONE, all);
     }
 
     @Test

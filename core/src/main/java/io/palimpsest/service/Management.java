@@ -1,6 +1,8 @@
 package io.palimpsest.service;
 
 import io.palimpsest.base.ErrorCode;
+import io.palimpsest.base.Key;
+import io.palimpsest.base.KeyRange;
 import io.palimpsest.base.Label;
 import io.palimpsest.base.Lsn;
 import io.palimpsest.base.PageserverException;
@@ -39,6 +41,7 @@ import io.palimpsest.timeline.WalSource;
 import io.palimpsest.value.Marker;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalInt;
@@ -216,6 +219,40 @@ public final class Management {
             case BranchCommand.DeletePoint(var point) -> tenants.deletePoint(timeline, point);
         }
         return info(tenant, timeline);
+    }
+
+    /**
+     * Waits until WAL has come into all of these timelines, up to an LSN each.
+     *
+     * @return false if it has not after that time
+     */
+    public boolean awaitArrived(TenantId tenant, Map<TimelineId, Lsn> wanted, long nanos) {
+        TreeMap<Timeline, Lsn> all = new TreeMap<>(Comparator.comparing(Timeline::id));
+        wanted.forEach((id, lsn) -> all.put(tenants.timeline(tenant, id), lsn));
+        long deadline = tenants.nanos() + nanos;
+        boolean arrived = true;
+        for (Map.Entry<Timeline, Lsn> one : all.entrySet()) {
+            long left = Math.max(0, deadline - tenants.nanos());
+            arrived &= one.getKey().awaitArrived(one.getValue().value(), left);
+        }
+        return arrived;
+    }
+
+    /** What is under a key; see {@link StoredKeys#read}. */
+    public byte[] read(TenantId tenant, TimelineId timeline, Key key, Lsn lsn) {
+        Timeline of = tenants.timeline(tenant, timeline);
+        return StoredKeys.read(of, key, StoredKeys.orLast(of, lsn));
+    }
+
+    /** Keys of all blocks at an LSN, {@link Lsn#INVALID}: at the last record. */
+    public List<KeyRange> relationBlocks(TenantId tenant, TimelineId timeline, Lsn lsn) {
+        Timeline of = tenants.timeline(tenant, timeline);
+        return StoredKeys.relationBlocks(of, StoredKeys.orLast(of, lsn));
+    }
+
+    /** How full the server's disk is. */
+    public Evictor.Usage diskUsage() {
+        return tenants.evictor().usage();
     }
 
     public TimelineInfo timeline(TenantId tenant, TimelineId timeline) {

@@ -136,6 +136,21 @@ public final class Evictor {
         }
     }
 
+    /**
+     * How full the disk is.
+     *
+     * @param usablePercent so much of it is used before layers leave it
+     */
+    public record Usage(long totalBytes, long availableBytes, int usablePercent) {}
+
+    public Usage usage() {
+        Disk.Space space = environment.disk().space();
+        return new Usage(
+                space.totalBytes(),
+                space.availableBytes(),
+                config.pressure() ? config.maxUsagePercent() : 100);
+    }
+
     /** Frees that many bytes of the disk now, if there are enough that can go. */
     public Outcome free(long bytes) {
         tick();

@@ -543,6 +543,11 @@ public final class Tenants {
         return entry == null || entry.broken() == null ? null : entry.broken().getMessage();
     }
 
+    /** By the clock that all waiting goes by. */
+    public long nanos() {
+        return environment.clock().monotonicNanos();
+    }
+
     /** Who does the background work of all timelines. */
     public Housekeeper housekeeper() {
         return housekeeper;

@@ -62,6 +62,18 @@ final class LsnRequests {
         return window.readable(lsn) ? lsn : 0;
     }
 
+    /** See {@link Timeline#awaitArrived}. */
+    boolean await(long lsn, long nanos) {
+        if (lsn >= 0 && lastRecord.await(lsn, nanos)) {
+            return true;
+        }
+        if (timeline.closed()) {
+            throw PageserverException.of(
+                    ErrorCode.SHUTTING_DOWN, "timeline %s is shutting down", timeline.id());
+        }
+        return false;
+    }
+
     /** See {@link Timeline#waitFor}. */
     void waitFor(long lsn) {
         if (lsn >= 0 && lastRecord.await(lsn, timeline.limits().waitLsnNanos())) {

@@ -659,6 +659,11 @@ public final class Timeline {
         requests.waitFor(lsn);
     }
 
+    /** Waits for that WAL for so long at most; false if it has not come by then. */
+    public boolean awaitArrived(long lsn, long nanos) {
+        return requests.await(lsn, nanos);
+    }
+
     /** Number of blocks, or -1 if the fork does not exist at that LSN. */
     public int relationBlocks(RelTag tag, long lsn) {
         return guarded.size(

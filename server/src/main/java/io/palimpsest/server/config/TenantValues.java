@@ -1,5 +1,7 @@
 package io.palimpsest.server.config;
 
+import io.palimpsest.base.ErrorCode;
+import io.palimpsest.base.PageserverException;
 import io.palimpsest.base.TenantSetting;
 
 /** Values of {@link TenantSetting}s as people write and read them. */
@@ -25,6 +27,15 @@ public final class TenantValues {
                             : ServerConfig.duration(value, setting.most());
             case NUMBER -> ServerConfig.number(value, setting.least(), setting.most());
         };
+    }
+
+    /** How long that is; 0 is fine. BAD_REQUEST, naming the key, if it is no duration. */
+    public static long nanos(String key, String text) {
+        try {
+            return ServerConfig.durationOrZero(text, Long.MAX_VALUE / 2);
+        } catch (IllegalArgumentException e) {
+            throw new PageserverException(ErrorCode.BAD_REQUEST, key + ": " + e.getMessage(), e);
+        }
     }
 
     /** A duration, which {@link #parse} takes: in the largest unit that it is a whole number of. */

@@ -105,9 +105,15 @@ final class ManagementRoutes {
         static Answer text(String contentType, String text) {
             return new Answer(200, null, text, contentType);
         }
+
+        /** Each a character, that one text does for all. */
+        static Answer octets(byte[] octets) {
+            return new Answer(200, null, new String(octets, StandardCharsets.ISO_8859_1), OCTETS);
+        }
     }
 
     private static final String EXPOSITION = "text/plain; version=0.0.4; charset=utf-8";
+    private static final String OCTETS = "application/octet-stream";
     private static final int MOST_DOWNLOADS = 100;
     private static final int ID_BYTES = 16;
     private static final long MOST_MILLIS = 3_600_000L;
@@ -135,6 +141,8 @@ final class ManagementRoutes {
         new OperationRoutes(management.operations()).add(router);
         new TenantRoutes(management).add(router);
         new TenantConfigRoutes(management).add(router);
+        new UtilizationRoutes(management).add(router);
+        new KeyRoutes(management).add(router);
         new ImportRoutes(management).add(router);
     }
 
@@ -175,7 +183,10 @@ final class ManagementRoutes {
 
     byte[] bytes(Answer answer) {
         if (answer.body == null) {
-            return answer.text.getBytes(StandardCharsets.UTF_8);
+            return answer.text.getBytes(
+                    answer.contentType.equals(OCTETS)
+                            ? StandardCharsets.ISO_8859_1
+                            : StandardCharsets.UTF_8);
         }
         return Request.bytes(answer.body);
     }

@@ -63,7 +63,11 @@ record CommandLineRun(int status, String out, String err) {
     }
 
     JsonNode json() throws IOException {
-        return new ObjectMapper().readTree(out);
+        return json(out);
+    }
+
+    static JsonNode json(String text) throws IOException {
+        return new ObjectMapper().readTree(text);
     }
 
     String all() {

@@ -8,6 +8,7 @@ import io.palimpsest.remote.RemoteLimits;
 import io.palimpsest.remote.RemoteStore;
 import io.palimpsest.server.auth.Certificate;
 import io.palimpsest.server.auth.Doors;
+import io.palimpsest.server.bootstrap.Bootstrap;
 import io.palimpsest.server.config.ConfigOptions;
 import io.palimpsest.server.config.ServerConfig;
 import io.palimpsest.server.disk.NioDisk;
@@ -198,10 +199,12 @@ public final class Main implements Callable<Integer> {
                         workdir.toFile()::getUsableSpace,
                         store == null ? null : store::answered);
         Metrics metrics = new Metrics(VERSION, tenants, pageMetrics, store, pages::connections);
+        Management commands = new Management(tenants);
         ManagementServer.Service operators =
                 new ManagementServer.Service(
-                        new Management(tenants),
+                        commands,
                         new Sources(tenants, environment, 2 * config.limits().flushDistance()),
+                        new Bootstrap(commands, config.freshCluster()),
                         doors,
                         health,
                         metrics::text);

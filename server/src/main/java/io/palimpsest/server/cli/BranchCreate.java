@@ -1,8 +1,10 @@
 package io.palimpsest.server.cli;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.palimpsest.base.Label;
 import io.palimpsest.base.PageserverException;
+import io.palimpsest.base.TenantId;
 import io.palimpsest.base.TimelineId;
 import java.time.Duration;
 import java.util.concurrent.Callable;
@@ -18,7 +20,8 @@ import picocli.CommandLine.Parameters;
         mixinStandardHelpOptions = true,
         description = {
             "Makes a branch of another one, as of any point of its history: one small file, whatever the size of the data.",
-            "It shares objects with what it is a branch of: it is no backup."
+            "It shares objects with what it is a branch of: it is no backup.",
+            "With --empty it is a branch of nothing: a new cluster, which the server's initdb makes."
         })
 final class BranchCreate implements Callable<Integer> {
     @Mixin private BranchServer server = new BranchServer();
@@ -32,6 +35,12 @@ final class BranchCreate implements Callable<Integer> {
             description =
                     "Of what, and as of when: latest (the default), oldest, an LSN, a time with a zone, -15m, xid:733, or the name of a point. Not needed if there is one branch.")
     private String from = "";
+
+    @Option(
+            names = "--empty",
+            paramLabel = "VERSION",
+            description = "A new cluster of that version of PostgreSQL: 14 to 18.")
+    private int empty;
 
     @Option(
             names = "--ttl",
@@ -51,13 +60,16 @@ final class BranchCreate implements Callable<Integer> {
             throw PageserverException.badRequest(
                     "a protected branch does not expire: say --ttl or --protect");
         }
+        if (empty != 0 && !from.isEmpty()) {
+            throw PageserverException.badRequest(
+                    "a branch of %s is not empty: say --from or --empty", from);
+        }
         try (ServerApi api = server.open()) {
+            TenantId tenant = empty == 0 ? server.tenant(api) : server.tenantOrNew(api);
             BranchPoint point =
-                    BranchOptions.resolve(api, Branches.of(api, server.tenant(api)), from);
-            server.say("%s", point.said());
-            TimelineId id = BranchPoint.newId();
-            Branches.Branch made = new Branches.Branch(point.branch(api, id, label.text()));
-            Branches branches = Branches.of(api, point.tenant());
+                    empty == 0 ? BranchOptions.resolve(api, Branches.of(api, tenant), from) : null;
+            Branches.Branch made = new Branches.Branch(made(api, tenant, point, label));
+            Branches branches = Branches.of(api, tenant);
             if (end != null) {
                 made = new Branches.Branch(branches.put(made, "expiry", BranchExpire.body(end)));
             }
@@ -68,7 +80,9 @@ final class BranchCreate implements Callable<Integer> {
             if (server.json()) {
                 ObjectNode o = Output.object();
                 o.set("branch", branches.describe(made));
-                o.set("point", point.json());
+                if (point != null) {
+                    o.set("point", point.json());
+                }
                 Output.json(server.out(), o);
             } else {
                 server.out().println("branch   " + made.name());
@@ -80,5 +94,20 @@ final class BranchCreate implements Callable<Integer> {
             }
             return Palimpsest.DONE;
         }
+    }
+
+    private JsonNode made(ServerApi api, TenantId tenant, @Nullable BranchPoint point, Label label)
+            throws InterruptedException {
+        TimelineId id = BranchPoint.newId();
+        if (point != null) {
+            server.say("%s", point.said());
+            return point.branch(api, id, label.text());
+        }
+        ObjectNode body =
+                Branches.body()
+                        .put("new_timeline_id", id.toString())
+                        .put("pg_version", empty)
+                        .put("name", label.text());
+        return api.call("POST", "/v1/tenant/" + tenant + "/timeline", body.toString());
     }
 }

@@ -41,6 +41,11 @@ final class BranchServer {
         return command.commandLine().getErr();
     }
 
+    /** The same; a new one if there is none. */
+    TenantId tenantOrNew(ServerApi api) throws InterruptedException {
+        return SourceOptions.tenantOrNew(api, tenant == null ? null : TenantId.parse(tenant));
+    }
+
     PrintWriter out() {
         return command.commandLine().getOut();
     }

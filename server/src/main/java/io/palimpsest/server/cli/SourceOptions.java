@@ -44,7 +44,11 @@ final class SourceOptions {
 
     /** The one that is named, or the only one there is, or a new one. */
     TenantId tenantOrNew(ServerApi api) throws InterruptedException {
-        TenantId named = tenant();
+        return tenantOrNew(api, tenant());
+    }
+
+    static TenantId tenantOrNew(ServerApi api, @Nullable TenantId named)
+            throws InterruptedException {
         if (named != null) {
             return named;
         }

@@ -10,6 +10,7 @@ import io.palimpsest.base.TenantConfig;
 import io.palimpsest.base.TenantOverrides;
 import io.palimpsest.base.TenantSetting;
 import io.palimpsest.port.RedoEngine;
+import io.palimpsest.server.bootstrap.FreshCluster;
 import io.palimpsest.server.redo.WalRedoPool;
 import io.palimpsest.server.runtime.LogLines;
 import io.palimpsest.server.store.StoreSettings;
@@ -38,6 +39,7 @@ import org.tomlj.TomlPosition;
  * once. Key names are the field's (docs/configuration.md lists those there are).
  *
  * @param logFormat null: as it suits who reads the log, a terminal or a program
+ * @param freshCluster how an empty cluster is made
  * @param maxUploadLag bytes of WAL, see {@link io.palimpsest.remote.RemoteLimits#walBytes}
  */
 public record ServerConfig(
@@ -53,6 +55,7 @@ public record ServerConfig(
         HeatmapConfig heatmap,
         long maxUploadLag,
         LogLines.@Nullable Format logFormat,
+        FreshCluster freshCluster,
         @Nullable StoreSettings remoteStorage) {
     /** Checkpoint distances of WAL that are not in the store yet, at least, before WAL waits. */
     private static final long LEAST_LAG = 2;
@@ -167,6 +170,8 @@ public record ServerConfig(
         Path postgresDirectory = Path.of("/usr/lib/postgresql");
         @Nullable Path redoLibraries;
         String redoPreload = "";
+        String superuser = "postgres";
+        String locale = "C.UTF-8";
         LogLines.@Nullable Format logFormat;
         final TreeMap<String, Given> given = new TreeMap<>();
         final DoorConfig.Keys doors = new DoorConfig.Keys();
@@ -193,6 +198,8 @@ public record ServerConfig(
         KEYS.put("wal_redo_processes", (s, v) -> s.redoProcesses = number(v, 1, 256));
         KEYS.put("wal_redo_library_dir", (s, v) -> s.redoLibraries = Path.of(text(v)));
         KEYS.put("wal_redo_preload_libraries", (s, v) -> s.redoPreload = text(v));
+        KEYS.put("superuser", (s, v) -> s.superuser = text(v));
+        KEYS.put("locale", (s, v) -> s.locale = text(v));
         KEYS.put("pg_distrib_dir", (s, v) -> s.postgresDirectory = Path.of(text(v)));
         KEYS.put(
                 "tenant_config.checkpoint_distance",
@@ -307,6 +314,7 @@ public record ServerConfig(
                         ? LEAST_LAG * settings.checkpointDistance
                         : settings.maxUploadLag,
                 settings.logFormat,
+                new FreshCluster(settings.postgresDirectory, settings.superuser, settings.locale),
                 remoteStorage);
     }
 

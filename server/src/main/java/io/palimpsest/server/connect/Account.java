@@ -19,11 +19,12 @@ import java.util.List;
  *
  * @param uid -1 to stay who we are
  */
-record Account(int uid, int gid) {
+public record Account(int uid, int gid) {
     private static final List<String> FIT = List.of("postgres", "nobody");
     private static final Account SELF = new Account(-1, -1);
 
-    static Account choose() {
+    /** PRECONDITION_FAILED if we are root and there is nobody else. */
+    public static Account choose() {
         if (!"root".equals(System.getProperty("user.name"))) {
             return SELF;
         }
@@ -53,7 +54,7 @@ record Account(int uid, int gid) {
     /**
      * The command as this account runs it, in a session of its own: no terminal's signal ends it.
      */
-    List<String> command(List<String> command) {
+    public List<String> command(List<String> command) {
         List<String> all = new ArrayList<>(List.of("setsid"));
         if (isOther()) {
             all.addAll(List.of("setpriv", "--reuid=" + uid, "--regid=" + gid, "--clear-groups"));
@@ -63,7 +64,7 @@ record Account(int uid, int gid) {
     }
 
     /** Makes it the owner of all in the directory. Links are not followed. */
-    void own(Path root) throws IOException {
+    public void own(Path root) throws IOException {
         if (!isOther()) {
             return;
         }

@@ -51,7 +51,7 @@ public record Installation(Path bin, int major) {
         }
         throw PageserverException.of(
                 ErrorCode.NOT_FOUND,
-                "no PostgreSQL %d found, looked in %s: install it, or say where it is by --bindir",
+                "no PostgreSQL %d found, looked in %s: install it, or say where it is (--bindir; of the server pg_distrib_dir)",
                 major,
                 places);
     }
@@ -115,7 +115,8 @@ public record Installation(Path bin, int major) {
         }
     }
 
-    Path program(String name) {
+    /** Where that program of it is. */
+    public Path program(String name) {
         return bin.resolve(name);
     }
 }

@@ -6,7 +6,6 @@ import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.palimpsest.base.ErrorCode;
-import io.palimpsest.base.Label;
 import io.palimpsest.base.Lsn;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.base.TenantId;
@@ -32,7 +31,6 @@ import io.palimpsest.timeline.TransactionEnd;
 import java.nio.charset.StandardCharsets;
 import java.time.Instant;
 import java.time.format.DateTimeParseException;
-import java.util.HexFormat;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -62,7 +60,6 @@ import org.jspecify.annotations.Nullable;
  *   GET  /v1/tenant/:tenant/secondary/status         {"heatmap_mtime", "layers_downloaded", "layers_total", "bytes_downloaded", "bytes_total"}
  *   PUT  /v1/tenant/:tenant/remote_garbage           our own: what former owners have left in the store is deleted now
  *   GET  /v1/tenant/:tenant/timeline                 [timeline]
- *   POST /v1/tenant/:tenant/timeline                 201 timeline; body below
  *   GET  /v1/tenant/:tenant/timeline/:id             timeline, with "compaction"
  *   DELETE .../timeline/:id                          202; 412 if it has branches
  *   PUT  .../timeline/:id/checkpoint                 what has arrived is made durable
@@ -80,11 +77,6 @@ import org.jspecify.annotations.Nullable;
  *   POST, GET .../timeline/:id/download_remote_layers  brings all of them; how far that is
  *   GET  .../timeline/:id/layer/:name                brings one from the store, 304 if it is here
  *   DELETE .../timeline/:id/layer/:name              lets one leave the disk, 304 if it is not there
- *
- *   The same POST with the same Idempotency-Key is answered as the first time; a branch may then have no new_timeline_id.
- *   {"new_timeline_id", "ancestor_timeline_id", "ancestor_start_lsn"?}      a branch; our own in all: "name"?
- *   {"new_timeline_id", "ancestor_timeline_id", "ancestor_start_time"}      our own: as of a moment
- *   {"new_timeline_id", "import_from": {"conninfo", "slot"}}                our own: from a running PostgreSQL
  * </pre>
  *
  * Errors have the body {@code {"msg": "..."}}. A token for a tenant opens what is below that
@@ -115,7 +107,6 @@ final class ManagementRoutes {
     private static final String EXPOSITION = "text/plain; version=0.0.4; charset=utf-8";
     private static final String OCTETS = "application/octet-stream";
     private static final int MOST_DOWNLOADS = 100;
-    private static final int ID_BYTES = 16;
     private static final long MOST_MILLIS = 3_600_000L;
     private static final long LONGEST_WAIT = 30_000_000_000L;
 
@@ -136,6 +127,7 @@ final class ManagementRoutes {
         this.metrics = service.metrics();
         this.router = new Router(management::find);
         add();
+        new CreationRoutes(management, service.bootstrap()).add(router);
         new BranchRoutes(management).add(router);
         new SourceRoutes(service.sources(), management).add(router);
         new OperationRoutes(management.operations()).add(router);
@@ -223,7 +215,6 @@ final class ManagementRoutes {
                 r -> downloadSecondary(r.tenant(), r.query()));
         router.add("PUT", tenant + "/remote_garbage", r -> deleteGarbage(r.tenant()));
         router.add("GET", tenant + "/timeline", r -> timelines(r.tenant()));
-        router.add("POST", tenant + "/timeline", this::create);
     }
 
     private void addOfTimeline() {
@@ -723,96 +714,6 @@ final class ManagementRoutes {
         ArrayNode list = JSON.arrayNode();
         management.timelines(tenant).forEach(timeline -> list.add(json(timeline)));
         return ok(list);
-    }
-
-    private Answer create(Request request) {
-        JsonNode body = request.json();
-        TenantId tenant = request.tenant();
-        Label name = BranchRoutes.label(body, "name");
-        String key = request.key();
-        if (key != null && !body.has("new_timeline_id") && body.has("ancestor_timeline_id")) {
-            return branchOfKey(request, key, body, name);
-        }
-        TimelineId id = TimelineId.parse(text(body, "new_timeline_id"));
-        TimelineInfo made;
-        if (body.has("ancestor_timeline_id")) {
-            TimelineId ancestor = request.timeline(text(body, "ancestor_timeline_id"));
-            made = branch(tenant, id, ancestor, body, name);
-        } else if (body.has("import_from")) {
-            JsonNode source = body.get("import_from");
-            made =
-                    management.createFromSource(
-                            tenant, id, text(source, "conninfo"), text(source, "slot"), name);
-        } else {
-            throw PageserverException.badRequest(
-                    "the body says neither ancestor_timeline_id nor import_from:"
-                            + " how is the timeline to be made?");
-        }
-        return new Answer(201, json(made));
-    }
-
-    /**
-     * Its id is made of the key: so it is found again by that, also after a restart. What it was to
-     * be then must be what it is.
-     */
-    private Answer branchOfKey(Request request, String key, JsonNode body, @Nullable Label name) {
-        TenantId tenant = request.tenant();
-        byte[] hash =
-                IdempotencyKeys.sha256(
-                        IdempotencyKeys.bytes("branch"),
-                        IdempotencyKeys.bytes(tenant.toString()),
-                        IdempotencyKeys.bytes(key));
-        TimelineId id = TimelineId.parse(HexFormat.of().formatHex(hash, 0, ID_BYTES));
-        TimelineId ancestor = request.timeline(text(body, "ancestor_timeline_id"));
-        try {
-            return new Answer(201, json(branch(tenant, id, ancestor, body, name)));
-        } catch (PageserverException e) {
-            if (e.code() != ErrorCode.CONFLICT) {
-                throw e;
-            }
-            TimelineInfo there = existing(tenant, id);
-            if (there == null) {
-                throw e;
-            }
-            boolean anyPoint =
-                    !body.hasNonNull("ancestor_start_lsn")
-                            && !body.hasNonNull("ancestor_start_time");
-            boolean same =
-                    anyPoint
-                            && ancestor.equals(there.ancestor())
-                            && (name == null || name.equals(there.said().name()));
-            return same ? new Answer(201, json(there)) : IdempotencyKeys.otherRequest();
-        }
-    }
-
-    private @Nullable TimelineInfo existing(TenantId tenant, TimelineId id) {
-        try {
-            return management.timeline(tenant, id);
-        } catch (PageserverException e) {
-            if (e.code() == ErrorCode.NOT_FOUND) {
-                return null;
-            }
-            throw e;
-        }
-    }
-
-    private TimelineInfo branch(
-            TenantId tenant,
-            TimelineId id,
-            TimelineId ancestor,
-            JsonNode request,
-            @Nullable Label name) {
-        boolean byLsn = request.hasNonNull("ancestor_start_lsn");
-        if (!request.hasNonNull("ancestor_start_time")) {
-            Lsn at = byLsn ? Lsn.parse(text(request, "ancestor_start_lsn")) : Lsn.INVALID;
-            return management.createBranch(tenant, id, ancestor, at, name);
-        }
-        if (byLsn) {
-            throw PageserverException.badRequest(
-                    "the body says both ancestor_start_lsn and ancestor_start_time");
-        }
-        return management.createBranch(
-                tenant, id, ancestor, moment(text(request, "ancestor_start_time")), name);
     }
 
     private static JsonNode parse(byte[] body) {

@@ -27,6 +27,7 @@ import io.palimpsest.base.PageserverException;
 import io.palimpsest.port.Tasks;
 import io.palimpsest.server.auth.Certificate;
 import io.palimpsest.server.auth.Doors;
+import io.palimpsest.server.bootstrap.Bootstrap;
 import io.palimpsest.server.config.ServerConfig;
 import io.palimpsest.server.net.EventLoops;
 import io.palimpsest.server.source.Sources;
@@ -63,6 +64,7 @@ public final class ManagementServer implements AutoCloseable {
     public record Service(
             Management management,
             Sources sources,
+            Bootstrap bootstrap,
             Doors doors,
             Health health,
             Supplier<String> metrics) {}

@@ -12,6 +12,8 @@ import io.palimpsest.port.ObjectStore;
 import io.palimpsest.remote.RemoteLimits;
 import io.palimpsest.remote.RemoteStore;
 import io.palimpsest.server.auth.Doors;
+import io.palimpsest.server.bootstrap.Bootstrap;
+import io.palimpsest.server.bootstrap.FreshCluster;
 import io.palimpsest.server.config.ServerConfig;
 import io.palimpsest.server.disk.NioDisk;
 import io.palimpsest.server.runtime.LogTracer;
@@ -105,11 +107,15 @@ final class RunningServer implements AutoCloseable {
     }
 
     private ManagementServer listen(Doors doors) {
+        Management management = new Management(tenants);
         return ManagementServer.start(
                 new ServerConfig.Address("127.0.0.1", 0),
                 new ManagementServer.Service(
-                        new Management(tenants),
+                        management,
                         new Sources(tenants, environment, 1L << 29),
+                        new Bootstrap(
+                                management,
+                                new FreshCluster(Path.of("/nowhere"), "postgres", "C.UTF-8")),
                         doors,
                         Health.PLAIN,
                         () -> "some_metric 1\n"),

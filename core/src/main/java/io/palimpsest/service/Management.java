@@ -587,6 +587,24 @@ public final class Management {
     }
 
     /**
+     * Takes a lease of an LSN back.
+     *
+     * @throws PageserverException NOT_FOUND if there is none
+     */
+    public void dropLease(TenantId tenant, TimelineId timeline, Lsn lsn) {
+        Timeline held = tenants.timeline(tenant, timeline);
+        if (!held.dropLease(lsn.value())) {
+            throw PageserverException.of(
+                    ErrorCode.NOT_FOUND, "timeline %s has no lease at %s", timeline, lsn);
+        }
+    }
+
+    /** Has a timeline take no WAL of its source until that is taken back, over restarts too. */
+    public void pause(TenantId tenant, TimelineId timeline, boolean paused) {
+        tenants.pause(tenant, timeline, paused);
+    }
+
+    /**
      * Has a timeline follow nobody any more.
      *
      * @return why its slot is still there; null if it is gone

@@ -996,9 +996,49 @@ public final class Tenants {
                         ErrorCode.PRECONDITION_FAILED, "branch %s can follow nobody", id);
             }
             checkSlotIsFree(source, name);
-            stop(before.receiver());
+            WalReceiver receiver = before.receiver();
+            stop(receiver);
             left = Entry.of(timeline, null);
-            store.setSource(timeline, source);
+            // That it is paused is said of the timeline rather than of an address.
+            boolean paused = receiver != null && receiver.source().paused();
+            store.setSource(timeline, source.paused(paused));
+        } finally {
+            table.putBack(name, fedAgain(left));
+        }
+    }
+
+    /**
+     * Has a timeline take nothing of its source until that is taken back, durably; or takes it
+     * back. The slot keeps WAL meanwhile. The same again is fine.
+     *
+     * @throws PageserverException PRECONDITION_FAILED if it follows nobody
+     */
+    public void pause(TenantId tenant, TimelineId id, boolean paused) {
+        Name name = new Name(tenant, id);
+        Entry before = reserve(name, paused ? "paused" : "resumed");
+        Entry left = before;
+        try {
+            Timeline timeline = timeline(tenant, id, before);
+            store.checkOwner(timeline.tenant());
+            WalReceiver receiver = before.receiver();
+            if (receiver == null) {
+                throw PageserverException.of(
+                        ErrorCode.PRECONDITION_FAILED, "timeline %s follows nobody", id);
+            }
+            if (receiver.source().paused() == paused) {
+                return;
+            }
+            receiver.stop();
+            left = Entry.of(timeline, null);
+            // What had arrived is read on over a crash, though nobody sends it again for now.
+            timeline.flushUpTo(timeline.lastRecordLsn());
+            store.setSource(timeline, receiver.source().paused(paused));
+            environment
+                    .tracer()
+                    .event(
+                            paused ? Event.WALRECEIVER_PAUSED : Event.WALRECEIVER_RESUMED,
+                            timeline.subject(),
+                            receiver.source().toString());
         } finally {
             table.putBack(name, fedAgain(left));
         }

@@ -364,6 +364,22 @@ final class HistoryWindow {
         return until[0];
     }
 
+    /** See {@link Timeline#dropLease}. */
+    boolean drop(long lsn) {
+        boolean[] held = new boolean[1];
+        layers.commitIndex(index -> {
+            List<Lease> left = index.leases().stream().filter(l -> l.lsn() != lsn).toList();
+            held[0] = left.size() < index.leases().size();
+            return held[0] ? index.retaining(index.oldestReadableLsn(), left) : null;
+        });
+        if (held[0]) {
+            timeline.environment()
+                    .tracer()
+                    .event(Event.LEASE_DROPPED, timeline.subject(), "at " + Lsn.toString(lsn));
+        }
+        return held[0];
+    }
+
     private void checkArrived(long lsn) {
         if (Long.compareUnsigned(lsn, timeline.lastRecordLsn()) > 0) {
             throw PageserverException.of(

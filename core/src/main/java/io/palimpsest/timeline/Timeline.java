@@ -571,6 +571,16 @@ public final class Timeline {
         return window.lease(lsn);
     }
 
+    /**
+     * Takes a lease back before its time: what it alone has kept may be collected from now on.
+     * Whoever still reads there is refused then, and one who renews it has it again.
+     *
+     * @return was there one?
+     */
+    public boolean dropLease(long lsn) {
+        return window.drop(lsn);
+    }
+
     /** The same for work of this server's own, which ends with it: without asking the store. */
     public long keep(long lsn) {
         return window.keep(lsn);

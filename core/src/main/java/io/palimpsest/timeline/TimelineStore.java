@@ -48,6 +48,12 @@ public final class TimelineStore {
     /** Lies in a directory while an import fills it. */
     private static final String UNFINISHED = "unfinished";
 
+    /** What a file is called that takes the place of another one when it is whole. */
+    private static final String HALF_WRITTEN = ".new";
+
+    /** The last line of a source that is paused. */
+    private static final String PAUSED = "paused";
+
     private static final int MAX_SOURCE_BYTES = 1 << 16;
 
     /** Who waits for the store looks so often whether it is to go on. */
@@ -197,6 +203,11 @@ public final class TimelineStore {
 
     /** Timelines whose import did not finish: there is a source, but no timeline. */
     public List<TimelineId> unfinishedImports(TenantShardId tenant) {
+        for (String name : environment.disk().list(sources(tenant))) {
+            if (name.endsWith(HALF_WRITTEN)) {
+                environment.disk().delete(sources(tenant) + "/" + name);
+            }
+        }
         List<TimelineId> found = ids(sources(tenant), TimelineId::parse);
         found.removeIf(id -> environment.disk().exists(directory(tenant, id)));
         return found;
@@ -990,13 +1001,20 @@ public final class TimelineStore {
         Disk disk = environment.disk();
         String path = sources(tenant) + "/" + id;
         disk.createDirectories(sources(tenant));
-        disk.delete(path);
+        disk.delete(path + HALF_WRITTEN);
         byte[] text =
-                (source.conninfo() + "\n" + source.slot() + "\n").getBytes(StandardCharsets.UTF_8);
-        try (Disk.Output out = disk.create(path)) {
+                (source.conninfo()
+                                + "\n"
+                                + source.slot()
+                                + "\n"
+                                + (source.paused() ? PAUSED + "\n" : ""))
+                        .getBytes(StandardCharsets.UTF_8);
+        try (Disk.Output out = disk.create(path + HALF_WRITTEN)) {
             out.append(text, 0, text.length);
             out.sync();
         }
+        // Whom it follows must not be forgotten, whatever happens while that is changed.
+        disk.rename(path + HALF_WRITTEN, path);
         disk.syncDirectory(sources(tenant));
     }
 
@@ -1050,11 +1068,12 @@ public final class TimelineStore {
             in.read(0, text, 0, text.length);
         }
         String[] lines = new String(text, StandardCharsets.UTF_8).split("\n");
-        if (lines.length != 2) {
+        boolean paused = lines.length == 3 && lines[2].equals(PAUSED);
+        if (lines.length != 2 && !paused) {
             throw PageserverException.corruption(
-                    "%s: expected a connection string and a slot, found %d lines",
-                    path, lines.length);
+                    "%s: expected a connection string, a slot and at most '%s', found %d lines",
+                    path, PAUSED, lines.length);
         }
-        return WalSource.parse(lines[0], lines[1]);
+        return WalSource.parse(lines[0], lines[1]).paused(paused);
     }
 }

@@ -14,6 +14,7 @@ import io.palimpsest.protocol.ReplicationError;
 import io.palimpsest.protocol.ReplicationSlot;
 import io.palimpsest.protocol.ReplicationStream;
 import io.palimpsest.protocol.SystemIdentity;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Follows an ordinary Postgres: connects, streams from the last record on, writes what comes,
@@ -39,6 +40,8 @@ public final class WalReceiver {
         STREAMING,
         WAITING,
         BROKEN,
+        /** By a person, until one takes that back. */
+        PAUSED,
         STOPPED
     }
 
@@ -63,9 +66,10 @@ public final class WalReceiver {
     private volatile long serverEnd;
     private volatile boolean stopping;
     private volatile boolean progressed;
-    private Tasks.Task task;
 
-    @SuppressWarnings("NullAway.Init")
+    /** Null while it is paused. */
+    private Tasks.@Nullable Task task;
+
     private WalReceiver(
             Environment environment, Limits limits, Timeline timeline, WalSource source) {
         this.environment = environment;
@@ -76,10 +80,14 @@ public final class WalReceiver {
         this.receivedLsn = timeline.lastRecordLsn();
     }
 
-    /** Starts following {@code source}. */
+    /** Starts following {@code source}, unless that is paused. */
     public static WalReceiver start(
             Environment environment, Limits limits, Timeline timeline, WalSource source) {
         WalReceiver receiver = new WalReceiver(environment, limits, timeline, source);
+        if (source.paused()) {
+            receiver.state = State.PAUSED;
+            return receiver;
+        }
         receiver.task =
                 environment
                         .tasks()
@@ -90,13 +98,17 @@ public final class WalReceiver {
     /** Asks it to end; {@link #stop} waits for that. */
     public void beginStop() {
         stopping = true;
-        task.cancel();
+        if (task != null) {
+            task.cancel();
+        }
     }
 
     /** Ends it and waits until it has ended: at most as long as a connection attempt may take. */
     public void stop() {
         beginStop();
-        task.join();
+        if (task != null) {
+            task.join();
+        }
     }
 
     public State state() {
@@ -110,6 +122,11 @@ public final class WalReceiver {
             case STREAMING -> "streaming from " + source;
             case WAITING -> "waiting to connect again to " + source + ": " + detail;
             case BROKEN -> "broken: " + detail;
+            case PAUSED ->
+                    "paused: nothing is taken from "
+                            + source
+                            + ", which keeps its WAL meanwhile; palimpsest source resume "
+                            + source.slot();
             case STOPPED -> "stopped";
         };
     }

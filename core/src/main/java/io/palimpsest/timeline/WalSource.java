@@ -9,8 +9,15 @@ import org.jspecify.annotations.Nullable;
  * A Postgres whose WAL a timeline follows, and the physical replication slot that keeps it for us.
  *
  * @param password empty if none is needed; never printed
+ * @param paused somebody wants that nothing of it is taken for now; its slot keeps WAL meanwhile
  */
-public record WalSource(String host, int port, String user, String password, String slot) {
+public record WalSource(
+        String host, int port, String user, String password, String slot, boolean paused) {
+    /** One that is followed. */
+    public WalSource(String host, int port, String user, String password, String slot) {
+        this(host, port, user, password, slot, false);
+    }
+
     public WalSource {
         if (host.isEmpty() || port < 1 || port > 65535) {
             throw PageserverException.badRequest(
@@ -92,6 +99,11 @@ public record WalSource(String host, int port, String user, String password, Str
                 slot);
     }
 
+    /** The same one, paused or not. */
+    public WalSource paused(boolean on) {
+        return new WalSource(host, port, user, password, slot, on);
+    }
+
     /**
      * The form {@link #parse} reads, password included: for the file that only the server reads.
      */
@@ -108,13 +120,22 @@ public record WalSource(String host, int port, String user, String password, Str
     /** What is written down of it in a store: no password, but that there was one. */
     String record() {
         WalSource open = new WalSource(host, port, user, "", slot);
-        return slot + (password.isEmpty() ? " open " : " password ") + open.conninfo();
+        return slot
+                + (!password.isEmpty() ? " password " : paused ? " paused " : " open ")
+                + open.conninfo();
     }
 
     /** What {@link #record} has written; null if a person has to give the password again. */
     static @Nullable WalSource restored(String record) {
         String[] parts = record.split(" ", 3);
-        return parts.length == 3 && parts[1].equals("open") ? parse(parts[2], parts[0]) : null;
+        if (parts.length != 3) {
+            return null;
+        }
+        return switch (parts[1]) {
+            case "open" -> parse(parts[2], parts[0]);
+            case "paused" -> parse(parts[2], parts[0]).paused(true);
+            default -> null;
+        };
     }
 
     private static String quote(String value) {

@@ -26,7 +26,7 @@ import net.jqwik.api.constraints.Size;
 class KeptHistoryModelTest {
     private static final TenantId TENANT = TimelineWorld.TENANT.tenant();
     private static final TimelineId ROOT = TimelineWorld.ROOT;
-    private static final int KINDS = 9;
+    private static final int KINDS = 10;
 
     /** A named point as the model has it. */
     private record Point(long lsn, boolean pinned) {}
@@ -109,6 +109,7 @@ class KeptHistoryModelTest {
                         leases.add(lsn);
                     }
                 }
+                case 8 -> assertEquals(leases.remove(lsn), root().dropLease(lsn));
                 case 6 -> branch(lsn, choice);
                 case 7 -> {
                     var _ = tenants.housekeeper().gcNow(root(), root().lastRecordLsn() - lsn);

@@ -40,6 +40,7 @@ public final class Palimpsest {
                     "compact",
                     "gc",
                     "layer",
+                    "lease",
                     "operation",
                     "page",
                     "point",
@@ -109,6 +110,14 @@ public final class Palimpsest {
             description = "Layer files: check, dump, map.")
     static final class Layer {}
 
+    /** LSNs that stay readable for a while. */
+    @Command(
+            name = "lease",
+            mixinStandardHelpOptions = true,
+            description =
+                    "LSNs of a running server that stay readable for a while: list, add, drop.")
+    static final class Leases {}
+
     /** What a running server does that takes long. */
     @Command(
             name = "operation",
@@ -136,7 +145,7 @@ public final class Palimpsest {
             name = "source",
             mixinStandardHelpOptions = true,
             description =
-                    "PostgreSQLs that a running server follows: add, check, move, rewind, drop, list, status.")
+                    "PostgreSQLs that a running server follows: add, check, move, rewind, pause, resume, drop, list, status.")
     static final class Source {}
 
     /** Tenants of a running server. */
@@ -223,6 +232,7 @@ public final class Palimpsest {
             case "compact" -> Compact.class;
             case "gc" -> Gc.class;
             case "layer" -> Layer.class;
+            case "lease" -> Leases.class;
             case "operation" -> Operation.class;
             case "page" -> Page.class;
             case "point" -> Points.class;
@@ -289,6 +299,11 @@ public final class Palimpsest {
                             new Verb(LayerCheck.class, "check"),
                             new Verb(LayerDump.class, "dump"),
                             new Verb(LayerMap.class, "map"));
+            case "lease" ->
+                    List.of(
+                            new Verb(LeaseList.class, "list", "ls"),
+                            new Verb(LeaseAdd.class, "add"),
+                            new Verb(LeaseDrop.class, "drop", "rm"));
             case "operation" ->
                     List.of(
                             new Verb(OperationList.class, "list", "ls"),
@@ -312,6 +327,8 @@ public final class Palimpsest {
                             new Verb(SourceCheck.class, "check"),
                             new Verb(SourceMove.class, "move"),
                             new Verb(SourceRewind.class, "rewind"),
+                            new Verb(SourcePause.class, "pause"),
+                            new Verb(SourceResume.class, "resume"),
                             new Verb(SourceDrop.class, "drop", "rm"),
                             new Verb(SourceList.class, "list", "ls"),
                             new Verb(SourceStatus.class, "status"));

@@ -335,6 +335,9 @@ final class ServerReview {
                     what,
                     "it does not say how its slot stands: " + source.path("problem").asText(),
                     "palimpsest source check " + source.path("slot").asText());
+        } else if (source.path("paused").asBoolean()) {
+            review.warning(
+                    what, receiver, "palimpsest source resume " + source.path("slot").asText());
         } else if (!receiver.startsWith("streaming")) {
             review.warning(
                     what, receiver, "palimpsest source check " + source.path("slot").asText());

@@ -146,7 +146,7 @@ final class SourceStatus implements Callable<Integer> {
         }
     }
 
-    private static String kept(JsonNode slot) {
+    static String kept(JsonNode slot) {
         long kept = slot.path("retained_bytes").asLong();
         JsonNode limit = slot.path("limit_bytes");
         if (!limit.isNumber()) {

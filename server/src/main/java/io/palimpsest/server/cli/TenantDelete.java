@@ -24,7 +24,7 @@ import picocli.CommandLine.Spec;
         aliases = "rm",
         mixinStandardHelpOptions = true,
         description = {
-            "Deletes a tenant with all of its branches, on the server and in its object store, for good. It says what would go; --yes does it.",
+            "Deletes a tenant with all of its branches, on the server and in its object store, for good. It says what would go; --yes does it, or its id typed on a terminal.",
             "One that has protected branches is refused without --protected, one that follows a source always: source drop first."
         })
 final class TenantDelete implements Callable<Integer> {
@@ -35,11 +35,7 @@ final class TenantDelete implements Callable<Integer> {
     @Option(names = "--protected", description = "Protected branches go, too.")
     private boolean protectedToo;
 
-    @Option(names = "--dry-run", description = "Only say what would go; exit status 0 if it could.")
-    private boolean dryRun;
-
-    @Option(names = "--yes", description = "Delete it.")
-    private boolean yes;
+    @Mixin private Consent consent = new Consent();
 
     @Option(names = "--json", description = "Print one JSON object.")
     private boolean json;
@@ -50,15 +46,16 @@ final class TenantDelete implements Callable<Integer> {
     @Override
     public Integer call() throws InterruptedException {
         TenantId id = TenantId.parse(tenant);
-        boolean really = yes && !dryRun;
+        boolean really;
         try (ServerApi api = server.open()) {
-            JsonNode status = status(api, id, really);
+            JsonNode status = status(api, id, consent.given());
             List<JsonNode> branches =
                     status == null ? List.of() : TenantShow.branches(api, id, status);
             check(api, id, branches);
             if (!json) {
-                print(status, branches, really);
+                print(status, branches, consent.given());
             }
+            really = consent.given(id.toString());
             if (really) {
                 JsonNode _ =
                         api.call(
@@ -75,11 +72,7 @@ final class TenantDelete implements Callable<Integer> {
                 Output.json(spec.commandLine().getOut(), o);
             }
         }
-        if (!really && !dryRun) {
-            spec.commandLine().getErr().println("palimpsest: nothing was deleted: --yes does it");
-            return Palimpsest.USAGE;
-        }
-        return Palimpsest.DONE;
+        return consent.status(really, "nothing was deleted");
     }
 
     /** Null if it is not here: with --yes the server says whether it is gone, or somewhere else. */

@@ -98,7 +98,7 @@ final class BranchRoutes {
     }
 
     /** A flag that must not be left out. */
-    private static boolean said(JsonNode body, String field) {
+    static boolean said(JsonNode body, String field) {
         if (!body.hasNonNull(field)) {
             throw PageserverException.badRequest("the body needs '%s', true or false", field);
         }

@@ -130,6 +130,7 @@ final class ManagementRoutes {
         new CreationRoutes(management, service.bootstrap()).add(router);
         new BranchRoutes(management).add(router);
         new SourceRoutes(service.sources(), management).add(router);
+        new LeaseRoutes(management).add(router);
         new OperationRoutes(management.operations()).add(router);
         new TenantRoutes(management).add(router);
         new TenantConfigRoutes(management).add(router);

@@ -31,6 +31,8 @@ import org.jspecify.annotations.Nullable;
  *   PUT  .../timeline/:id/source                     {"conninfo", "slot"}, whom it follows from now on
  *   POST .../timeline/:id/source/rewind              {"new_timeline_id", "preserve_under"?}: after a failover that has lost
  *                                                    what it has, a branch of what both have follows on, under its name
+ *   PUT  .../timeline/:id/source/paused              {"paused", "accept_danger"?}: nothing is taken of it, over restarts too, or again;
+ *                                                    412 if its slot would keep WAL without a bound meanwhile, and that is not accepted
  *   DELETE .../timeline/:id/source                   it follows nobody any more, and its slot is dropped there:
  *                                                    {"slot_dropped", "problem"?}
  * </pre>
@@ -55,6 +57,7 @@ final class SourceRoutes {
         router.add("PUT", "/v1/tenant/{tenant}/timeline/{timeline}/source", this::replace);
         router.add("DELETE", "/v1/tenant/{tenant}/timeline/{timeline}/source", this::remove);
         router.add("POST", "/v1/tenant/{tenant}/timeline/{timeline}/source/rewind", this::rewind);
+        router.add("PUT", "/v1/tenant/{tenant}/timeline/{timeline}/source/paused", this::pause);
     }
 
     private Answer list(@Nullable TenantId tenant) {
@@ -105,6 +108,18 @@ final class SourceRoutes {
                                 BranchRoutes.label(body, "preserve_under"))));
     }
 
+    private Answer pause(Request request) {
+        JsonNode body = request.json();
+        boolean paused = BranchRoutes.said(body, "paused");
+        if (paused) {
+            // One that does not answer, and so takes no more of us, can be paused as well.
+            sources.status(request.tenant(), request.timeline())
+                    .requireBound(Request.flag(body, "accept_danger"));
+        }
+        management.pause(request.tenant(), request.timeline(), paused);
+        return status(request);
+    }
+
     private Answer remove(Request request) {
         String problem = management.unfollow(request.tenant(), request.timeline());
         ObjectNode json = JSON.objectNode().put("slot_dropped", problem == null);
@@ -140,6 +155,7 @@ final class SourceRoutes {
                 .put("port", source.port())
                 .put("user", source.user())
                 .put("slot", source.slot())
+                .put("paused", source.paused())
                 .put("walreceiver_status", followed.receiver());
     }
 

@@ -80,7 +80,22 @@ public final class Sources {
      * @param problem why not; empty if it does
      */
     public record Status(
-            Followed followed, Check check, @Nullable SlotReport slot, String problem) {}
+            Followed followed, Check check, @Nullable SlotReport slot, String problem) {
+        /**
+         * Nothing is taken from its slot for a while: may that be?
+         *
+         * @param accepted says somebody that he accepts the danger?
+         * @throws PageserverException PRECONDITION_FAILED if the slot may fill the source's disk
+         */
+        public void requireBound(boolean accepted) {
+            if (slot != null && slot.limitBytes().isEmpty() && !accepted) {
+                throw PageserverException.of(
+                        ErrorCode.PRECONDITION_FAILED,
+                        "while it is paused, slot %s keeps all WAL there will be until the source's disk is full: set max_slot_wal_keep_size there first, or say that you accept that (accept_danger, --i-accept)",
+                        followed.source().slot());
+            }
+        }
+    }
 
     /**
      * Looks at a source that is not followed yet.

@@ -59,7 +59,10 @@ class ConsentTest {
         }
         if (path.endsWith("/timeline")) {
             return "["
-                    + branch(MAIN, "main", "")
+                    + branch(
+                            MAIN,
+                            "main",
+                            ", \"lsn_leases\": [{\"lsn\": \"0/18\", \"valid_until\": \"2126-01-01T00:00:00Z\"}]")
                     + ", "
                     + branch(
                             DEV,
@@ -156,6 +159,23 @@ class ConsentTest {
     @Test
     void droppingASource() {
         asks("shop", "DELETE /v1/tenant/" + TENANT, "source", "drop", "shop");
+    }
+
+    @Test
+    void droppingALease() {
+        asks(
+                "0/18",
+                "DELETE /v1/tenant/" + TENANT + "/timeline/" + MAIN + "/lsn_lease",
+                "lease",
+                "drop",
+                "main@0/18");
+        assertEquals(3, run(Terminal.NONE, "lease", "drop", "main@0/10", "--yes"));
+        assertEquals(2, run(Terminal.NONE, "lease", "drop", "main", "--yes"));
+    }
+
+    @Test
+    void deletingATenant() {
+        asks(TENANT, "DELETE /v1/tenant/" + TENANT, "tenant", "delete", TENANT);
     }
 
     @Test

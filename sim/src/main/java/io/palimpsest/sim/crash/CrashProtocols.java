@@ -58,6 +58,7 @@ final class CrashProtocols {
                 new Steps("detach", CrashProtocols::tree, CrashProtocols::detach),
                 new Steps("promote", CrashProtocols::siblings, CrashProtocols::promote),
                 new Steps("lease", CrashProtocols::history, CrashProtocols::leases),
+                new Steps("source-pause", CrashProtocols::history, CrashProtocols::pauses),
                 new Steps("compaction", CrashProtocols::stack, CrashWorld::compact),
                 new Steps("collection", CrashProtocols::images, CrashProtocols::collect),
                 Steps.stored("store-import", w -> w.write(20), CrashWorld::importMain),
@@ -100,6 +101,13 @@ final class CrashProtocols {
             w.stream(15);
             w.flush();
         }
+    }
+
+    private static void pauses(CrashWorld w) {
+        w.pause(true);
+        w.pause(false);
+        oneFlush(w);
+        w.pause(true);
     }
 
     private static void oneFlush(CrashWorld w) {

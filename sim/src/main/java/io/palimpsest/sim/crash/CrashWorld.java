@@ -93,6 +93,7 @@ final class CrashWorld {
 
     private final List<List<Expected>> expectedAt = new ArrayList<>();
     private List<Expected> current = List.of();
+    private boolean keepsSource;
 
     CrashWorld(Simulation s, UnaryOperator<Disk> diskSeen, boolean withStore) {
         this.diskSeen = diskSeen;
@@ -312,6 +313,20 @@ final class CrashWorld {
         Timeline made = tenants().createFromSource(TENANT, MAIN, from);
         expect(expected(MAIN).with(Presence.THERE));
         return made;
+    }
+
+    /** From then on, whom the main timeline follows must be known after any loss of power. */
+    void pause(boolean paused) {
+        keepsSource = true;
+        tenants().pause(TENANT, MAIN, paused);
+    }
+
+    /** Whether a server that recovers follows whom it has to. */
+    void checkFollows(Tenants recovered) {
+        Check.that(
+                !keepsSource || recovered.receiver(TENANT, MAIN) != null,
+                "it is forgotten whom timeline %s follows",
+                MAIN);
     }
 
     Timeline main() {

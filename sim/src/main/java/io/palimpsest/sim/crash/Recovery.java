@@ -45,6 +45,7 @@ final class Recovery {
         if (compared.add(new Seen(after.hash(), expected))) {
             expected.forEach(e -> compare(tenants, e));
             checkTogether(tenants, expected);
+            world.checkFollows(tenants);
         }
         tenants.close();
         Check.that(disk.handles() == 0, "%d files left open", disk.handles());

@@ -43,7 +43,7 @@ public final class DeletedBranches {
         List<Finding> doomed =
                 findings.stream()
                         .filter(finding -> finding.kind() == Kind.DELETING)
-                        .filter(finding -> of(finding.key(), tenant) != null)
+                        .filter(finding -> isOf(finding.key(), tenant))
                         .toList();
         int objects = 0;
         long bytes = 0;
@@ -64,9 +64,10 @@ public final class DeletedBranches {
             List<String> keys = new ArrayList<>();
             for (Finding finding :
                     doomed.subList(at, Math.min(doomed.size(), at + RemoteStore.PAGE))) {
+                TimelineId of = of(finding.key(), tenant);
                 if (manifest.state().gone()
                         ? upTo(manifest.generation(), finding.key())
-                        : deleting.contains(of(finding.key(), tenant))) {
+                        : of != null && deleting.contains(of)) {
                     keys.add(finding.key());
                     objects++;
                     bytes += finding.bytes();
@@ -77,6 +78,12 @@ public final class DeletedBranches {
             }
         }
         return new Outcome(objects, bytes, null);
+    }
+
+    private static boolean isOf(String key, TenantShardId tenant) {
+        return of(key, tenant) != null
+                || RemoteKey.of(key) instanceof RemoteKey.Hints hints
+                        && hints.tenant().equals(tenant);
     }
 
     /** The timeline that the object belongs to; null if it is none of that tenant. */
@@ -98,7 +105,9 @@ public final class DeletedBranches {
         return switch (RemoteKey.of(key)) {
             case RemoteKey.Layer layer -> layer.name().generation().value() <= newest.value();
             case RemoteKey.Index index -> index.generation().value() <= newest.value();
-            case RemoteKey.Manifest _, RemoteKey.Hints _, RemoteKey.Foreign _ -> false;
+            // It is a hint: whoever needs it puts it again.
+            case RemoteKey.Hints _ -> true;
+            case RemoteKey.Manifest _, RemoteKey.Foreign _ -> false;
         };
     }
 

@@ -140,11 +140,11 @@ public final class StoreReview {
         }
         for (ObjectStore.Entry entry : there.values()) {
             switch (RemoteKey.of(entry.key())) {
+                case RemoteKey.Index _, RemoteKey.Layer _, RemoteKey.Hints _ when said.gone() ->
+                        find(Kind.DELETING, entry, "the tenant is deleted");
                 case RemoteKey.Manifest _, RemoteKey.Hints _ -> {
                     // All manifests are needed: they tell an owner that it is fenced.
                 }
-                case RemoteKey.Index _, RemoteKey.Layer _ when said.gone() ->
-                        find(Kind.DELETING, entry, "the tenant is deleted");
                 case RemoteKey.Index index -> index(index, branches.get(index.timeline()), entry);
                 case RemoteKey.Layer layer -> {
                     // Without an index nobody knows what is named.

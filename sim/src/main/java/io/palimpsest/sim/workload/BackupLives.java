@@ -125,6 +125,38 @@ final class BackupLives {
             earlier.start("restore", () -> run.finale().restore(earlier, at)).join();
             earlier.checkIdle();
         }
+        delete(tools);
+    }
+
+    /** At last the tenant goes; where what was is kept, it comes back when somebody wants it. */
+    private void delete(Machine tools) {
+        Prng deleting = simulation.random("deletion");
+        long before = Simulation.EPOCH_MILLIS + simulation.now() / 1_000_000;
+        store.faults(StoreFaults.rough(deleting.split("faults"), profile.roughness()));
+        BackupDeletion deletion = new BackupDeletion(simulation, run, store);
+        Machine machine = newMachine();
+        for (int left = deleting.nextInt(4); left > 0 && !deletion.isGone(); left--) {
+            deletion.live(machine, deleting, 1 + deleting.nextLong(20 * SECOND));
+            machine = deleting.nextBoolean() ? newMachine() : machine;
+        }
+        if (!deletion.isGone()) {
+            deletion.live(machine, deleting, 0);
+        }
+        source.tasks().sleep(BackupRun.LATEST_NANOS);
+        store.faults(StoreFaults.quiet());
+        // Whoever had it once, and whoever was deleting it when another one was done.
+        for (int i = 0; i < 3; i++) {
+            Machine any = machines.get(deleting.nextInt(machines.size()));
+            any.start("afterwards", () -> deletion.check(any)).join();
+            any.checkIdle();
+        }
+        tools.start("scrub", () -> deletion.checkStore(tools)).join();
+        if (versions) {
+            Machine restorer = new Machine(net, "restorer", plan);
+            restorer.start("restore", () -> run.finale().restore(restorer, before)).join();
+            restorer.checkIdle();
+            simulation.probe("backup-deleted-and-restored");
+        }
     }
 
     private static void end(StoreOperator operator, Tasks.@Nullable Task scrubbing) {

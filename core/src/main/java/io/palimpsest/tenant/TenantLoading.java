@@ -9,6 +9,7 @@ import io.palimpsest.port.Subject;
 import io.palimpsest.port.Tracer;
 import io.palimpsest.tenant.TimelineTable.Entry;
 import io.palimpsest.tenant.TimelineTable.Name;
+import io.palimpsest.timeline.Operation;
 import io.palimpsest.timeline.Timeline;
 import io.palimpsest.timeline.TimelineStore;
 import io.palimpsest.timeline.TimelineStore.Outline;
@@ -77,6 +78,9 @@ final class TenantLoading {
         }
         store.keepForStore(tenant, this::opened);
         for (TimelineId id : store.unfinishedImports(tenant)) {
+            if (store.intendedImport(tenant, id) != null) {
+                continue;
+            }
             PageserverException why = store.unfinished(tenant, id);
             tracer.event(
                     Event.IMPORT_UNFINISHED,
@@ -89,7 +93,19 @@ final class TenantLoading {
     /** Nobody needs anything of it, whether that works or not. */
     private void deleteRest(TimelineId id) {
         try {
-            store.deleteFiles(tenant, id);
+            boolean _ =
+                    store.operations()
+                            .run(
+                                    Operation.Kind.DELETION,
+                                    tenant.tenant(),
+                                    id,
+                                    true,
+                                    operation -> {
+                                        operation.cannotBeCancelled(Tenants.DELETED);
+                                        operation.stage(Tenants.DELETING);
+                                        store.deleteFiles(tenant, id);
+                                        return true;
+                                    });
         } catch (PageserverException e) {
             tracer.event(
                     Event.DELETION_UNFINISHED,

@@ -24,6 +24,7 @@ import io.palimpsest.tenant.TimelineTable.Name;
 import io.palimpsest.timeline.BackupArchive;
 import io.palimpsest.timeline.BranchProperties;
 import io.palimpsest.timeline.Incoming;
+import io.palimpsest.timeline.Intent;
 import io.palimpsest.timeline.Location;
 import io.palimpsest.timeline.LocationMode;
 import io.palimpsest.timeline.LsnAtTime;
@@ -72,13 +73,14 @@ public final class Tenants {
     /** Held while a tenant is given something of its own: one after the other. */
     private final Monitor configuring;
 
-    private static final String DELETING = "deleting files and objects";
-    private static final String DELETED =
+    static final String DELETING = "deleting files and objects";
+    static final String DELETED =
             "the timeline is gone for everybody, durably; what is left is to delete its files";
 
     /** How long the end waits for what is to be put into the store. */
     private static final long LAST_UPLOADS = 30_000_000_000L;
 
+    private final Intents intents;
     private final Attachments attachments;
     private final Locations locations;
     private final TenantDeletions deletions;
@@ -110,7 +112,8 @@ public final class Tenants {
                         housekeeper,
                         remote,
                         ownership.takeOver());
-        this.warmUps = new WarmUps(environment, store.operations());
+        this.intents = new Intents(environment, store);
+        this.warmUps = new WarmUps(environment, store);
         this.ownership = new OwnershipWatch(environment, ownership, store);
         this.table = new TimelineTable(environment.tasks().monitor("tenants"));
         this.names = new BranchNames(environment, table, store);
@@ -266,6 +269,119 @@ public final class Tenants {
             feed(new Name(id.tenant(), timeline.id()));
         }
         expiry.changed();
+        store.intents(id).forEach(intent -> resume(id, intent));
+    }
+
+    /** Long work that an earlier run of the server was to do goes on. */
+    private void resume(TenantShardId id, Intent intent) {
+        try {
+            store.checkOwner(id);
+        } catch (PageserverException e) {
+            // Whoever owns the tenant is asked anew.
+            return;
+        }
+        Name name = new Name(id.tenant(), intent.timeline());
+        Entry there = table.get(name);
+        Timeline timeline = there == null ? null : there.timeline();
+        if (there != null && timeline == null && !there.unfinished()) {
+            // It cannot be opened now.
+            return;
+        }
+        switch (intent.kind()) {
+            case IMPORT -> {
+                if (timeline == null) {
+                    resumeImport(id, name, intent);
+                    return;
+                }
+            }
+            case DETACH_ANCESTOR -> {
+                if (timeline != null && timeline.ancestor() != null) {
+                    intents.resume(
+                            id,
+                            intent,
+                            operation -> detachAgain(name, intent, operation),
+                            () -> {});
+                    return;
+                }
+            }
+            case WARM_UP -> {
+                if (timeline != null && store.hasStore()) {
+                    warmUps.resume(timeline, intent);
+                    return;
+                }
+            }
+            case ATTACH, COMPACTION, DELETION ->
+                    throw new AssertionError("it is never intended: " + intent);
+        }
+        store.settle(id, intent);
+    }
+
+    /** From its beginning: what an import has brought is nothing before it is whole. */
+    private void resumeImport(TenantShardId id, Name name, Intent intent) {
+        WalSource source;
+        try {
+            source = store.source(id, intent.timeline());
+        } catch (PageserverException e) {
+            source = null;
+        }
+        if (source == null) {
+            // Power was lost before anything was asked of it.
+            store.settle(id, intent);
+            return;
+        }
+        WalSource from = source;
+        Entry before;
+        try {
+            before =
+                    table.reserve(
+                            name, "created", entry -> TimelineTable.requireUnfinished(name, entry));
+        } catch (PageserverException e) {
+            return;
+        }
+        @Nullable Entry[] left = {before};
+        intents.resume(
+                id,
+                intent,
+                operation -> left[0] = importAgain(id, intent, from, operation),
+                () -> table.putBack(name, left[0]));
+    }
+
+    /** What the name leads to then; null: nothing. */
+    private @Nullable Entry importAgain(
+            TenantShardId id, Intent intent, WalSource source, Operation operation) {
+        if (intent.ending()) {
+            operation.stage("dropping the replication slot of an import that came to nothing");
+            store.endImport(id, intent, source);
+            return null;
+        }
+        Label label = intent.name();
+        BranchProperties.Title title;
+        try {
+            title = names.reserve(id.tenant(), label);
+        } catch (PageserverException e) {
+            environment
+                    .tracer()
+                    .event(
+                            Event.IMPORT_WITHOUT_NAME,
+                            Subject.of(id, intent.timeline()),
+                            String.valueOf(e.getMessage()));
+            label = null;
+            title = null;
+        }
+        try {
+            Timeline timeline =
+                    store.importFrom(
+                            id,
+                            intent,
+                            source,
+                            BranchProperties.titled(title),
+                            operation,
+                            Intents::mayPass);
+            return Entry.of(
+                    timeline, WalReceiver.start(environment, store.limits(), timeline, source));
+        } finally {
+            names.made(id.tenant(), label);
+        }
     }
 
     /** Begins to receive WAL for a timeline that was opened just now. */
@@ -843,10 +959,7 @@ public final class Tenants {
                         name,
                         "created",
                         entry -> {
-                            if (entry != null && !entry.unfinished()) {
-                                throw PageserverException.of(
-                                        ErrorCode.CONFLICT, "timeline %s exists already", newId);
-                            }
+                            TimelineTable.requireUnfinished(name, entry);
                             checkSlotIsFree(source, name);
                         });
         Entry entry = before;
@@ -854,14 +967,30 @@ public final class Tenants {
         try {
             BranchProperties properties = BranchProperties.titled(names.reserve(tenant, label));
             reserved = label;
+            TenantShardId id = TenantShardId.unsharded(tenant);
+            Intent intent = store.intentToImport(id, newId, source, label);
             Timeline timeline =
-                    store.importFrom(TenantShardId.unsharded(tenant), newId, source, properties);
+                    intents.run(
+                            id,
+                            intent,
+                            operation ->
+                                    store.importFrom(
+                                            id, intent, source, properties, operation, e -> false));
             WalReceiver receiver = WalReceiver.start(environment, store.limits(), timeline, source);
             entry = Entry.of(timeline, receiver);
             return timeline;
         } finally {
             table.putBack(name, entry);
             names.made(tenant, reserved);
+            clearAway(TenantShardId.unsharded(tenant), name);
+        }
+    }
+
+    /** An import that came to nothing, and whose slot could not be dropped, goes on with that. */
+    private void clearAway(TenantShardId id, Name name) {
+        Intent left = store.intendedImport(id, name.timeline());
+        if (left != null && left.ending()) {
+            resume(id, left);
         }
     }
 
@@ -1337,13 +1466,22 @@ public final class Tenants {
         try {
             Timeline timeline = timeline(tenant, id, before);
             store.checkOwner(timeline.tenant());
-            return operations()
-                    .run(
-                            Operation.Kind.DETACH_ANCESTOR,
-                            tenant,
-                            id,
-                            operation ->
-                                    new Promotion(store, table, timeline, operation).run(siblings));
+            return intents.run(
+                    timeline.tenant(),
+                    Intent.toDetach(id, environment.clock().wallMillis(), siblings),
+                    operation -> new Promotion(store, table, timeline, operation).run(siblings));
+        } finally {
+            table.putBack(name, before);
+        }
+    }
+
+    private void detachAgain(Name name, Intent intent, Operation operation) {
+        Entry before = reserve(name, "detached");
+        try {
+            Timeline timeline = timeline(name.tenant(), name.timeline(), before);
+            store.checkOwner(timeline.tenant());
+            List<TimelineId> _ =
+                    new Promotion(store, table, timeline, operation).run(intent.siblings());
         } finally {
             table.putBack(name, before);
         }
@@ -1353,6 +1491,7 @@ public final class Tenants {
     public void close() {
         expiry.stop();
         evictor.stop();
+        intents.stop();
         warmUps.stop();
         ownership.stop();
         if (heatmaps != null) {

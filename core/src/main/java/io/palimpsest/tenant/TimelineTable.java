@@ -114,6 +114,14 @@ final class TimelineTable {
         }
     }
 
+    /** CONFLICT if there is something else than an import that did not finish. */
+    static void requireUnfinished(Name name, @Nullable Entry entry) {
+        if (entry != null && !entry.unfinished()) {
+            throw PageserverException.of(
+                    ErrorCode.CONFLICT, "timeline %s exists already", name.timeline());
+        }
+    }
+
     private static void checkFree(Name name, @Nullable Entry before) {
         if (before != null && before.busy != null) {
             throw PageserverException.of(

@@ -42,6 +42,7 @@ public final class WarmUp {
 
     private final Environment environment;
     private final Operation operation;
+    private final Runnable atItsEnd;
     private final Subject subject;
     private final Monitor monitor;
     private final ArrayDeque<LayerFile> waiting;
@@ -55,8 +56,10 @@ public final class WarmUp {
             Operation operation,
             Subject subject,
             long number,
-            List<LayerFile> files) {
+            List<LayerFile> files,
+            Runnable atItsEnd) {
         this.environment = environment;
+        this.atItsEnd = atItsEnd;
         this.operation = operation;
         this.subject = subject;
         operation.stage("bringing layers from the object store");
@@ -76,6 +79,7 @@ public final class WarmUp {
      *
      * @param subject whose layers they are
      * @param atOnce so many files are on their way at a time
+     * @param atItsEnd when none is on its way any more; not if there was none
      */
     static WarmUp start(
             Environment environment,
@@ -83,9 +87,10 @@ public final class WarmUp {
             Subject subject,
             long number,
             List<LayerFile> files,
-            int atOnce) {
+            int atOnce,
+            Runnable atItsEnd) {
         Check.that(atOnce > 0, "%d downloads at once", atOnce);
-        WarmUp warmUp = new WarmUp(environment, operation, subject, number, files);
+        WarmUp warmUp = new WarmUp(environment, operation, subject, number, files, atItsEnd);
         Operation.Interruption _ = operation.interruptedBy(warmUp::beginStop);
         int tasks = Math.min(atOnce, files.size());
         warmUp.monitor.lock();
@@ -118,14 +123,19 @@ public final class WarmUp {
                 fetch(file);
             }
         } finally {
+            boolean last;
             monitor.lock();
             try {
                 running--;
-                if (running == 0) {
+                last = running == 0;
+                if (last) {
                     end();
                 }
             } finally {
                 monitor.unlock();
+            }
+            if (last) {
+                atItsEnd.run();
             }
         }
     }

@@ -57,13 +57,19 @@ public final class Operation implements AutoCloseable {
      * Whether it goes on.
      *
      * @param asked somebody wants it to stop
+     * @param suspended because the server stops: it goes on after the next start
      * @param committed why it cannot be stopped any more; null: it can
      * @param interruptions what ends waits that are under way
      */
     private record Standing(
-            boolean asked, @Nullable String committed, List<Runnable> interruptions) {}
+            boolean asked,
+            boolean suspended,
+            @Nullable String committed,
+            List<Runnable> interruptions) {}
 
     private static final double SECOND = 1e9;
+
+    static final String SUSPENDED = "the page server stops; this goes on after its next start";
 
     /**
      * How far it is.
@@ -75,6 +81,7 @@ public final class Operation implements AutoCloseable {
      * @param bytesTotal expected; 0 if nobody can say. More may come, or fewer: estimates
      * @param begunMillis since 1970
      * @param nanos it has taken, so far
+     * @param resumed an earlier run of the server began it
      * @param stopping it runs, and was asked to stop
      * @param failure why it failed, or what it left when it was cancelled; null if there is nothing
      *     to say
@@ -90,6 +97,7 @@ public final class Operation implements AutoCloseable {
             long bytesTotal,
             long begunMillis,
             long nanos,
+            boolean resumed,
             boolean stopping,
             @Nullable String failure) {
         /** Over all of it. */
@@ -116,6 +124,7 @@ public final class Operation implements AutoCloseable {
     private final Kind kind;
     private final TenantId tenant;
     private final @Nullable TimelineId timeline;
+    private final boolean resumed;
     private final long begunMillis;
     private final long begun;
     private final AtomicLong done = new AtomicLong();
@@ -126,7 +135,7 @@ public final class Operation implements AutoCloseable {
     private volatile @Nullable String left;
 
     private final AtomicReference<Standing> standing =
-            new AtomicReference<>(new Standing(false, null, List.of()));
+            new AtomicReference<>(new Standing(false, false, null, List.of()));
 
     /** What it was at its end; null before. */
     private final AtomicReference<@Nullable Status> ended = new AtomicReference<>();
@@ -137,7 +146,9 @@ public final class Operation implements AutoCloseable {
             Kind kind,
             TenantId tenant,
             @Nullable TimelineId timeline,
+            boolean resumed,
             Consumer<Status> atItsEnd) {
+        this.resumed = resumed;
         this.atItsEnd = atItsEnd;
         this.clock = clock;
         this.number = number;
@@ -174,6 +185,9 @@ public final class Operation implements AutoCloseable {
     }
 
     private PageserverException cancelled() {
+        if (isSuspended()) {
+            return PageserverException.of(ErrorCode.SHUTTING_DOWN, "%s", SUSPENDED);
+        }
         return PageserverException.of(
                 ErrorCode.CANCELLED, "operation %d was cancelled by request", number);
     }
@@ -186,8 +200,8 @@ public final class Operation implements AutoCloseable {
      */
     public void cannotBeCancelled(String because) {
         Standing now =
-                standing.updateAndGet(
-                        before -> before.asked ? before : new Standing(false, because, List.of()));
+                standing.updateAndGet(before ->
+                        before.asked ? before : new Standing(false, false, because, List.of()));
         if (now.asked) {
             throw cancelled();
         }
@@ -202,7 +216,8 @@ public final class Operation implements AutoCloseable {
                 standing.updateAndGet(before ->
                         before.asked || before.committed != null
                                 ? before
-                                : new Standing(false, null, with(before.interruptions, how)));
+                                : new Standing(
+                                        false, false, null, with(before.interruptions, how)));
         if (now.asked) {
             throw cancelled();
         }
@@ -211,6 +226,7 @@ public final class Operation implements AutoCloseable {
                     standing.updateAndGet(before ->
                             new Standing(
                                     before.asked,
+                                    before.suspended,
                                     before.committed,
                                     without(before.interruptions, how)));
         };
@@ -226,9 +242,31 @@ public final class Operation implements AutoCloseable {
         return before.stream().filter(other -> !other.equals(one)).toList();
     }
 
-    /** Was it asked to stop? */
+    /** Was it asked to stop, or is it broken off? */
     public boolean isStopping() {
         return standing.get().asked;
+    }
+
+    /** An earlier run of the server began it. */
+    boolean isResumed() {
+        return resumed;
+    }
+
+    /** The server stops, and it goes on after the next start. */
+    public boolean isSuspended() {
+        return standing.get().suspended;
+    }
+
+    /** Breaks it off where it can be, to go on after the next start of the server. */
+    public void suspend() {
+        Standing before =
+                standing.getAndUpdate(now ->
+                        now.asked
+                                ? now
+                                : new Standing(true, true, now.committed, now.interruptions));
+        if (!before.asked) {
+            before.interruptions.forEach(Runnable::run);
+        }
     }
 
     /** Something stays behind that somebody has to know of, whatever it ends with. */
@@ -255,7 +293,9 @@ public final class Operation implements AutoCloseable {
         }
         Standing before =
                 standing.getAndUpdate(now ->
-                        now.committed != null ? now : new Standing(true, null, now.interruptions));
+                        now.committed != null
+                                ? now
+                                : new Standing(true, now.suspended, null, now.interruptions));
         if (before.committed != null) {
             throw PageserverException.of(
                     ErrorCode.CONFLICT,
@@ -330,6 +370,7 @@ public final class Operation implements AutoCloseable {
                 total,
                 begunMillis,
                 clock.monotonicNanos() - begun,
+                resumed,
                 state == State.RUNNING && standing.get().asked,
                 failure);
     }

@@ -41,8 +41,25 @@ public final class Operations {
      * @param timeline null if it is about the whole tenant
      */
     public Operation begin(Operation.Kind kind, TenantId tenant, @Nullable TimelineId timeline) {
+        return begin(kind, tenant, timeline, false);
+    }
+
+    /**
+     * The same.
+     *
+     * @param resumed an earlier run of the server began it
+     */
+    public Operation begin(
+            Operation.Kind kind, TenantId tenant, @Nullable TimelineId timeline, boolean resumed) {
         Operation operation =
-                new Operation(clock, begun.incrementAndGet(), kind, tenant, timeline, this::ended);
+                new Operation(
+                        clock,
+                        begun.incrementAndGet(),
+                        kind,
+                        tenant,
+                        timeline,
+                        resumed,
+                        this::ended);
         List<Operation> _ = all.updateAndGet(before -> with(before, operation));
         return operation;
     }
@@ -58,12 +75,32 @@ public final class Operations {
             TenantId tenant,
             @Nullable TimelineId timeline,
             Function<Operation, T> work) {
-        try (Operation operation = begin(kind, tenant, timeline)) {
+        return run(kind, tenant, timeline, false, work);
+    }
+
+    /**
+     * The same.
+     *
+     * @param resumed an earlier run of the server began it
+     * @throws PageserverException also SHUTTING_DOWN if it was broken off, to go on after the next
+     *     start
+     */
+    public <T> T run(
+            Operation.Kind kind,
+            TenantId tenant,
+            @Nullable TimelineId timeline,
+            boolean resumed,
+            Function<Operation, T> work) {
+        try (Operation operation = begin(kind, tenant, timeline, resumed)) {
             try {
                 T result = work.apply(operation);
                 operation.completed();
                 return result;
             } catch (PageserverException e) {
+                if (operation.isSuspended()) {
+                    operation.failed(Operation.SUSPENDED);
+                    throw new PageserverException(ErrorCode.SHUTTING_DOWN, Operation.SUSPENDED, e);
+                }
                 if (operation.isStopping()) {
                     operation.stopped();
                     throw stopped(operation, e);

@@ -44,13 +44,15 @@ final class TimelineImport {
     private final @Nullable RemoteTimeline remote;
     private final Operation operation;
 
-    /** The slot is ours to drop should the import fail. */
-    private boolean created;
+    /** As it is written down, which says whether the slot is ours to drop should this fail. */
+    private Intent intent;
+
+    private boolean slotStays;
 
     TimelineImport(
             Surroundings surroundings,
             TenantShardId tenant,
-            TimelineId id,
+            Intent intent,
             String directory,
             WalSource source,
             BranchProperties properties,
@@ -62,7 +64,8 @@ final class TimelineImport {
         this.surroundings = surroundings;
         this.environment = surroundings.environment();
         this.tenant = tenant;
-        this.id = id;
+        this.intent = intent;
+        this.id = intent.timeline();
         this.directory = directory;
         this.source = source;
     }
@@ -92,6 +95,13 @@ final class TimelineImport {
     /** Makes sure the slot is there and keeps WAL. */
     private void reserveSlot(ReplicationConnection connection) {
         ReplicationSlot slot = connection.readReplicationSlot(source.slot());
+        if (slot instanceof ReplicationSlot.Present present
+                && present.restartLsn() == 0
+                && intent.slotIsOurs()) {
+            // It kept too much while nobody followed: the copy is begun anew, and so is this.
+            connection.dropReplicationSlot(source.slot(), true);
+            slot = new ReplicationSlot.Absent();
+        }
         if (slot instanceof ReplicationSlot.Present present) {
             if (present.restartLsn() == 0) {
                 throw PageserverException.of(
@@ -103,12 +113,14 @@ final class TimelineImport {
         }
         try {
             // Once it is asked for it may be there, even if no answer comes.
-            created = slot instanceof ReplicationSlot.Absent;
+            if (slot instanceof ReplicationSlot.Absent) {
+                slotIsOurs(true);
+            }
             connection.createPhysicalReplicationSlot(source.slot(), true);
-            created = true;
+            slotIsOurs(true);
         } catch (PageserverException e) {
-            if (ReplicationError.of(e) != null) {
-                created = false;
+            if (slot instanceof ReplicationSlot.Absent && ReplicationError.of(e) != null) {
+                slotIsOurs(false);
             }
             if (slot instanceof ReplicationSlot.Unknown
                     && ReplicationError.is(e, ReplicationError.SLOT_EXISTS)) {
@@ -122,26 +134,66 @@ final class TimelineImport {
         return Subject.of(tenant, id);
     }
 
-    /** It came to nothing: a slot nobody follows would fill the source's disk. */
-    void dropSlot() {
-        if (!created) {
-            return;
+    /** Written down before anything comes of it. */
+    private void slotIsOurs(boolean ours) {
+        if (intent.slotIsOurs() != ours) {
+            intent = intent.withSlot(ours);
+            intent.write(environment.disk(), tenant);
+        }
+    }
+
+    /** It came to nothing, which is written down, so that no start begins it anew. */
+    void ends() {
+        try {
+            intent.toEnd().write(environment.disk(), tenant);
+        } catch (PageserverException e) {
+            environment
+                    .tracer()
+                    .event(Event.INTENT_NOT_ENDED, subject(), String.valueOf(e.getMessage()));
+        }
+    }
+
+    /** Somebody else may need it. */
+    void keepSlotIf(boolean stays) {
+        slotStays = stays;
+    }
+
+    /**
+     * It came to nothing: a slot nobody follows would fill the source's disk.
+     *
+     * @return false if it could not be dropped, which has to be tried again
+     */
+    boolean dropSlot() {
+        if (!intent.slotIsOurs()) {
+            return true;
+        }
+        if (slotStays) {
+            environment
+                    .tracer()
+                    .event(
+                            Event.SLOT_LEFT_BEHIND,
+                            subject(),
+                            "another server may need it by now; "
+                                    + TimelineStore.dropSlotBy(source));
+            return true;
         }
         try {
             SourceSlot.drop(environment, source);
+            return true;
         } catch (PageserverException e) {
             if (ReplicationError.is(e, ReplicationError.NO_SUCH_SLOT)) {
-                return;
+                return true;
             }
             String left =
                     "replication slot "
                             + source.slot()
-                            + " could not be dropped after a failed import and keeps WAL on the source for ever; "
+                            + " could not be dropped after a failed import and keeps WAL on the source until it is, which is tried again and again while the server runs; or "
                             + TimelineStore.dropSlotBy(source)
                             + ": "
                             + e.getMessage();
             operation.leaves(left);
             environment.tracer().event(Event.SLOT_LEFT_BEHIND, subject(), left);
+            return false;
         }
     }
 

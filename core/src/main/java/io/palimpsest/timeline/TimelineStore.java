@@ -2,6 +2,7 @@ package io.palimpsest.timeline;
 
 import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.Generation;
+import io.palimpsest.base.Label;
 import io.palimpsest.base.Limits;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.base.TenantConfig;
@@ -15,6 +16,7 @@ import io.palimpsest.port.Disk;
 import io.palimpsest.port.Environment;
 import io.palimpsest.port.Event;
 import io.palimpsest.port.Subject;
+import io.palimpsest.protocol.ReplicationError;
 import io.palimpsest.remote.RemoteStore;
 import io.palimpsest.remote.TenantManifest;
 import java.nio.charset.StandardCharsets;
@@ -24,6 +26,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.OptionalInt;
 import java.util.function.Function;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -156,6 +159,37 @@ public final class TimelineStore {
     /** The long work that is asked for, and was. */
     public Operations operations() {
         return surroundings.operations();
+    }
+
+    // ---- what goes on after a restart ----
+
+    /** Writes down that this is to be done, durably. */
+    public void intend(TenantShardId tenant, Intent intent) {
+        intent.write(environment.disk(), tenant);
+    }
+
+    /** It is done, or will not be, durably. */
+    public void settle(TenantShardId tenant, Intent intent) {
+        Intent.remove(environment.disk(), tenant, intent.kind(), intent.timeline());
+    }
+
+    /** What is to be done of a tenant; what cannot be read stays, and is told. */
+    public List<Intent> intents(TenantShardId tenant) {
+        return Intent.all(
+                environment.disk(),
+                tenant,
+                (path, e) ->
+                        environment
+                                .tracer()
+                                .event(
+                                        Event.INTENT_DAMAGED,
+                                        Subject.of(tenant),
+                                        String.valueOf(e.getMessage())));
+    }
+
+    /** An import that is to be done or cleared away under that id; null if none is. */
+    public @Nullable Intent intendedImport(TenantShardId tenant, TimelineId id) {
+        return Intent.find(environment.disk(), tenant, Operation.Kind.IMPORT, id);
     }
 
     private static String timelines(TenantShardId tenant) {
@@ -492,6 +526,7 @@ public final class TimelineStore {
             disk.syncDirectory(directory);
         }
         disk.deleteTree(sources(tenant));
+        Intent.removeAll(disk, tenant);
     }
 
     private static boolean isLayer(String name) {
@@ -826,29 +861,20 @@ public final class TimelineStore {
 
     /**
      * A timeline from a running Postgres, filled by its base backup. Leaves nothing behind if it
-     * fails, but what an earlier import left that did not finish: its source.
+     * fails, but what an earlier import left that did not finish and was not intended: its source.
+     * If it is broken off, or is tried again, it leaves its slot and source for the next attempt.
+     *
+     * @param intent that is written down for it
+     * @param again is it tried again after that failure?
      */
-    public Timeline importFrom(TenantShardId tenant, TimelineId id, WalSource source) {
-        return importFrom(tenant, id, source, BranchProperties.NONE);
-    }
-
-    /** The same. */
     public Timeline importFrom(
-            TenantShardId tenant, TimelineId id, WalSource source, BranchProperties properties) {
-        return operations()
-                .run(
-                        Operation.Kind.IMPORT,
-                        tenant.tenant(),
-                        id,
-                        operation -> importFrom(tenant, id, source, properties, operation));
-    }
-
-    private Timeline importFrom(
             TenantShardId tenant,
-            TimelineId id,
+            Intent intent,
             WalSource source,
             BranchProperties properties,
-            Operation operation) {
+            Operation operation,
+            Predicate<PageserverException> again) {
+        TimelineId id = intent.timeline();
         String directory = directory(tenant, id);
         RemoteTenant owned = clearForImport(tenant, id);
         WalSource before = sourceOrNull(tenant, id);
@@ -861,23 +887,101 @@ public final class TimelineStore {
                             "an earlier import did not finish; " + dropSlotBy(before));
             before = null;
         }
+        Intent known = intendedImport(tenant, id);
         Timeline made = null;
+        boolean stays = false;
         RemoteTimeline remote = owned == null ? null : owned.timeline(id, directory);
         TimelineImport importing =
                 new TimelineImport(
-                        surroundings, tenant, id, directory, source, properties, remote, operation);
+                        surroundings,
+                        tenant,
+                        known == null ? intent : known,
+                        directory,
+                        source,
+                        properties,
+                        remote,
+                        operation);
         try {
-            writeSource(tenant, id, source);
+            if (before == null || !before.equals(source)) {
+                writeSource(tenant, id, source);
+            }
             made = completed(importing.run(), source, directory, operation);
             return made;
+        } catch (PageserverException e) {
+            boolean tried = !operation.isStopping() && again.test(e);
+            stays = operation.isSuspended() || tried;
+            // Whoever owns the tenant by now may follow the source by that slot.
+            importing.keepSlotIf(e.code() == ErrorCode.PRECONDITION_FAILED);
+            throw e;
         } finally {
             if (made == null) {
-                discardImport(tenant, id, owned, operation.isStopping());
-                importing.dropSlot();
-                if (before == null) {
-                    environment.disk().delete(sources(tenant) + "/" + id);
+                if (!stays) {
+                    importing.ends();
+                }
+                if (!operation.isSuspended()) {
+                    discardImport(tenant, id, owned, operation.isStopping());
+                }
+                if (!stays && importing.dropSlot()) {
+                    if (before == null || operation.isResumed()) {
+                        removeSource(tenant, id);
+                    }
+                    settle(tenant, intent);
                 }
             }
+        }
+    }
+
+    /** The same for who has no tenants: as an operation that does not outlive this server. */
+    public Timeline importFrom(TenantShardId tenant, TimelineId id, WalSource source) {
+        Intent intent = intentToImport(tenant, id, source, null);
+        Timeline made =
+                operations()
+                        .run(
+                                Operation.Kind.IMPORT,
+                                tenant.tenant(),
+                                id,
+                                operation ->
+                                        importFrom(
+                                                tenant,
+                                                intent,
+                                                source,
+                                                BranchProperties.NONE,
+                                                operation,
+                                                e -> false));
+        settle(tenant, intent);
+        return made;
+    }
+
+    /** What is to be written down of an import under that id. */
+    public Intent intentToImport(
+            TenantShardId tenant, TimelineId id, WalSource source, @Nullable Label name) {
+        Intent wanted = Intent.toImport(id, environment.clock().wallMillis(), name);
+        Intent known = intendedImport(tenant, id);
+        WalSource before = sourceOrNull(tenant, id);
+        boolean ours =
+                known != null && known.slotIsOurs() && before != null && before.sameSlot(source);
+        return ours ? wanted.withSlot(true) : wanted;
+    }
+
+    /** What is left of an import that came to nothing: its slot, if it was made for it. */
+    public void endImport(TenantShardId tenant, Intent intent, WalSource source) {
+        if (intent.slotIsOurs()) {
+            try {
+                SourceSlot.drop(environment, source);
+            } catch (PageserverException e) {
+                if (!ReplicationError.is(e, ReplicationError.NO_SUCH_SLOT)) {
+                    throw e;
+                }
+            }
+        }
+        removeSource(tenant, intent.timeline());
+    }
+
+    private void removeSource(TenantShardId tenant, TimelineId id) {
+        String path = sources(tenant) + "/" + id;
+        if (environment.disk().exists(path)) {
+            environment.disk().delete(path);
+            environment.disk().syncDirectory(sources(tenant));
         }
     }
 
@@ -1029,16 +1133,11 @@ public final class TimelineStore {
 
     /** The timeline follows nobody from now on. */
     public void removeSource(Timeline timeline) {
-        Disk disk = environment.disk();
         RemoteTimeline remote = timeline.remote();
         if (remote != null) {
             remote.tenant().follows(timeline.id(), null);
         }
-        String directory = sources(timeline.tenant());
-        if (disk.exists(directory + "/" + timeline.id())) {
-            disk.delete(directory + "/" + timeline.id());
-            disk.syncDirectory(directory);
-        }
+        removeSource(timeline.tenant(), timeline.id());
     }
 
     /** The source of an import that did not finish; the file may be torn. */

@@ -51,6 +51,7 @@ class CancelledImportTest {
     /** A source, a server, and a store if there is to be one. */
     private static final class World {
         final SimWalSource wal = new SimWalSource(START_LSN);
+        final Machine source;
         final Machine server;
         final SimPostgres postgres;
         final SimObjectStore objects;
@@ -63,7 +64,7 @@ class CancelledImportTest {
 
         World(Simulation s) {
             SimNet net = new SimNet(s, FaultPlan.quiet());
-            Machine source = new Machine(net, "postgres", FaultPlan.quiet());
+            source = new Machine(net, "postgres", FaultPlan.quiet());
             server = new Machine(net, "pageserver", FaultPlan.quiet());
             objects = new SimObjectStore(s, StoreFaults.quiet());
             store = new HookedStore(objects);
@@ -127,6 +128,7 @@ class CancelledImportTest {
             assertFalse(postgres.hasSlot(), "a slot keeps WAL for nobody");
             assertEquals(List.of(), server.disk().list("tenants/" + SHARD + "/timelines"));
             assertEquals(List.of(), server.disk().list("tenants/" + SHARD + "/sources"));
+            assertEquals(List.of(), server.disk().list("tenants/" + SHARD + "/intents"));
             PageserverException e =
                     assertThrows(
                             PageserverException.class, () -> tenants.timeline(TENANT, TIMELINE));
@@ -283,7 +285,8 @@ class CancelledImportTest {
                 4,
                 world -> {
                     world.silence = 3600 * SECOND;
-                    Tenants tenants = world.load(false);
+                    Tenants first = world.load(false);
+                    Tenants tenants = first;
                     world.server
                             .tasks()
                             .spawn(
@@ -293,17 +296,32 @@ class CancelledImportTest {
                                         world.server.tasks().sleep(4 * SECOND);
                                         world.postgres.stop();
                                         world.server.tasks().sleep(SECOND);
-                                        Operation.Status _ = cancel(tenants);
+                                        Operation.Status _ = cancel(first);
                                     });
                     PageserverException e =
                             assertThrows(
                                     PageserverException.class,
-                                    () -> tenants.createFromSource(TENANT, TIMELINE, SOURCE));
+                                    () -> first.createFromSource(TENANT, TIMELINE, SOURCE));
                     assertEquals(ErrorCode.CANCELLED, e.code(), e.getMessage());
                     Operation.Status last = tenants.operations().status(1);
                     for (String said : List.of(e.getMessage(), String.valueOf(last.failure()))) {
                         assertTrue(said.contains("pg_drop_replication_slot('sim')"), said);
                     }
+                    // It is tried again, also by the next server, until the source is back.
+                    world.server.tasks().sleep(30 * SECOND);
+                    Operation.Status again = tenants.operations().status(2);
+                    assertEquals(Operation.State.RUNNING, again.state(), again.toString());
+                    assertTrue(again.stage().startsWith("tried again in "), again.stage());
+                    tenants.close();
+                    assertTrue(world.postgres.hasSlot());
+                    tenants = world.load(false);
+                    world.postgres.restart();
+                    world.source.start("postmaster", world.postgres::serve);
+                    world.server.tasks().sleep(120 * SECOND);
+                    again = tenants.operations().status(1);
+                    assertEquals(Operation.State.COMPLETED, again.state(), again.toString());
+                    assertTrue(again.resumed());
+                    world.nothingIsLeft(tenants);
                     tenants.close();
                 });
     }

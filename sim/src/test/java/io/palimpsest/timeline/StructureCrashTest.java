@@ -26,6 +26,8 @@ class StructureCrashTest {
     private static final TimelineId BRANCH = new TimelineId(100, 1);
     private static final String DIRECTORY =
             "tenants/" + TimelineWorld.TENANT + "/timelines/" + BRANCH;
+    private static final String INTENTS = "tenants/" + TimelineWorld.TENANT + "/intents";
+    private static final String TO_DETACH = "detach_ancestor-" + BRANCH;
 
     private static Tenants load(TimelineWorld world) {
         return Tenants.load(world.environment, world.limits, world.config);
@@ -108,6 +110,7 @@ class StructureCrashTest {
     @Test
     void aDetachedTimelineHasAnAncestorOrItsLayers() {
         byte[][] expected = new byte[1][];
+        boolean[] goneOn = new boolean[1];
         int points =
                 cut(
                         world -> {
@@ -118,8 +121,15 @@ class StructureCrashTest {
                             tenants.close();
                         },
                         world -> {
+                            boolean intended =
+                                    world.environment.disk().list(INTENTS).contains(TO_DETACH);
+                            goneOn[0] |= intended;
                             Tenants tenants = load(world);
                             Timeline branch = tenants.timeline(TENANT, BRANCH);
+                            // What was begun goes on by itself.
+                            world.machine.tasks().sleep(2_000_000_000L);
+                            assertEquals(List.of(), world.environment.disk().list(INTENTS));
+                            assertTrue(!intended || branch.ancestor() == null);
                             noOrphan(world, branch);
                             boolean detached = branch.ancestor() == null;
                             assertEquals(detached, !branch.index().adopted().isEmpty());
@@ -135,6 +145,7 @@ class StructureCrashTest {
                             tenants.close();
                         });
         assertTrue(points > 15, points + " places to cut at");
+        assertTrue(goneOn[0], "it never went on");
     }
 
     private static int times(Timeline timeline) {

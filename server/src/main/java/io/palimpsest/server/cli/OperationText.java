@@ -37,6 +37,9 @@ final class OperationText {
         if (operation.path("stopping").asBoolean()) {
             line.append("stopping: ");
         }
+        if (operation.path("resumed").asBoolean()) {
+            line.append("again: ");
+        }
         line.append(operation.path("stage").asText());
         if (total > 0) {
             line.append("  ").append(bar(done, total));

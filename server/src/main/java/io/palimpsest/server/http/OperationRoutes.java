@@ -74,6 +74,9 @@ final class OperationRoutes {
             o.put("timeline_id", timeline.toString());
         }
         o.put("state", status.state().name().toLowerCase(Locale.ROOT));
+        if (status.resumed()) {
+            o.put("resumed", true);
+        }
         if (status.stopping()) {
             o.put("stopping", true);
         }

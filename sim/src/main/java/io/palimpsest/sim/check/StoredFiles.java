@@ -16,9 +16,19 @@ public final class StoredFiles {
             String directory = TimelineStore.ROOT + "/" + tenant;
             for (String name : disk.list(directory)) {
                 Check.that(
-                        name.equals("timelines") || name.equals("sources"),
+                        name.equals("timelines")
+                                || name.equals("sources")
+                                || name.equals("intents"),
                         "left behind: %s",
                         directory + "/" + name);
+            }
+            for (String intent : disk.list(directory + "/intents")) {
+                // Only the source of an import may be out of reach.
+                Check.that(
+                        intent.matches("import-[0-9a-f]{32}"),
+                        "left behind: %s/intents/%s",
+                        directory,
+                        intent);
             }
             for (String timeline : disk.list(directory + "/timelines")) {
                 checkTimeline(disk, directory + "/timelines/" + timeline);

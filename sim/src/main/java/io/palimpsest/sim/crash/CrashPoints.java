@@ -261,6 +261,14 @@ public final class CrashPoints implements Scenario {
         return true;
     }
 
+    /**
+     * Because long work goes on: that leaves what is not synced with other contents each time it is
+     * cut short, which would have no end. StructureCrashTest and ResumedImportTest cut it.
+     */
+    private static boolean writes(List<JournalDisk.Operation> done) {
+        return done.stream().anyMatch(JournalDisk.Operation.Append.class::isInstance);
+    }
+
     private boolean recover(DiskState state, Recovery recovery, List<Expected> expected) {
         states++;
         if (met.add(new Met(state.hash(), expected))) {
@@ -271,7 +279,9 @@ public final class CrashPoints implements Scenario {
             } catch (RuntimeException | Error e) {
                 throw new AssertionError(String.join("; in recovery ", where) + ": " + e, e);
             }
-            if (!done.isEmpty() && !enumerate(state, done, recovery, _ -> expected)) {
+            if (!done.isEmpty()
+                    && !writes(done)
+                    && !enumerate(state, done, recovery, _ -> expected)) {
                 return false;
             }
         }

@@ -26,6 +26,7 @@ import io.palimpsest.sim.workload.WalWorkload;
 import io.palimpsest.sim.world.Simulation;
 import io.palimpsest.tenant.Tenants;
 import io.palimpsest.timeline.GarbageCollector;
+import io.palimpsest.timeline.Operation;
 import io.palimpsest.timeline.Timeline;
 import io.palimpsest.timeline.WalSource;
 import java.util.ArrayList;
@@ -184,7 +185,21 @@ final class CrashWorld {
             }
             awaitDeletions(found);
         }
+        awaitResumed(found);
         return found;
+    }
+
+    /** What was begun goes on by itself; an import cannot, its source being out of reach. */
+    private void awaitResumed(Tenants found) {
+        server.tasks().sleep(MILLIS);
+        int looks = 0;
+        while (found.operations().list().stream()
+                .anyMatch(operation ->
+                        operation.state() == Operation.State.RUNNING
+                                && !operation.stage().startsWith("tried again in "))) {
+            Check.that(looks++ < 1000, "what does not end: %s", found.operations().list());
+            server.tasks().sleep(10 * MILLIS);
+        }
     }
 
     /** What was begun is gone on with by itself. */

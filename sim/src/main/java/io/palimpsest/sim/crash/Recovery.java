@@ -86,8 +86,9 @@ final class Recovery {
         try {
             timeline = tenants.timeline(CrashWorld.TENANT, e.timeline());
         } catch (PageserverException absent) {
+            // An import that goes on when its source is there again is nothing yet.
             Check.that(
-                    absent.code() == ErrorCode.NOT_FOUND,
+                    absent.code() == ErrorCode.NOT_FOUND || absent.code() == ErrorCode.CONFLICT,
                     "timeline %s: expected it or nothing of it, found: %s",
                     e.timeline(),
                     absent.toString());

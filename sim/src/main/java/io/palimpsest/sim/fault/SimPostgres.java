@@ -109,6 +109,11 @@ public final class SimPostgres {
         stopping = true;
     }
 
+    /** Somebody is about to start it again. */
+    public void restart() {
+        stopping = false;
+    }
+
     /**
      * Somebody drops the slot, which ends the connection that uses it. WAL is kept all the same.
      */

@@ -104,6 +104,11 @@ final class FailoverRun {
                 Timeline _ = tenants.timeline(TENANT, ids.getFirst());
                 return;
             } catch (PageserverException e) {
+                if (e.code() == ErrorCode.CONFLICT) {
+                    // It was begun in an earlier life, and goes on by itself.
+                    server.tasks().sleep(SECOND / 10);
+                    continue;
+                }
                 if (e.code() != ErrorCode.NOT_FOUND) {
                     throw e;
                 }
@@ -112,7 +117,7 @@ final class FailoverRun {
                 Timeline _ =
                         tenants.createFromSource(TENANT, ids.getFirst(), source(cluster.host()));
             } catch (PageserverException e) {
-                if (e.code() != ErrorCode.IO) {
+                if (e.code() != ErrorCode.IO && e.code() != ErrorCode.CONFLICT) {
                     throw e;
                 }
                 server.tasks().sleep(SECOND);

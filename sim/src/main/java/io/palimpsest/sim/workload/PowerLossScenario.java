@@ -199,22 +199,30 @@ public final class PowerLossScenario implements Scenario {
             tenants.close();
         }
 
-        /** The timeline; imported if it was not yet, as often as it takes. */
+        /**
+         * The timeline; imported if it was not yet, as often as it takes. What was begun in an
+         * earlier life goes on by itself.
+         */
         private Timeline timeline(Tenants tenants) {
-            try {
-                return tenants.timeline(TENANT, TIMELINE);
-            } catch (PageserverException e) {
-                if (e.code() != ErrorCode.NOT_FOUND) {
-                    throw e;
-                }
-            }
             WalSource from =
                     WalSource.parse("host=postgres port=" + SimPostgres.PORT + " user=sim", "sim");
             while (true) {
                 try {
+                    return tenants.timeline(TENANT, TIMELINE);
+                } catch (PageserverException e) {
+                    if (e.code() == ErrorCode.CONFLICT) {
+                        server.note("import-goes-on", String.valueOf(e.getMessage()));
+                        server.tasks().sleep(SECOND / 10);
+                        continue;
+                    }
+                    if (e.code() != ErrorCode.NOT_FOUND) {
+                        throw e;
+                    }
+                }
+                try {
                     return tenants.createFromSource(TENANT, TIMELINE, from);
                 } catch (PageserverException e) {
-                    if (e.code() != ErrorCode.IO) {
+                    if (e.code() != ErrorCode.IO && e.code() != ErrorCode.CONFLICT) {
                         throw e;
                     }
                     server.note("import-again", String.valueOf(e.getMessage()));

@@ -31,11 +31,27 @@ public sealed interface BranchCommand {
      *
      * @param at {@link Lsn#INVALID}: the last record
      * @param pinned it stays readable
+     * @param until then a pinned one is let go; null: never
      */
-    record CreatePoint(Label name, Lsn at, boolean pinned) implements BranchCommand {}
+    record CreatePoint(Label name, Lsn at, boolean pinned, @Nullable Instant until)
+            implements BranchCommand {
+        /** A pinned one is for ever. */
+        public CreatePoint(Label name, Lsn at, boolean pinned) {
+            this(name, at, pinned, null);
+        }
+    }
 
-    /** A point stays readable, or goes when its time is over. */
-    record Pin(Label point, boolean on) implements BranchCommand {}
+    /**
+     * A point stays readable, or goes with the history around it.
+     *
+     * @param until then it is let go; null: never
+     */
+    record Pin(Label point, boolean on, @Nullable Instant until) implements BranchCommand {
+        /** For ever. */
+        public Pin(Label point, boolean on) {
+            this(point, on, null);
+        }
+    }
 
     /** A point has no name any more. */
     record DeletePoint(Label point) implements BranchCommand {}

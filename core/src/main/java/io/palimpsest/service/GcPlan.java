@@ -99,7 +99,11 @@ public record GcPlan(
         List<String> holders = new ArrayList<>();
         for (NamedPoint point : timeline.properties().points()) {
             if (point.pinned() && point.lsn() == lsn) {
-                holders.add("point " + point.name());
+                long until = point.keptUntilMillis();
+                holders.add(
+                        "point "
+                                + point.name()
+                                + (until == 0 ? "" : " until " + Instant.ofEpochMilli(until)));
             }
         }
         for (Timeline branch : tenants.branches(timeline)) {

@@ -209,13 +209,15 @@ public final class Management {
             case BranchCommand.Protect(var on) -> tenants.protect(timeline, on);
             case BranchCommand.Expire(var at) ->
                     tenants.expire(timeline, at == null ? 0 : at.toEpochMilli());
-            case BranchCommand.CreatePoint(var name, var at, var pinned) ->
+            case BranchCommand.CreatePoint(var name, var at, var pinned, var until) ->
                     tenants.createPoint(
                             timeline,
                             name,
                             at.equals(Lsn.INVALID) ? timeline.lastRecordLsn() : at.value(),
-                            pinned);
-            case BranchCommand.Pin(var point, var on) -> tenants.pin(timeline, point, on);
+                            pinned,
+                            until == null ? 0 : until.toEpochMilli());
+            case BranchCommand.Pin(var point, var on, var until) ->
+                    tenants.pin(timeline, point, on, until == null ? 0 : until.toEpochMilli());
             case BranchCommand.DeletePoint(var point) -> tenants.deletePoint(timeline, point);
         }
         return info(tenant, timeline);

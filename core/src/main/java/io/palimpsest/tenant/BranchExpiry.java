@@ -6,17 +6,17 @@ import io.palimpsest.port.Event;
 import io.palimpsest.port.Tasks;
 import io.palimpsest.port.Tasks.Lane;
 import io.palimpsest.port.Tasks.Monitor;
-import io.palimpsest.timeline.BranchProperties;
 import io.palimpsest.timeline.Timeline;
 import java.util.List;
 import java.util.function.Consumer;
+import java.util.function.Predicate;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
  * Deletes branches whose time is over, as anybody would delete them. One that is protected, has
- * branches or follows a source stays until that changes. There is no task before some branch has an
- * end.
+ * branches or follows a source stays until that changes. And lets go pinned points whose time is
+ * over. There is no task before some branch or pin has an end.
  */
 final class BranchExpiry {
     /** How soon what failed, or was in the way of a deletion, is looked at again. */
@@ -25,6 +25,7 @@ final class BranchExpiry {
     private final Environment environment;
     private final Supplier<List<Timeline>> timelines;
     private final Consumer<Timeline> delete;
+    private final Predicate<Timeline> letGo;
     private final Monitor monitor;
     private boolean changed;
     private boolean stopped;
@@ -33,11 +34,14 @@ final class BranchExpiry {
     /**
      * @param timelines all that are open
      * @param delete one whose time is over; throws if it stays
+     * @param letGo lets the pinned points go whose time is over; false if there is none
      */
     BranchExpiry(
             Environment environment,
             Supplier<List<Timeline>> timelines,
-            Consumer<Timeline> delete) {
+            Consumer<Timeline> delete,
+            Predicate<Timeline> letGo) {
+        this.letGo = letGo;
         this.environment = environment;
         this.timelines = timelines;
         this.delete = delete;
@@ -61,7 +65,9 @@ final class BranchExpiry {
     }
 
     private boolean anyExpires() {
-        return timelines.get().stream().anyMatch(t -> t.properties().expiresMillis() != 0);
+        return timelines.get().stream()
+                .map(Timeline::properties)
+                .anyMatch(p -> p.expiresMillis() != 0 || p.firstPinEndMillis() != 0);
     }
 
     private void run() {
@@ -79,20 +85,53 @@ final class BranchExpiry {
     private long sweep() {
         long wait = 0;
         for (Timeline timeline : timelines.get()) {
-            BranchProperties properties = timeline.properties();
-            long until = properties.expiresMillis();
-            if (until == 0) {
-                continue;
-            }
-            long left = until - environment.clock().wallMillis();
-            if (left <= 0 && !goes(timeline)) {
-                left = AGAIN_MILLIS;
-            }
-            // The wall clock may be set: it is not relied on for long.
-            left = Math.min(left, AGAIN_MILLIS);
-            wait = left <= 0 ? wait : wait == 0 ? left : Math.min(wait, left);
+            wait = sooner(wait, timeline.properties().firstPinEndMillis(), this::pinsGo, timeline);
+            wait = sooner(wait, timeline.properties().expiresMillis(), this::goes, timeline);
         }
         return wait;
+    }
+
+    /**
+     * When to look again, if that is to happen to a timeline at a time, and happens now if it is.
+     */
+    private long sooner(long wait, long until, Predicate<Timeline> happens, Timeline timeline) {
+        if (until == 0) {
+            return wait;
+        }
+        long left = until - environment.clock().wallMillis();
+        if (left <= 0 && !happens.test(timeline)) {
+            left = AGAIN_MILLIS;
+        }
+        // The wall clock may be set: it is not relied on for long. Another pin may be next.
+        left = Math.min(Math.max(left, 0), AGAIN_MILLIS);
+        boolean next = left > 0 || timeline.properties().firstPinEndMillis() != 0;
+        long again = left > 0 ? left : 1;
+        return !next ? wait : wait == 0 ? again : Math.min(wait, again);
+    }
+
+    private boolean pinsGo(Timeline timeline) {
+        if (!timeline.collects()) {
+            return false;
+        }
+        try {
+            if (letGo.test(timeline)) {
+                environment
+                        .tracer()
+                        .event(
+                                Event.PINS_ENDED,
+                                timeline.subject(),
+                                "the time of pinned points was over: their names stay, their history goes with the rest");
+            }
+            return true;
+        } catch (PageserverException e) {
+            environment
+                    .tracer()
+                    .event(
+                            Event.PINS_NOT_ENDED,
+                            timeline.subject(),
+                            String.valueOf(e.getMessage()));
+            return false;
+        }
     }
 
     private boolean goes(Timeline timeline) {

@@ -117,7 +117,8 @@ public final class Tenants {
         this.ownership = new OwnershipWatch(environment, ownership, store);
         this.table = new TimelineTable(environment.tasks().monitor("tenants"));
         this.names = new BranchNames(environment, table, store);
-        this.expiry = new BranchExpiry(environment, this::open, this::deleteExpired);
+        this.expiry =
+                new BranchExpiry(environment, this::open, this::deleteExpired, store.tree()::letGo);
         this.archiving = environment.tasks().monitor("archiving");
         this.configuring = environment.tasks().monitor("configuring");
         this.secondaries = new Secondaries(environment, heatmap, eviction, cache, remote);
@@ -777,16 +778,29 @@ public final class Tenants {
 
     /** See {@link TimelineTree#createPoint}. */
     public void createPoint(Timeline timeline, Label name, long lsn, boolean pinned) {
+        createPoint(timeline, name, lsn, pinned, 0);
+    }
+
+    /** The same; a pinned one is let go at {@code untilMillis} since 1970, 0: never. */
+    public void createPoint(
+            Timeline timeline, Label name, long lsn, boolean pinned, long untilMillis) {
         store.checkOwner(timeline.tenant());
-        store.tree().createPoint(timeline, name, lsn, pinned);
+        store.tree().createPoint(timeline, name, lsn, pinned, untilMillis);
+        expiry.changed();
         store.tree().awaitPropertiesStored(timeline);
     }
 
     /** See {@link TimelineTree#pin} and {@link TimelineTree#unpin}. */
     public void pin(Timeline timeline, Label point, boolean pinned) {
+        pin(timeline, point, pinned, 0);
+    }
+
+    /** The same; a pinned one is let go at {@code untilMillis} since 1970, 0: never. */
+    public void pin(Timeline timeline, Label point, boolean pinned, long untilMillis) {
         store.checkOwner(timeline.tenant());
         if (pinned) {
-            store.tree().pin(timeline, point);
+            store.tree().pin(timeline, point, untilMillis);
+            expiry.changed();
         } else {
             store.tree().unpin(timeline, point);
         }

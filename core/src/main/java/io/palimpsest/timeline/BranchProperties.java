@@ -88,6 +88,24 @@ public record BranchProperties(
         return new BranchProperties(title, isProtected, expiresMillis, all);
     }
 
+    /** When the first pinned point is let go, since 1970; 0: none is. */
+    public long firstPinEndMillis() {
+        return points.stream()
+                .mapToLong(NamedPoint::keptUntilMillis)
+                .filter(until -> until != 0)
+                .min()
+                .orElse(0);
+    }
+
+    /** Without the pins whose time is over. */
+    BranchProperties lettingGo(long nowMillis) {
+        return new BranchProperties(
+                title,
+                isProtected,
+                expiresMillis,
+                points.stream().map(p -> p.isOver(nowMillis) ? p.free() : p).toList());
+    }
+
     /** Is there a pinned point at that LSN? */
     boolean pins(long lsn) {
         return points.stream().anyMatch(p -> p.pinned() && p.lsn() == lsn);

@@ -36,6 +36,9 @@ final class TimelineIndexText {
      */
     private static final String MAGIC_2 = "palimpsest timeline index 2";
 
+    /** What has a pinned point with an end, which would be kept for ever without it. */
+    private static final String MAGIC_3 = "palimpsest timeline index 3";
+
     private TimelineIndexText() {}
 
     static byte[] encode(TimelineIndex index) {
@@ -44,7 +47,8 @@ final class TimelineIndexText {
         StringBuilder s = new StringBuilder(512 + index.layers().size() * 140);
         BranchProperties properties = index.properties();
         boolean second = !properties.equals(BranchProperties.NONE) || !id.wal().past().isEmpty();
-        s.append(second ? MAGIC_2 : MAGIC).append('\n');
+        boolean third = properties.firstPinEndMillis() != 0;
+        s.append(third ? MAGIC_3 : second ? MAGIC_2 : MAGIC).append('\n');
         line(s, "tenant", id.tenant());
         line(s, "timeline", id.timeline());
         line(s, "generation", id.generation());
@@ -114,6 +118,9 @@ final class TimelineIndexText {
                             + p.createdMillis()
                             + (p.pinned() ? " pinned " : " free ")
                             + p.name());
+            if (p.keptUntilMillis() != 0) {
+                line(s, "keep", p.keptUntilMillis());
+            }
         }
     }
 
@@ -156,12 +163,13 @@ final class TimelineIndexText {
         }
         Lines lines = new Lines(text.substring(0, last).split("\n"), path);
         String magic = lines.next();
-        FormatVersion.refuseLater(path, "palimpsest timeline index ", 2, magic);
-        boolean second = magic.equals(MAGIC_2);
+        FormatVersion.refuseLater(path, "palimpsest timeline index ", 3, magic);
+        boolean third = magic.equals(MAGIC_3);
+        boolean second = third || magic.equals(MAGIC_2);
         if (!second && !magic.equals(MAGIC)) {
             throw PageserverException.corruption(
-                    "%s: expected '%s' or '%s' in the first line, found '%s'",
-                    path, MAGIC, MAGIC_2, magic);
+                    "%s: expected '%s', '%s' or '%s' in the first line, found '%s'",
+                    path, MAGIC, MAGIC_2, MAGIC_3, magic);
         }
         Identity identity =
                 new Identity(
@@ -178,6 +186,9 @@ final class TimelineIndexText {
         TimelineState state = lines.state();
         BranchProperties properties =
                 second ? lines.properties(identity.wal().past().isEmpty()) : BranchProperties.NONE;
+        if (third != (properties.firstPinEndMillis() != 0)) {
+            throw lines.wrong(third ? "keep" : "no keep in this version", magic);
+        }
         long readable = lines.lsn("oldest_readable_lsn");
         List<Lease> leases = lines.leases();
         long disk = lines.lsn("disk_consistent_lsn");
@@ -338,7 +349,8 @@ final class TimelineIndexText {
                                 new Label(p[3]),
                                 Lsn.parse(p[0]).value(),
                                 Long.parseLong(p[1]),
-                                pinned);
+                                pinned,
+                                pinned && more("keep") ? kept() : 0);
                 boolean inOrder =
                         found.isEmpty() || NamedPoint.ORDER.compare(found.getLast(), point) < 0;
                 if (!names.add(point.name()) || !inOrder) {
@@ -347,6 +359,15 @@ final class TimelineIndexText {
                 found.add(point);
             }
             return found;
+        }
+
+        private long kept() {
+            String value = value("keep");
+            long until = Long.parseLong(value);
+            if (until <= 0) {
+                throw wrong("keep <ms since 1970>", value);
+            }
+            return until;
         }
 
         List<Lease> leases() {

@@ -127,8 +127,18 @@ public final class TimelineTree {
      *     CONFLICT if the name is another point's
      */
     public void createPoint(Timeline timeline, Label name, long lsn, boolean pinned) {
+        createPoint(timeline, name, lsn, pinned, 0);
+    }
+
+    /**
+     * The same.
+     *
+     * @param untilMillis when a pinned one is let go, since 1970; 0: never
+     */
+    public void createPoint(
+            Timeline timeline, Label name, long lsn, boolean pinned, long untilMillis) {
         long now = environment.clock().wallMillis();
-        NamedPoint wanted = new NamedPoint(name, lsn, now, pinned);
+        NamedPoint wanted = new NamedPoint(name, lsn, now, pinned, untilMillis);
         timeline.window()
                 .putPoint(properties -> {
                     NamedPoint there = properties.point(name);
@@ -143,7 +153,8 @@ public final class TimelineTree {
                                 name,
                                 Lsn.toString(there.lsn()));
                     }
-                    return pinned && !there.pinned() ? there.pinned(true) : null;
+                    NamedPoint kept = pinned ? there.pinnedUntil(untilMillis) : there;
+                    return kept.equals(there) ? null : kept;
                 });
     }
 
@@ -153,18 +164,43 @@ public final class TimelineTree {
      * @throws PageserverException NOT_FOUND; LSN_OUT_OF_RANGE if it is not readable any more
      */
     public void pin(Timeline timeline, Label name) {
+        pin(timeline, name, 0);
+    }
+
+    /**
+     * The same, until then; what is said last of it holds.
+     *
+     * @param untilMillis since 1970; 0: for ever
+     */
+    public void pin(Timeline timeline, Label name, long untilMillis) {
         timeline.window()
                 .putPoint(properties -> {
                     NamedPoint there = point(timeline, properties, name);
-                    return there.pinned() ? null : there.pinned(true);
+                    NamedPoint kept = there.pinnedUntil(untilMillis);
+                    return kept.equals(there) ? null : kept;
                 });
+    }
+
+    /** Lets go the pinned points whose time is over, durably; false if there is none. */
+    public boolean letGo(Timeline timeline) {
+        long now = environment.clock().wallMillis();
+        boolean[] any = new boolean[1];
+        change(
+                timeline,
+                properties -> {
+                    BranchProperties left = properties.lettingGo(now);
+                    any[0] = !left.equals(properties);
+                    return left;
+                });
+        if (any[0]) {
+            surroundings.housekeeping().changed(timeline);
+        }
+        return any[0];
     }
 
     /** Lets it go when the cutoff passes it, or already has; NOT_FOUND. */
     public void unpin(Timeline timeline, Label name) {
-        change(
-                timeline,
-                properties -> properties.with(point(timeline, properties, name).pinned(false)));
+        change(timeline, properties -> properties.with(point(timeline, properties, name).free()));
         surroundings.housekeeping().changed(timeline);
     }
 

@@ -132,6 +132,30 @@ class TimelineIndexTest {
                         new NamedPoint(new Label("before_migration"), 0x200_0008L, 7, true)));
     }
 
+    /** Pins the third version: a server that does not know ends of pins refuses it. */
+    @Test
+    void anEndOfAPinMakesItTheThirdVersion() {
+        TimelineIndex second = index(WalOrigin.STOCK).having(properties());
+        TimelineIndex index =
+                second.having(
+                        properties()
+                                .with(
+                                        properties()
+                                                .point(new Label("before_migration"))
+                                                .pinnedUntil(1_900_000_000_000L)));
+        String body = text(TimelineIndexText.encode(second));
+        body =
+                body.substring(0, body.indexOf("crc32c"))
+                        .replace("timeline index 2", "timeline index 3")
+                        .replace("before_migration\n", "before_migration\nkeep 1900000000000\n");
+        assertEquals(text(sealed(body)), text(TimelineIndexText.encode(index)));
+        assertEquals(index, TimelineIndexText.decode(sealed(body), "index"));
+        refused(sealed(body.replace("timeline index 3", "timeline index 2")));
+        refused(sealed(body.replace("keep 1900000000000\n", "")));
+        refused(sealed(body.replace("keep 1900000000000", "keep 0")));
+        refused(sealed(body.replace("free late\n", "free late\nkeep 1900000000000\n")));
+    }
+
     /** Pins the second version: what stands there is read for ever. */
     @Test
     void whatPeopleSayMakesItTheSecondVersion() {

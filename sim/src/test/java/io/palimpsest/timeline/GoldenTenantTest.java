@@ -252,11 +252,11 @@ class GoldenTenantTest {
         String path = directory() + TIMELINES + GOLDEN.lines().getFirst().id() + "/index";
         refused(
                 path,
-                text -> text.replaceFirst("index [12]\n", "index 3\n"),
+                text -> text.replaceFirst("index [12]\n", "index 4\n"),
                 disk -> StoredTimeline.read(disk, path.substring(0, path.lastIndexOf('/'))),
                 path,
-                "'palimpsest timeline index' of format version 3",
-                "understands versions 1 to 2");
+                "'palimpsest timeline index' of format version 4",
+                "understands versions 1 to 3");
     }
 
     @Test

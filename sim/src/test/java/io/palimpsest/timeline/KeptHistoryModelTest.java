@@ -20,16 +20,22 @@ import net.jqwik.api.constraints.IntRange;
 import net.jqwik.api.constraints.Size;
 
 /**
- * Points, pins, leases, branches, collections and restarts in any order, on a simulated machine:
- * after each of them what is readable, and what is refused, is what a model of a few sets says.
+ * Points, pins with and without an end, leases, branches, collections, time that passes and
+ * restarts in any order, on a simulated machine: after each of them what is readable, and what is
+ * refused, is what a model of a few sets says.
  */
 class KeptHistoryModelTest {
     private static final TenantId TENANT = TimelineWorld.TENANT.tenant();
     private static final TimelineId ROOT = TimelineWorld.ROOT;
-    private static final int KINDS = 10;
+    private static final int KINDS = 12;
+    private static final long SECOND = 1_000_000_000L;
 
-    /** A named point as the model has it. */
-    private record Point(long lsn, boolean pinned) {}
+    /**
+     * A named point as the model has it.
+     *
+     * @param untilMillis of a pinned one; 0: for ever
+     */
+    private record Point(long lsn, boolean pinned, long untilMillis) {}
 
     @Property(tries = 40)
     void whatIsKeptIsWhatTheModelKeeps(
@@ -87,7 +93,7 @@ class KeptHistoryModelTest {
             return lsn >= cutoff
                     || leases.contains(lsn)
                     || branches.containsValue(lsn)
-                    || points.containsValue(new Point(lsn, true));
+                    || points.values().stream().anyMatch(p -> p.pinned && p.lsn == lsn);
         }
 
         void act(int kind, int choice) {
@@ -96,9 +102,10 @@ class KeptHistoryModelTest {
                 case 0, 1 -> {
                     Label name = new Label("p" + next++);
                     boolean pinned = kind == 0;
-                    allowed(kept(lsn), () -> tenants.createPoint(root(), name, lsn, pinned));
+                    long until = pinned ? until(choice) : 0;
+                    allowed(kept(lsn), () -> tenants.createPoint(root(), name, lsn, pinned, until));
                     if (kept(lsn)) {
-                        points.put(name, new Point(lsn, pinned));
+                        points.put(name, new Point(lsn, pinned, until));
                     }
                 }
                 case 2, 3, 4 -> changePoint(kind, choice);
@@ -115,11 +122,33 @@ class KeptHistoryModelTest {
                     var _ = tenants.housekeeper().gcNow(root(), root().lastRecordLsn() - lsn);
                     cutoff = Math.max(cutoff, Math.min(lsn, root().diskConsistentLsn()));
                 }
-                default -> {
+                case 9 -> {
                     tenants.close();
                     tenants = load();
                 }
+                case 10 -> timePasses(1 + choice % 100);
+                default -> {
+                    tenants.close();
+                    timePasses(1 + choice % 100);
+                    tenants = load();
+                    timePasses(1);
+                }
             }
+        }
+
+        /** Half of them have an end, on a whole second and a half. */
+        private long until(int choice) {
+            long second = world.machine.clock().wallMillis() / 1000;
+            return choice % 2 == 0 ? 0 : (second + 1 + choice / 2 % 90) * 1000 + 500;
+        }
+
+        /** Until a whole second: nothing ends then, and what ended before has been let go. */
+        private void timePasses(int seconds) {
+            long now = world.machine.clock().wallMillis();
+            long then = (now / 1000 + 1 + seconds) * 1000;
+            world.machine.tasks().sleep((then - now) * (SECOND / 1000));
+            points.replaceAll((name, p) ->
+                    p.untilMillis != 0 && p.untilMillis < then ? new Point(p.lsn, false, 0) : p);
         }
 
         private void changePoint(int kind, int choice) {
@@ -131,14 +160,15 @@ class KeptHistoryModelTest {
             switch (kind) {
                 case 2 -> {
                     boolean kept = kept(point.lsn);
-                    allowed(kept, () -> tenants.pin(root(), name, true));
+                    long until = until(choice / 7);
+                    allowed(kept, () -> tenants.pin(root(), name, true, until));
                     if (kept) {
-                        points.put(name, new Point(point.lsn, true));
+                        points.put(name, new Point(point.lsn, true, until));
                     }
                 }
                 case 3 -> {
                     tenants.pin(root(), name, false);
-                    points.put(name, new Point(point.lsn, false));
+                    points.put(name, new Point(point.lsn, false, 0));
                 }
                 default -> {
                     tenants.deletePoint(root(), name);
@@ -181,7 +211,9 @@ class KeptHistoryModelTest {
             }
             TreeMap<Label, Point> said = new TreeMap<>();
             for (NamedPoint point : root().properties().points()) {
-                said.put(point.name(), new Point(point.lsn(), point.pinned()));
+                said.put(
+                        point.name(),
+                        new Point(point.lsn(), point.pinned(), point.keptUntilMillis()));
             }
             assertEquals(points, said);
         }

@@ -3,7 +3,9 @@ package io.palimpsest.server.cli;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.palimpsest.base.Label;
+import io.palimpsest.base.PageserverException;
 import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -31,21 +33,30 @@ final class PointCreate implements Callable<Integer> {
             description = "Which point: by default the latest, of the only branch.")
     private String from = "";
 
-    @Option(names = "--pin", description = "Have it stay readable, for ever.")
+    @Option(names = "--pin", description = "Have it stay readable, for ever, or see --keep.")
     private boolean pin;
+
+    @Option(
+            names = "--keep",
+            paramLabel = "TIME",
+            converter = KeepTime.Converter.class,
+            description =
+                    "Pinned for so long only, from now on: 30d, 2w, 6mo, 7y. Default: for ever.")
+    private @Nullable KeepTime keep;
 
     @Override
     public Integer call() throws InterruptedException {
         Label label = new Label(name);
+        if (keep != null && !pin) {
+            throw PageserverException.badRequest(
+                    "--keep says how long a point stays pinned: it needs --pin");
+        }
         try (ServerApi api = server.open()) {
             Branches branches = Branches.of(api, server.tenant(api));
             BranchPoint point = BranchOptions.resolve(api, branches, from);
             server.say("%s", point.said());
             ObjectNode body =
-                    Branches.body()
-                            .put("name", label.text())
-                            .put("lsn", point.lsn())
-                            .put("pinned", pin);
+                    PointPin.body(pin, keep).put("name", label.text()).put("lsn", point.lsn());
             JsonNode made =
                     api.call(
                             "POST",

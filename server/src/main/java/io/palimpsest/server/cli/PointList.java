@@ -143,8 +143,14 @@ final class PointList implements Callable<Integer> {
     /** What is to be said of a point after a comma, if anything. */
     static String state(JsonNode point) {
         if (!point.path("readable").asBoolean()) {
-            return ", not readable any more: it was not pinned";
+            return ", not readable any more: it is not pinned";
         }
-        return point.path("pinned").asBoolean() ? ", pinned" : "";
+        if (!point.path("pinned").asBoolean()) {
+            return "";
+        }
+        return ", pinned"
+                + (point.hasNonNull("expires_at")
+                        ? " until " + point.path("expires_at").asText()
+                        : "");
     }
 }

@@ -16,6 +16,6 @@ final class PointUnpin implements Callable<Integer> {
 
     @Override
     public Integer call() throws InterruptedException {
-        return PointPin.pin(server, point, false);
+        return PointPin.pin(server, point, false, null);
     }
 }

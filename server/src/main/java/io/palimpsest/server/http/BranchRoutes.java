@@ -31,7 +31,7 @@ import org.jspecify.annotations.Nullable;
  *   PUT  .../timeline/:id/expiry                     {"expires_at"} or {"ttl_seconds"}: is deleted then; null: is not
  *   GET  .../timeline/:id/point                      [point]
  *   POST .../timeline/:id/point                      {"name", "lsn"?, "pinned"?}: an LSN, or the last record, gets a name; 201
- *   PUT  .../timeline/:id/point/:name                {"pinned"}: it stays readable, or is let go
+ *   PUT  .../timeline/:id/point/:name                {"pinned"}: it stays readable, or is let go; both: until {"expires_at"} or for {"ttl_seconds"}
  *   DELETE .../timeline/:id/point/:name              the name is forgotten
  *   GET  .../timeline/:id/marker?limit=&below=&restore_point=&rewrites=   what was dropped, emptied, deleted; the newest first
  *   GET  .../timeline/:id/diff?with=&lsn=&with_lsn=&exact=   which relations differ from another branch, or LSN, and how much
@@ -119,7 +119,8 @@ final class BranchRoutes {
             Instant at = ManagementRoutes.moment(Request.text(body, "expires_at"));
             if (!at.isAfter(Instant.now())) {
                 throw PageserverException.badRequest(
-                        "expires_at is %s, which is over: to delete it now is DELETE", at);
+                        "expires_at is %s, which is over: a branch is deleted now by DELETE, a point let go by \"pinned\": false",
+                        at);
             }
             return at;
         }
@@ -136,6 +137,15 @@ final class BranchRoutes {
                     ttl, LONGEST_TTL_SECONDS);
         }
         return Instant.now().plusSeconds(ttl.longValue());
+    }
+
+    private static @Nullable Instant keptUntil(JsonNode body, boolean pinned) {
+        Instant until = expiry(body);
+        if (until != null && !pinned) {
+            throw PageserverException.badRequest(
+                    "expires_at and ttl_seconds say until when a pinned point is kept: it needs \"pinned\": true");
+        }
+        return until;
     }
 
     private Answer points(Request request) {
@@ -156,17 +166,23 @@ final class BranchRoutes {
                 management.run(
                         request.tenant(),
                         request.timeline(),
-                        new BranchCommand.CreatePoint(name, at, Request.flag(body, "pinned")));
+                        new BranchCommand.CreatePoint(
+                                name,
+                                at,
+                                Request.flag(body, "pinned"),
+                                keptUntil(body, Request.flag(body, "pinned"))));
         return new Answer(201, point(info, name));
     }
 
     private Answer pin(Request request) {
         Label name = new Label(request.inPath("point"));
+        JsonNode body = request.json();
+        boolean pinned = said(body, "pinned");
         TimelineInfo info =
                 management.run(
                         request.tenant(),
                         request.timeline(),
-                        new BranchCommand.Pin(name, said(request.json(), "pinned")));
+                        new BranchCommand.Pin(name, pinned, keptUntil(body, pinned)));
         return new Answer(200, point(info, name));
     }
 
@@ -190,7 +206,12 @@ final class BranchRoutes {
                 .put("lsn", Lsn.toString(point.point().lsn()))
                 .put("created_at", Instant.ofEpochMilli(point.point().createdMillis()).toString())
                 .put("pinned", point.point().pinned())
-                .put("readable", point.readable());
+                .put("readable", point.readable())
+                .put(
+                        "expires_at",
+                        point.point().keptUntilMillis() == 0
+                                ? null
+                                : Instant.ofEpochMilli(point.point().keptUntilMillis()).toString());
     }
 
     /** Adds to a timeline what people say of it. */

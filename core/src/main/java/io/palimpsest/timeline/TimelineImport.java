@@ -47,8 +47,6 @@ final class TimelineImport {
     /** As it is written down, which says whether the slot is ours to drop should this fail. */
     private Intent intent;
 
-    private boolean slotStays;
-
     TimelineImport(
             Surroundings surroundings,
             TenantShardId tenant,
@@ -153,35 +151,26 @@ final class TimelineImport {
         }
     }
 
-    /** Somebody else may need it. */
-    void keepSlotIf(boolean stays) {
-        slotStays = stays;
-    }
-
     /**
-     * It came to nothing: a slot nobody follows would fill the source's disk.
+     * It came to nothing: a slot nobody follows would fill the source's disk. But whoever owns the
+     * tenant by now may follow the source by it, and whoever uses it does.
      *
+     * @param owner throws if the tenant is another server's, or that cannot be found out
      * @return false if it could not be dropped, which has to be tried again
      */
-    boolean dropSlot() {
+    boolean dropSlot(Runnable owner) {
         if (!intent.slotIsOurs()) {
             return true;
         }
-        if (slotStays) {
-            environment
-                    .tracer()
-                    .event(
-                            Event.SLOT_LEFT_BEHIND,
-                            subject(),
-                            "another server may need it by now; "
-                                    + TimelineStore.dropSlotBy(source));
-            return true;
-        }
         try {
-            SourceSlot.drop(environment, source);
+            owner.run();
+            if (!SourceSlot.dropUnused(environment, source)) {
+                stays("somebody uses it");
+            }
             return true;
         } catch (PageserverException e) {
-            if (ReplicationError.is(e, ReplicationError.NO_SUCH_SLOT)) {
+            if (e.code() == ErrorCode.PRECONDITION_FAILED) {
+                stays(String.valueOf(e.getMessage()));
                 return true;
             }
             String left =
@@ -195,6 +184,18 @@ final class TimelineImport {
             environment.tracer().event(Event.SLOT_LEFT_BEHIND, subject(), left);
             return false;
         }
+    }
+
+    private void stays(String why) {
+        environment
+                .tracer()
+                .event(
+                        Event.SLOT_LEFT_BEHIND,
+                        subject(),
+                        "another server may need it: "
+                                + why
+                                + "; if none does, "
+                                + TimelineStore.dropSlotBy(source));
     }
 
     private static PageserverException backupStopped() {

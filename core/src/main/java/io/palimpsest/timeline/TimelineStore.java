@@ -16,7 +16,6 @@ import io.palimpsest.port.Disk;
 import io.palimpsest.port.Environment;
 import io.palimpsest.port.Event;
 import io.palimpsest.port.Subject;
-import io.palimpsest.protocol.ReplicationError;
 import io.palimpsest.remote.RemoteStore;
 import io.palimpsest.remote.TenantManifest;
 import java.nio.charset.StandardCharsets;
@@ -910,8 +909,6 @@ public final class TimelineStore {
         } catch (PageserverException e) {
             boolean tried = !operation.isStopping() && again.test(e);
             stays = operation.isSuspended() || tried;
-            // Whoever owns the tenant by now may follow the source by that slot.
-            importing.keepSlotIf(e.code() == ErrorCode.PRECONDITION_FAILED);
             throw e;
         } finally {
             if (made == null) {
@@ -921,7 +918,7 @@ public final class TimelineStore {
                 if (!operation.isSuspended()) {
                     discardImport(tenant, id, owned, operation.isStopping());
                 }
-                if (!stays && importing.dropSlot()) {
+                if (!stays && importing.dropSlot(() -> requireOwner(tenant))) {
                     if (before == null || operation.isResumed()) {
                         removeSource(tenant, id);
                     }
@@ -967,14 +964,32 @@ public final class TimelineStore {
     public void endImport(TenantShardId tenant, Intent intent, WalSource source) {
         if (intent.slotIsOurs()) {
             try {
-                SourceSlot.drop(environment, source);
+                requireOwner(tenant);
+                boolean _ = SourceSlot.dropUnused(environment, source);
             } catch (PageserverException e) {
-                if (!ReplicationError.is(e, ReplicationError.NO_SUCH_SLOT)) {
+                // Whoever owns the tenant by now may follow the source by it.
+                if (e.code() != ErrorCode.PRECONDITION_FAILED) {
                     throw e;
                 }
             }
         }
         removeSource(tenant, intent.timeline());
+    }
+
+    /**
+     * With a store, asks it whether the tenant is ours still.
+     *
+     * @throws PageserverException PRECONDITION_FAILED if it is not
+     */
+    private void requireOwner(TenantShardId tenant) {
+        if (backup != null) {
+            RemoteTenant owned = owned(tenant);
+            if (owned == null) {
+                throw PageserverException.of(
+                        ErrorCode.PRECONDITION_FAILED, "tenant %s is not attached here", tenant);
+            }
+            owned.validate();
+        }
     }
 
     private void removeSource(TenantShardId tenant, TimelineId id) {

@@ -102,7 +102,7 @@ class CustomResourceManagerTest {
             awaitArrival(server, moments.getLast().lsn);
             int pages = compare(server, tape, moments);
             assertTrue(
-                    server.log().contains("for PostgreSQL 15 started"),
+                    server.log().contains("\"event\":\"redo-process-started\""),
                     "no redo process was started");
             System.out.printf(
                     "custom resource manager: pages=%d moments=%d mismatches=0, by a redo process%n",

@@ -93,7 +93,7 @@ class LocalDamageTest {
         broken(tornIndex, "index", "torn");
         broken(emptyIndex, "index", "torn");
         String why = scene.awaitStatus(noSource, "broken");
-        assertTrue(why.contains("expected a connection string and a slot"), why);
+        assertTrue(why.contains("expected a connection string, a slot"), why);
         assertTrue(scene.readsTable(noSource, lsn) > 0);
         flippedBlock(flipped, lsn, flippedFile, at);
 
@@ -192,8 +192,16 @@ class LocalDamageTest {
         }
     }
 
+    private static boolean isThere(TimelineId id) {
+        try {
+            return scene.http("GET", scene.timelinePath(id)).startsWith("200");
+        } catch (IOException | InterruptedException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+
     @Test
-    void anImportThatSigkillEnded() throws Exception {
+    void anImportThatSigkillEndedGoesOnByItself() throws Exception {
         TimelineId id = scene.newTimeline();
         String slot = Scene.slot(id);
         String slots = "SELECT count(*) FROM pg_replication_slots WHERE slot_name = '" + slot + "'";
@@ -219,17 +227,16 @@ class LocalDamageTest {
             scene.server.start();
             assertEquals("1", scene.sql(slots));
             String detail = scene.http("GET", scene.timelinePath(id));
-            assertTrue(
-                    detail.startsWith("404")
-                            && detail.contains("did not finish; import it again")
-                            && detail.contains("pg_drop_replication_slot('" + slot + "')"),
-                    detail);
-            scene.assertLoggedOnce("import-unfinished", id);
-            assertFalse(Files.exists(scene.directory(id)));
-            scene.importFails(id, conninfo.replaceAll("password=.*", "password=wrong"), slot);
-            assertEquals(detail, scene.http("GET", scene.timelinePath(id)));
+            assertTrue(detail.startsWith("409") && detail.contains("is being created"), detail);
+            scene.assertLoggedOnce("operation-resumed", id);
+            String operations = scene.http("GET", "/v1/operation");
+            assertTrue(operations.contains("\"resumed\":true"), operations);
+            assertFalse(Files.exists(scene.directory(id).resolve("index")));
+            assertTrue(scene.importFails(id, conninfo, slot).contains("is being created"));
             stall.goOn();
-            scene.importFrom(id, conninfo, slot);
+            Scene.await(
+                    () -> isThere(id),
+                    () -> "the import does not go on: " + scene.server.logTail());
             long lsn = scene.grow(3);
             scene.awaitArrival(id, lsn);
             assertTrue(scene.readsTable(id, lsn) > 0);

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.palimpsest.base.ErrorCode;
+import io.palimpsest.base.Generation;
 import io.palimpsest.base.Limits;
 import io.palimpsest.base.PageserverException;
 import io.palimpsest.base.TenantConfig;
@@ -13,10 +14,12 @@ import io.palimpsest.base.TenantId;
 import io.palimpsest.base.TenantShardId;
 import io.palimpsest.base.TimelineId;
 import io.palimpsest.pg.PgVersion;
+import io.palimpsest.port.ObjectStore;
 import io.palimpsest.port.Tasks.Lane;
 import io.palimpsest.remote.RemoteLimits;
 import io.palimpsest.remote.RemotePath;
 import io.palimpsest.remote.RemoteStore;
+import io.palimpsest.remote.TenantManifest;
 import io.palimpsest.sim.check.ReferencePageserver;
 import io.palimpsest.sim.fault.FaultPlan;
 import io.palimpsest.sim.fault.Machine;
@@ -103,6 +106,17 @@ class CancelledImportTest {
                             RemoteLimits.DEFAULT);
             return Tenants.load(
                     server.environment(), limits, TenantConfig.DEFAULT, stored ? remote : null);
+        }
+
+        /** Another server has the tenant from now on. */
+        void claim() {
+            Generation next = new Generation(2);
+            byte[] bytes = TenantManifest.bare(SHARD, next, 7, 0).encode();
+            String _ =
+                    objects.put(
+                            RemotePath.manifest(SHARD, next),
+                            ObjectStore.Content.of(bytes),
+                            ObjectStore.Condition.ALWAYS);
         }
 
         /** Cancels what runs, that much later; how long the importing took. */
@@ -350,5 +364,40 @@ class CancelledImportTest {
                     world.store.hook((key, condition) -> {});
                     tenants.close();
                 });
+    }
+
+    private static void noAnswer() {
+        throw PageserverException.of(ErrorCode.UNAVAILABLE, "no answer");
+    }
+
+    /** Its new owner may follow the source by that slot. */
+    @Test
+    void theSlotOfATenantThatAnotherServerHasTakenStays() {
+        for (boolean known : new boolean[] {true, false}) {
+            tell(
+                    6,
+                    world -> {
+                        world.silence = 3600 * SECOND;
+                        Tenants tenants = world.load(true);
+                        world.server
+                                .tasks()
+                                .spawn(
+                                        Lane.LATENCY,
+                                        "another server",
+                                        () -> {
+                                            world.server.tasks().sleep(4 * SECOND);
+                                            world.claim();
+                                            if (!known) {
+                                                world.store.listing(CancelledImportTest::noAnswer);
+                                            }
+                                        });
+                        long _ = world.cancelled(tenants, 10 * SECOND);
+                        // Until then it is not known whose it is.
+                        world.store.listing(() -> {});
+                        world.server.tasks().sleep(200 * SECOND);
+                        assertTrue(world.postgres.hasSlot(), "the new owner's slot is gone");
+                        tenants.close();
+                    });
+        }
     }
 }

@@ -15,6 +15,7 @@ final class HookedStore implements ObjectStore {
     private Hook hook = (key, condition) -> {};
     private Hook afterwards = (key, condition) -> {};
     private Runnable deleting = () -> {};
+    private Runnable listing = () -> {};
     private boolean forgetsConditions;
 
     HookedStore(ObjectStore store) {
@@ -33,6 +34,11 @@ final class HookedStore implements ObjectStore {
     /** Is asked before objects are deleted; throws if they are to stay. */
     void deleting(Runnable next) {
         deleting = next;
+    }
+
+    /** Is asked before objects are listed; throws if that is to fail. */
+    void listing(Runnable next) {
+        listing = next;
     }
 
     /** From now on a put replaces what is there, whatever it asks for. */
@@ -65,6 +71,7 @@ final class HookedStore implements ObjectStore {
 
     @Override
     public Listing list(String prefix, boolean recursive, int limit, @Nullable String page) {
+        listing.run();
         return store.list(prefix, recursive, limit, page);
     }
 

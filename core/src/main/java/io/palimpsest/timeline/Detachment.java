@@ -91,6 +91,8 @@ final class Detachment {
             if (whole) {
                 oldest = index.oldestReadableLsn();
             }
+            TimelineIndex.Ancestor next = index.ancestor();
+            whole &= next != null && index.oldestReadableLsn() <= next.lsn();
             for (long adopted : index.adopted()) {
                 if (adopted < bound) {
                     crossed.add(adopted);

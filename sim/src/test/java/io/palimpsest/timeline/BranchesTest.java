@@ -317,6 +317,15 @@ class BranchesTest {
                     same(before, contents(a, ends.get(12), lsns));
                     tenants.detach(TENANT, id(2));
                     assertEquals(others.get(3), gap.oldestReadableLsn(), "there is a gap");
+                    // What an ancestor has given up no ancestor of that can fill.
+                    Timeline middle = tenants.createBranch(TENANT, id(4), ROOT, ends.get(40));
+                    List<Long> middles = write(world, middle, 8);
+                    assertTrue(middle.advanceCutoff(middles.get(2)));
+                    Timeline last = tenants.createBranch(TENANT, id(5), id(4), middles.get(5));
+                    tenants.detach(TENANT, id(5));
+                    assertEquals(middles.get(2), last.oldestReadableLsn(), "there is a gap");
+                    tenants.delete(TENANT, id(5));
+                    tenants.delete(TENANT, id(4));
                     tenants.delete(TENANT, ROOT);
                     tenants.housekeeper().runToQuiescence(b);
                     tenants.close();

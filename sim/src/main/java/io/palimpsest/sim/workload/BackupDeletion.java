@@ -69,7 +69,8 @@ final class BackupDeletion {
     }
 
     private void serve(Machine machine, Prng random) {
-        Tenants tenants = run.load(machine);
+        // With a single attempt, and a store that throttles, it would claim the tenant for ever.
+        Tenants tenants = run.load(machine, run.patient(machine, store));
         while (!gone) {
             try {
                 ask(tenants);

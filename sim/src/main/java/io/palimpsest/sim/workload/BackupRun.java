@@ -201,11 +201,15 @@ final class BackupRun {
     }
 
     Tenants load(Machine machine) {
+        return load(machine, remote(machine));
+    }
+
+    Tenants load(Machine machine, RemoteStore remote) {
         return Tenants.load(
                 machine.environment(),
                 sizes.limits(),
                 sizes.tenant(),
-                remote(machine),
+                remote,
                 sizes.eviction(),
                 sizes.ownership(),
                 sizes.heatmap());

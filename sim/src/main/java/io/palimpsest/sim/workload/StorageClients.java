@@ -82,7 +82,8 @@ final class StorageClients {
                 return true;
             } catch (PageserverException e) {
                 if (e.code() == ErrorCode.CONFLICT) {
-                    main.presence = Presence.THERE;
+                    // It is there, or an import goes on that a loss of power had broken off.
+                    main.presence = isThere(main) ? Presence.THERE : main.presence;
                 } else if (e.code() == ErrorCode.CORRUPTION && run.readsMayFail()) {
                     return false;
                 } else if (e.code() != ErrorCode.IO && !run.lacksRoom(e)) {
@@ -92,6 +93,14 @@ final class StorageClients {
             }
         }
         return false;
+    }
+
+    private boolean isThere(Line line) {
+        try {
+            return tenants.timeline(StorageRun.TENANT, line.id) != null;
+        } catch (PageserverException e) {
+            return false;
+        }
     }
 
     private void made(Line line, Timeline t) {
@@ -224,6 +233,10 @@ final class StorageClients {
                 // Nothing was done.
                 line.presence = Presence.THERE;
                 run.probe("change-without-room");
+            } else if (e.code() == ErrorCode.CONFLICT) {
+                // What was broken off goes on with it.
+                line.presence = Presence.THERE;
+                run.probe("change-while-busy");
             } else if (!failed(e)) {
                 throw e;
             }
@@ -287,7 +300,7 @@ final class StorageClients {
                 tenants.unarchive(StorageRun.TENANT, line.id);
                 return;
             } catch (PageserverException e) {
-                if (!run.lacksRoom(e)) {
+                if (!run.lacksRoom(e) && e.code() != ErrorCode.CONFLICT) {
                     throw e;
                 }
                 server.tasks().sleep(SECOND / 10);

@@ -79,14 +79,19 @@ final class Detachment {
         }
     }
 
-    /** False if a layer was gone. */
+    /** False if a layer was gone, or an ancestor may have let go of what was to be taken. */
     private boolean takeAll() {
+        int structure = surroundings.structure().get();
         long bound = Long.MAX_VALUE;
         boolean whole = true;
-        for (BranchPoint at = branch.branchPoint(); at != null; at = at.ancestor().branchPoint()) {
+        BranchPoint at = branch.branchPoint();
+        while (at != null) {
+            Timeline ancestor = at.ancestor();
             bound = Math.min(bound, at.lsn());
             crossed.add(bound);
-            TimelineIndex index = at.ancestor().index();
+            // Before the index: one that is detached meanwhile has all that it had of its own.
+            BranchPoint above = ancestor.branchPoint();
+            TimelineIndex index = ancestor.index();
             whole &= index.oldestReadableLsn() <= bound;
             if (whole) {
                 oldest = index.oldestReadableLsn();
@@ -99,13 +104,14 @@ final class Detachment {
                 }
             }
             for (LayerDescriptor layer : index.layers()) {
-                if (layer.name().startLsn() <= bound && !take(at.ancestor(), layer, bound)) {
+                if (layer.name().startLsn() <= bound && !take(ancestor, layer, bound)) {
                     return false;
                 }
             }
+            at = next == null ? null : above;
         }
         surroundings.disk().syncDirectory(branch.directory());
-        return true;
+        return surroundings.structure().get() == structure;
     }
 
     private boolean take(Timeline ancestor, LayerDescriptor layer, long bound) {

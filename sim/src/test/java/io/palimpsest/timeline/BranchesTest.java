@@ -17,6 +17,7 @@ import io.palimpsest.base.TenantConfig;
 import io.palimpsest.base.TenantId;
 import io.palimpsest.base.TimelineId;
 import io.palimpsest.layer.LayerDescriptor;
+import io.palimpsest.port.Tasks;
 import io.palimpsest.tenant.Tenants;
 import io.palimpsest.value.Keys;
 import java.util.ArrayList;
@@ -277,6 +278,46 @@ class BranchesTest {
                     assertEquals(List.of(), onto.retention().points());
                     again.close();
                 });
+    }
+
+    /** What one takes over from an ancestor, that ancestor may be taking over, and giving up. */
+    @Test
+    void aBranchAndItsBranchAreDetachedAtOnce() {
+        for (long seed = 1; seed <= 40; seed++) {
+            TimelineWorld.tell(
+                    seed,
+                    TimelineWorld.smallLimits(),
+                    TimelineWorld.config(0, 0, 1_000_000_000L),
+                    world -> {
+                        List<Long> ends = history(world, 60);
+                        Tenants tenants = load(world);
+                        Timeline root = tenants.timeline(TENANT, ROOT);
+                        Timeline a = tenants.createBranch(TENANT, id(1), ROOT, ends.get(31));
+                        List<Long> own = write(world, a, 20);
+                        Timeline b = tenants.createBranch(TENANT, id(2), id(1), own.get(15));
+                        List<byte[]> before = contents(b, own.get(15), List.of());
+                        Tasks tasks = world.environment.tasks();
+                        Tasks.Task other =
+                                tasks.spawn(
+                                        Tasks.Lane.LATENCY,
+                                        "parent",
+                                        () -> {
+                                            tenants.detach(TENANT, id(1));
+                                            assertTrue(root.advanceCutoff(ends.get(59)));
+                                            settle(tenants, root);
+                                        });
+                        tasks.sleep(world.environment.clock().wallMillis() % 7 * 100_000L);
+                        tenants.detach(TENANT, id(2));
+                        other.join();
+                        settle(tenants, a);
+                        settle(tenants, b);
+                        same(before, contents(b, own.get(15), List.of()));
+                        tenants.delete(TENANT, id(1));
+                        tenants.delete(TENANT, ROOT);
+                        same(before, contents(b, own.get(15), List.of()));
+                        tenants.close();
+                    });
+        }
     }
 
     /** Nothing of what may go is left. */

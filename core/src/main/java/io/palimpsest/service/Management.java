@@ -261,6 +261,18 @@ public final class Management {
         return info(tenant, tenants.timeline(tenant, timeline));
     }
 
+    /** The same; null if it is not here. */
+    public @Nullable TimelineInfo timelineIfHere(TenantId tenant, TimelineId timeline) {
+        try {
+            return timeline(tenant, timeline);
+        } catch (PageserverException e) {
+            if (e.code() == ErrorCode.NOT_FOUND) {
+                return null;
+            }
+            throw e;
+        }
+    }
+
     /**
      * Makes a branch; the same one again is fine.
      *

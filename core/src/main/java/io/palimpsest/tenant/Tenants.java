@@ -1102,11 +1102,7 @@ public final class Tenants {
         try {
             Timeline timeline = timeline(tenant, id, before);
             store.checkOwner(timeline.tenant());
-            WalReceiver receiver = before.receiver();
-            if (receiver == null) {
-                throw PageserverException.of(
-                        ErrorCode.PRECONDITION_FAILED, "timeline %s follows nobody", id);
-            }
+            WalReceiver receiver = receiver(before, id);
             receiver.stop();
             left = Entry.of(timeline, null);
             timeline.flushUpTo(timeline.lastRecordLsn());
@@ -1120,6 +1116,16 @@ public final class Tenants {
         } finally {
             table.putBack(name, fedAgain(left));
         }
+    }
+
+    /** What a timeline's WAL comes through; PRECONDITION_FAILED if it follows nobody. */
+    private static WalReceiver receiver(Entry entry, TimelineId id) {
+        WalReceiver receiver = entry.receiver();
+        if (receiver == null) {
+            throw PageserverException.of(
+                    ErrorCode.PRECONDITION_FAILED, "timeline %s follows nobody", id);
+        }
+        return receiver;
     }
 
     /**
@@ -1163,11 +1169,7 @@ public final class Tenants {
         try {
             Timeline timeline = timeline(tenant, id, before);
             store.checkOwner(timeline.tenant());
-            WalReceiver receiver = before.receiver();
-            if (receiver == null) {
-                throw PageserverException.of(
-                        ErrorCode.PRECONDITION_FAILED, "timeline %s follows nobody", id);
-            }
+            WalReceiver receiver = receiver(before, id);
             if (receiver.source().paused() == paused) {
                 return;
             }

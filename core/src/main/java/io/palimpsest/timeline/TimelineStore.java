@@ -50,9 +50,6 @@ public final class TimelineStore {
     /** Lies in a directory while an import fills it. */
     private static final String UNFINISHED = "unfinished";
 
-    /** What a file is called that takes the place of another one when it is whole. */
-    private static final String HALF_WRITTEN = ".new";
-
     /** The last line of a source that is paused. */
     private static final String PAUSED = "paused";
 
@@ -237,7 +234,7 @@ public final class TimelineStore {
     /** Timelines whose import did not finish: there is a source, but no timeline. */
     public List<TimelineId> unfinishedImports(TenantShardId tenant) {
         for (String name : environment.disk().list(sources(tenant))) {
-            if (name.endsWith(HALF_WRITTEN)) {
+            if (name.endsWith(TimelineIndex.TEMPORARY_SUFFIX)) {
                 environment.disk().delete(sources(tenant) + "/" + name);
             }
         }
@@ -800,10 +797,7 @@ public final class TimelineStore {
         }
         disk.syncDirectory(directory);
         WalSource source = sourceOrNull(tenant, id);
-        if (disk.exists(sources(tenant) + "/" + id)) {
-            disk.delete(sources(tenant) + "/" + id);
-            disk.syncDirectory(sources(tenant));
-        }
+        removeSource(tenant, id);
         disk.delete(directory + "/" + TimelineIndex.FILE);
         disk.syncDirectory(directory);
         disk.deleteTree(directory);
@@ -1117,24 +1111,16 @@ public final class TimelineStore {
     }
 
     private void writeSource(TenantShardId tenant, TimelineId id, WalSource source) {
-        Disk disk = environment.disk();
-        String path = sources(tenant) + "/" + id;
-        disk.createDirectories(sources(tenant));
-        disk.delete(path + HALF_WRITTEN);
-        byte[] text =
-                (source.conninfo()
-                                + "\n"
-                                + source.slot()
-                                + "\n"
-                                + (source.paused() ? PAUSED + "\n" : ""))
-                        .getBytes(StandardCharsets.UTF_8);
-        try (Disk.Output out = disk.create(path + HALF_WRITTEN)) {
-            out.append(text, 0, text.length);
-            out.sync();
-        }
         // Whom it follows must not be forgotten, whatever happens while that is changed.
-        disk.rename(path + HALF_WRITTEN, path);
-        disk.syncDirectory(sources(tenant));
+        TextFile.replace(
+                environment.disk(),
+                sources(tenant),
+                id.toString(),
+                source.conninfo()
+                        + "\n"
+                        + source.slot()
+                        + "\n"
+                        + (source.paused() ? PAUSED + "\n" : ""));
     }
 
     /** Whom the timeline follows from now on. */

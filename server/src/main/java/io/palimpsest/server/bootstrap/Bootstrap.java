@@ -52,7 +52,7 @@ public final class Bootstrap {
      */
     public TimelineInfo create(
             TenantId tenant, TimelineId id, PgVersion version, @Nullable Label name) {
-        TimelineInfo there = existing(tenant, id);
+        TimelineInfo there = management.timelineIfHere(tenant, id);
         if (there != null) {
             requireSame(there, version, name);
             return there;
@@ -72,17 +72,6 @@ public final class Bootstrap {
             if (!done) {
                 management.delete(tenant, id);
             }
-        }
-    }
-
-    private @Nullable TimelineInfo existing(TenantId tenant, TimelineId id) {
-        try {
-            return management.timeline(tenant, id);
-        } catch (PageserverException e) {
-            if (e.code() == ErrorCode.NOT_FOUND) {
-                return null;
-            }
-            throw e;
         }
     }
 

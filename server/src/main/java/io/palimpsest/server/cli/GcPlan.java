@@ -8,10 +8,8 @@ import java.io.PrintWriter;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
-import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Parameters;
 
 /** Says what garbage collection would remove. */
 @Command(
@@ -24,8 +22,7 @@ import picocli.CommandLine.Parameters;
 final class GcPlan implements Callable<Integer> {
     @Mixin private BranchServer server = new BranchServer();
 
-    @Parameters(arity = "0..1", paramLabel = "BRANCH", description = "Its name, or its id.")
-    private @Nullable String name;
+    @Mixin private BranchChoice choice = new BranchChoice();
 
     @Override
     public Integer call() throws InterruptedException {
@@ -33,8 +30,7 @@ final class GcPlan implements Callable<Integer> {
         ArrayNode plans = o.putArray("branches");
         try (ServerApi api = server.open()) {
             Branches branches = Branches.of(api, server.tenant(api));
-            List<Branch> asked = name == null ? branches.all() : List.of(branches.find(name));
-            for (Branch branch : asked) {
+            for (Branch branch : choice.of(branches)) {
                 ObjectNode one =
                         plans.addObject()
                                 .put("branch", branch.name())

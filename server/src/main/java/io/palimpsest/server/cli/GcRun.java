@@ -4,12 +4,9 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.palimpsest.server.cli.Branches.Branch;
-import java.util.List;
 import java.util.concurrent.Callable;
-import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Parameters;
 
 /** Has garbage be collected now. */
 @Command(
@@ -22,8 +19,7 @@ import picocli.CommandLine.Parameters;
 final class GcRun implements Callable<Integer> {
     @Mixin private BranchServer server = new BranchServer();
 
-    @Parameters(arity = "0..1", paramLabel = "BRANCH", description = "Its name, or its id.")
-    private @Nullable String name;
+    @Mixin private BranchChoice choice = new BranchChoice();
 
     @Override
     public Integer call() throws InterruptedException {
@@ -31,8 +27,7 @@ final class GcRun implements Callable<Integer> {
         ArrayNode done = o.putArray("branches");
         try (ServerApi api = server.open()) {
             Branches branches = Branches.of(api, server.tenant(api));
-            List<Branch> asked = name == null ? branches.active() : List.of(branches.find(name));
-            for (Branch branch : asked) {
+            for (Branch branch : choice.activeOf(branches)) {
                 done.addObject()
                         .put("branch", branch.name())
                         .put("timeline_id", branch.id())

@@ -6,12 +6,9 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.palimpsest.base.Lsn;
 import io.palimpsest.server.cli.Branches.Branch;
 import java.time.Instant;
-import java.util.List;
 import java.util.concurrent.Callable;
-import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Parameters;
 
 /** What can be recovered: of each branch, from when to when, and what it takes. */
 @Command(
@@ -24,8 +21,7 @@ import picocli.CommandLine.Parameters;
 final class Info implements Callable<Integer> {
     @Mixin private BranchServer server = new BranchServer();
 
-    @Parameters(arity = "0..1", paramLabel = "BRANCH", description = "Its name, or its id.")
-    private @Nullable String name;
+    @Mixin private BranchChoice choice = new BranchChoice();
 
     @Override
     public Integer call() throws InterruptedException {
@@ -33,8 +29,7 @@ final class Info implements Callable<Integer> {
         ArrayNode list = o.putArray("branches");
         try (ServerApi api = server.open()) {
             Branches branches = Branches.of(api, server.tenant(api));
-            List<Branch> asked = name == null ? branches.all() : List.of(branches.find(name));
-            for (Branch branch : asked) {
+            for (Branch branch : choice.of(branches)) {
                 ObjectNode one = branches.describe(branch);
                 one.remove("points");
                 time(api, branches, branch, branch.oldest(), one, "recoverable_from");

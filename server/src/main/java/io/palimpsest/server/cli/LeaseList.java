@@ -4,12 +4,9 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.palimpsest.server.cli.Branches.Branch;
-import java.util.List;
 import java.util.concurrent.Callable;
-import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Parameters;
 
 /** Which LSNs stay readable for a while because somebody has said so. */
 @Command(
@@ -23,8 +20,7 @@ import picocli.CommandLine.Parameters;
 final class LeaseList implements Callable<Integer> {
     @Mixin private BranchServer server = new BranchServer();
 
-    @Parameters(arity = "0..1", paramLabel = "BRANCH", description = "Its name, or its id.")
-    private @Nullable String name;
+    @Mixin private BranchChoice choice = new BranchChoice();
 
     @Override
     public Integer call() throws InterruptedException {
@@ -32,8 +28,7 @@ final class LeaseList implements Callable<Integer> {
         ArrayNode leases = o.putArray("leases");
         try (ServerApi api = server.open()) {
             Branches branches = Branches.of(api, server.tenant(api));
-            List<Branch> asked = name == null ? branches.all() : List.of(branches.find(name));
-            for (Branch branch : asked) {
+            for (Branch branch : choice.of(branches)) {
                 for (JsonNode lease : branch.json().path("lsn_leases")) {
                     leases.addObject()
                             .put("branch", branch.name())

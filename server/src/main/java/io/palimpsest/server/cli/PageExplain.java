@@ -3,7 +3,6 @@ package io.palimpsest.server.cli;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.palimpsest.base.Bytes;
-import io.palimpsest.base.ErrorCode;
 import io.palimpsest.base.Key;
 import io.palimpsest.base.KeyRange;
 import io.palimpsest.base.Lsn;
@@ -15,7 +14,6 @@ import io.palimpsest.layer.LayerDescriptor;
 import io.palimpsest.layer.ReadTrace;
 import io.palimpsest.layer.Reconstruction;
 import io.palimpsest.pg.Page;
-import io.palimpsest.redo.PageRedo;
 import io.palimpsest.timeline.StoredTimeline;
 import io.palimpsest.value.Keys;
 import io.palimpsest.value.StoredValue;
@@ -81,12 +79,10 @@ final class PageExplain implements Callable<Integer> {
         String result =
                 complete ? null : "no value that needs nothing below it: the page cannot be made";
         if (complete && Keys.isPage(key.hi())) {
-            page = new byte[Page.SIZE];
             try {
-                redo(timeline, page);
+                page = StoredPage.redo(timeline, values, cache);
             } catch (PageserverException e) {
                 result = "redo failed: " + e.getMessage();
-                page = null;
             }
         }
         if (page != null) {
@@ -117,23 +113,7 @@ final class PageExplain implements Callable<Integer> {
             throw PageserverException.badRequest(
                     "'%s' names no block: expected spc/db/rel/block@LSN", asked);
         }
-        String point = asked.substring(at + 1);
-        long newest = timeline.diskConsistentLsn();
-        lsn = point.equals("latest") ? newest : Lsn.parse(point).value();
-        if (Long.compareUnsigned(lsn, newest) > 0) {
-            throw PageserverException.of(
-                    ErrorCode.LSN_OUT_OF_RANGE,
-                    "LSN %s is not in the files: the index goes up to %s",
-                    Lsn.toString(lsn),
-                    Lsn.toString(newest));
-        }
-    }
-
-    private void redo(StoredTimeline timeline, byte[] page) {
-        PageRedo redo = new PageRedo(timeline.redoContext(cache));
-        for (int i = values.count() - 1; i >= 0; i--) {
-            redo.apply(page, values.bytes(), values.offset(i), values.length(i), values.lsn(i));
-        }
+        lsn = StoredPage.lsn(timeline, asked.substring(at + 1));
     }
 
     /** A page past the relation's end reads as zeros, whatever is stored. */

@@ -65,6 +65,11 @@ final class StoredPage {
                     "%s at %s: no value that needs nothing below it, the page cannot be made",
                     KeyText.text(key), Lsn.toString(lsn));
         }
+        return redo(timeline, values, cache);
+    }
+
+    /** What redo makes of all that was collected of a page. */
+    static byte[] redo(StoredTimeline timeline, Reconstruction values, BlockCache cache) {
         byte[] page = new byte[Page.SIZE];
         PageRedo redo = new PageRedo(timeline.redoContext(cache));
         for (int i = values.count() - 1; i >= 0; i--) {

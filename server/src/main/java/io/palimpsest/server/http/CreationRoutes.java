@@ -93,7 +93,7 @@ final class CreationRoutes {
             if (e.code() != ErrorCode.CONFLICT) {
                 throw e;
             }
-            TimelineInfo there = existing(tenant, id);
+            TimelineInfo there = management.timelineIfHere(tenant, id);
             if (there == null) {
                 throw e;
             }
@@ -107,17 +107,6 @@ final class CreationRoutes {
             return same
                     ? new Answer(201, ManagementRoutes.json(there))
                     : IdempotencyKeys.otherRequest();
-        }
-    }
-
-    private @Nullable TimelineInfo existing(TenantId tenant, TimelineId id) {
-        try {
-            return management.timeline(tenant, id);
-        } catch (PageserverException e) {
-            if (e.code() == ErrorCode.NOT_FOUND) {
-                return null;
-            }
-            throw e;
         }
     }
 
